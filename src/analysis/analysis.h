@@ -1,0 +1,45 @@
+/* The river itself: opens a capture, decodes, tracks, diagnoses, and gathers the result.
+ * The only room that knows all the others below the report. */
+#ifndef LA_ANALYSIS_ANALYSIS_H
+#define LA_ANALYSIS_ANALYSIS_H
+
+#include "base/error.h"
+#include "base/profile.h"
+#include "capture/capture.h"
+#include "decode/decode.h"
+#include "diagnose/diagnose.h"
+#include "result/result.h"
+
+#include <signal.h>
+
+struct la_analysis_options {
+    struct la_capture_options capture;
+    const struct la_hosts *hosts; /* profiles; borrowed, NULL for the default */
+    uint64_t diagnoses;           /* 1 << enum la_kind */
+    /* Called once for each settled connection and each finding, in no useful order; NULL: not
+     * wanted. What is borrowed is valid during the call. */
+    void (*on_connection)(void *context, const struct la_connection *connection);
+    la_finding_sink *on_finding;
+    /* Called now and then while reading; NULL: not wanted. */
+    void (*on_progress)(void *context, uint64_t done, uint64_t total);
+    void *context;
+    const volatile sig_atomic_t *stop; /* when it becomes non-zero, reading ends early; may be NULL */
+};
+
+struct la_analysis;
+
+enum la_status la_analysis_new(const struct la_analysis_options *options, struct la_analysis **out,
+                               struct la_error *err);
+void la_analysis_free(struct la_analysis *analysis);
+/* As la_capture_add(). */
+enum la_status la_analysis_add(struct la_analysis *analysis, const char *path, struct la_error *err);
+/* Reads everything and settles everything. LA_OK also when inputs broke (see their `error`); LA_ENOMEM. */
+enum la_status la_analysis_run(struct la_analysis *analysis, struct la_error *err);
+
+/* After la_analysis_run(); borrowed until la_analysis_free(). */
+const struct la_result *la_analysis_result(const struct la_analysis *analysis);
+const struct la_capture *la_analysis_capture(const struct la_analysis *analysis);
+const struct la_decode_counts *la_analysis_decode_counts(const struct la_analysis *analysis);
+bool la_analysis_interrupted(const struct la_analysis *analysis);
+
+#endif

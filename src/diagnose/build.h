@@ -1,0 +1,53 @@
+/* Helpers for writing a finding. Internal to this room. */
+#ifndef LA_DIAGNOSE_BUILD_H
+#define LA_DIAGNOSE_BUILD_H
+
+#include "diagnose/diagnose.h"
+#include "track/fin_story.h"
+
+#define LA_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Clears the finding and fills what every kind has: kind, connection, previous, the host in trouble
+ * (a side of the connection) and its peer. */
+void finding_start(struct la_finding *f, enum la_kind kind, const struct la_connection *c, unsigned host);
+
+/* Formats into the finding's own text space; what does not fit is cut. Never NULL. */
+const char *finding_text(struct la_finding *f, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A line of the connection's log as evidence; LA_NOWHERE is passed over. */
+void finding_show(struct la_finding *f, const struct la_connection *c, size_t index, const char *role);
+void finding_show_observation(struct la_finding *f, const struct la_observation *o, const char *role);
+
+void finding_assume(struct la_finding *f, const char *what);
+/* "vantage: near the client", "profile: linux": what every verdict of this kind rests on. */
+void finding_assume_usual(struct la_finding *f, const struct la_connection *c, unsigned side);
+void finding_exclude(struct la_finding *f, const char *kind, const char *why);
+void finding_blame(struct la_finding *f, enum la_role role, const struct la_addr *host, const char *why);
+
+/* Details, in the registry's order. */
+void detail_null(struct la_finding *f, const char *name);
+void detail_bool(struct la_finding *f, const char *name, bool value);
+void detail_integer(struct la_finding *f, const char *name, int64_t value);
+void detail_seconds(struct la_finding *f, const char *name, int64_t ns);
+void detail_word(struct la_finding *f, const char *name, const char *word);
+
+/* General preconditions of `observed`: both directions in the capture, and nothing of it missed. */
+bool is_whole(const struct la_connection *c);
+
+/* "10.0.0.2:8080" into the finding's text. */
+const char *endpoint_text(struct la_finding *f, const struct la_endpoint *end);
+/* "0.21 s" into the finding's text. */
+const char *seconds_text(struct la_finding *f, int64_t ns);
+
+/* The severity of what cost somebody `delay_ns` (-1: the connection failed). */
+enum la_severity severity_of_delay(int64_t delay_ns);
+
+/* The rows of the registry, one a file. */
+extern const struct la_diagnosis diagnosis_lost_final_ack;
+extern const struct la_diagnosis diagnosis_fin_retransmitted;
+extern const struct la_diagnosis diagnosis_recycled_port_rst;
+extern const struct la_diagnosis diagnosis_timestamp_rejected_syn;
+extern const struct la_diagnosis diagnosis_time_wait_reuse;
+
+#endif

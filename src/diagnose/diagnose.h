@@ -1,0 +1,40 @@
+/* The registry of diagnoses: one row a kind, one file a row. */
+#ifndef LA_DIAGNOSE_DIAGNOSE_H
+#define LA_DIAGNOSE_DIAGNOSE_H
+
+#include "base/error.h"
+#include "diagnose/finding.h"
+
+/* Receives every finding; borrowed for the call. */
+typedef void la_finding_sink(void *context, const struct la_finding *finding);
+
+/* A field that instances of a kind have beside those of all kinds. */
+struct la_detail_spec {
+    const char *name;
+    enum la_detail_type type;
+    bool nullable;
+    const char *const *words; /* NULL-terminated, for LA_DETAIL_WORD */
+    const char *meaning;
+};
+
+struct la_diagnosis {
+    enum la_kind kind;
+    const char *name;
+    const char *summary; /* one sentence: what one instance says */
+    const struct la_detail_spec *details; /* ends with a NULL name */
+    /* Looks at one settled connection (and its neighbours) and fills `finding` when it has the
+     * trouble; true when it did. At most one instance a connection. */
+    bool (*examine)(const struct la_connection *connection, struct la_finding *finding);
+};
+
+/* The row of a kind. */
+const struct la_diagnosis *la_diagnosis_of(enum la_kind kind);
+/* The kind of that name; false when there is none. */
+bool la_kind_find(const char *name, enum la_kind *kind);
+
+/* Runs the diagnoses in `enabled` (1 << enum la_kind) on one settled connection, sets
+ * connection->findings, and hands each finding on. */
+void la_diagnose_connection(struct la_connection *connection, uint64_t enabled, la_finding_sink *sink,
+                            void *context);
+
+#endif

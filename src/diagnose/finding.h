@@ -1,0 +1,115 @@
+/* A finding: one instance of one kind of trouble, as data. */
+#ifndef LA_DIAGNOSE_FINDING_H
+#define LA_DIAGNOSE_FINDING_H
+
+#include "base/addr.h"
+#include "track/connection.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum la_kind {
+    LA_KIND_LOST_FINAL_ACK,
+    LA_KIND_FIN_RETRANSMITTED,
+    LA_KIND_RECYCLED_PORT_RST,
+    LA_KIND_TIMESTAMP_REJECTED_SYN,
+    LA_KIND_TIME_WAIT_REUSE,
+    LA_KIND_COUNT,
+};
+
+enum la_severity { LA_INFO, LA_NOTICE, LA_WARNING, LA_CRITICAL, LA_SEVERITY_COUNT };
+enum la_confidence { LA_INFERRED, LA_OBSERVED };
+
+enum la_role {
+    LA_ROLE_APPLICATION,
+    LA_ROLE_KERNEL, /* a kernel, or a setting of it */
+    LA_ROLE_NETWORK,
+    LA_ROLE_MIDDLEBOX,
+    LA_ROLE_PEER,
+    LA_ROLE_UNKNOWN,
+    LA_ROLE_COUNT,
+};
+
+/* A field that only this kind has. Its name and type come from the registry (diagnose/diagnose.h). */
+enum la_detail_type { LA_DETAIL_NULL, LA_DETAIL_BOOL, LA_DETAIL_INTEGER, LA_DETAIL_SECONDS, LA_DETAIL_WORD };
+
+struct la_detail {
+    const char *name;
+    enum la_detail_type type; /* LA_DETAIL_NULL: unknown */
+    union {
+        bool boolean;
+        int64_t integer; /* LA_DETAIL_INTEGER, and nanoseconds for LA_DETAIL_SECONDS */
+        const char *word; /* static */
+    } value;
+};
+
+struct la_evidence {
+    struct la_where where;
+    const char *role; /* static: "final ACK", "FIN again" */
+};
+
+struct la_exclusion {
+    const char *kind; /* static: a kind, or words for a look-alike without one */
+    const char *why;  /* in the finding's own text space, or static */
+};
+
+/* Names a connection without holding it. */
+struct la_connection_ref {
+    bool present;
+    struct la_addr client, server;
+    uint16_t client_port, server_port;
+    bool initiator_known;
+    uint32_t incarnation;
+    int64_t opened_ns; /* LA_TIME_NONE: its SYN was not seen */
+    int64_t first_ns;
+};
+
+enum {
+    LA_FINDING_EVIDENCE = 24,
+    LA_FINDING_DETAILS = 8,
+    LA_FINDING_NOTES = 8,
+    LA_FINDING_TEXT = 2048,
+};
+
+/* Holds no pointer to anything but static strings and its own `text`; copy with la_finding_copy(). */
+struct la_finding {
+    enum la_kind kind;
+    enum la_severity severity;
+    enum la_confidence confidence;
+    int64_t time_ns;  /* when the trouble starts */
+    int64_t delay_ns; /* what it cost somebody from then; -1: nothing, or not known */
+    const char *summary;
+    struct la_addr host, peer; /* host holds the socket in trouble */
+    struct {
+        bool host_known;
+        struct la_addr host;
+        enum la_role role;
+        const char *why;
+    } responsible;
+    struct la_connection_ref connection, previous;
+    struct la_evidence evidence[LA_FINDING_EVIDENCE];
+    size_t evidence_count;
+    uint32_t evidence_dropped; /* repeats beyond the bound */
+    struct la_detail details[LA_FINDING_DETAILS]; /* in the registry's order, all of them */
+    size_t detail_count;
+    const char *assumes[LA_FINDING_NOTES];
+    size_t assume_count;
+    struct la_exclusion excluded[LA_FINDING_NOTES];
+    size_t excluded_count;
+    uint16_t text_used;
+    char text[LA_FINDING_TEXT];
+};
+
+void la_finding_copy(struct la_finding *to, const struct la_finding *from);
+
+/* Orders instances: the worst first, by severity, delay, time, connection. A total order on
+ * different findings, so that what is kept does not depend on arrival. */
+int la_finding_compare(const struct la_finding *a, const struct la_finding *b);
+
+const char *la_kind_name(enum la_kind kind); /* "lost-final-ack" */
+const char *la_severity_name(enum la_severity severity);
+const char *la_confidence_name(enum la_confidence confidence);
+const char *la_role_name(enum la_role role);
+
+#endif

@@ -1,0 +1,54 @@
+/* What all emitters of JSON share: values in the forms that the contract asks for, and an
+ * allocation failure that is remembered once instead of being asked for at every line.
+ *
+ * Ownership: every json_t that a la_emit_ function returns is owned by the caller and may be NULL
+ * when out of memory; la_emit_put() and la_emit_add() take the value, also when they fail. Only
+ * files of src/report include this header. */
+#ifndef LA_REPORT_EMIT_H
+#define LA_REPORT_EMIT_H
+
+#include "base/addr.h"
+#include "base/time.h"
+#include "capture/capture.h"
+
+#include <jansson.h>
+
+struct la_emit {
+    const struct la_input *const *inputs; /* borrowed; names of the files */
+    size_t input_count;
+    /* Digits of the second; LA_EMIT_DIGITS_LATER writes nine and a mark, and la_emit_trim() takes
+     * off what is too much once all inputs have told theirs. */
+    int digits;
+    bool failed; /* an allocation failed: what was built is incomplete and must not be written */
+};
+
+enum { LA_EMIT_DIGITS_LATER = -1, LA_EMIT_DIGITS_MIN = 6 };
+
+void la_emit_put(struct la_emit *emit, json_t *object, const char *name, json_t *taken);
+void la_emit_add(struct la_emit *emit, json_t *array, json_t *taken);
+
+/* Any bytes: what is not UTF-8 is replaced. NULL gives null. */
+json_t *la_emit_text(const char *text);
+json_t *la_emit_count(uint64_t count);
+/* LA_TIME_NONE gives null. */
+json_t *la_emit_time(const struct la_emit *emit, int64_t ns);
+json_t *la_emit_seconds(int64_t ns);
+/* As la_emit_seconds(), but a negative one gives null. */
+json_t *la_emit_delay(int64_t ns);
+json_t *la_emit_addr(const struct la_addr *addr);
+/* {address, port} */
+json_t *la_emit_endpoint(struct la_emit *emit, const struct la_addr *addr, uint16_t port);
+/* The path of an input. */
+json_t *la_emit_file(const struct la_emit *emit, uint16_t input);
+
+/* The most digits that the inputs' clocks give, at least LA_EMIT_DIGITS_MIN. */
+int la_emit_digits(const struct la_input *const *inputs, size_t count);
+/* Shortens the times of a line that was emitted with LA_EMIT_DIGITS_LATER to `digits`, in place;
+ * returns the new length. */
+size_t la_emit_trim(char *line, size_t length, int digits);
+
+/* How numbers are printed: 15 significant digits say every nanosecond of eleven days, and print
+ * 0.21 as 0.21. */
+#define LA_EMIT_FLAGS JSON_REAL_PRECISION(15)
+
+#endif

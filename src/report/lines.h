@@ -1,0 +1,26 @@
+/* One JSON object a line: every connection, or every instance of every finding, in an order that
+ * does not depend on the order of their arrival. */
+#ifndef LA_REPORT_LINES_H
+#define LA_REPORT_LINES_H
+
+#include "capture/capture.h"
+#include "diagnose/finding.h"
+#include "report/output.h"
+#include "track/connection.h"
+
+struct la_lines;
+
+/* `inputs` are borrowed until la_lines_free(). NULL when out of memory; owned by the caller. */
+struct la_lines *la_lines_new(const struct la_input *const *inputs, size_t input_count);
+void la_lines_free(struct la_lines *lines);
+
+/* A failure is remembered, and told by la_lines_write(). */
+void la_lines_add_connection(struct la_lines *lines, const struct la_connection *connection);
+void la_lines_add_finding(struct la_lines *lines, const struct la_finding *finding);
+
+/* Writes all lines in their order, once everything was read. LA_ENOMEM, LA_EOUTPUT when the
+ * temporary file failed, or LA_OK: whether they arrived is what la_output_commit() says. */
+enum la_status la_lines_write(struct la_lines *lines, struct la_output *output,
+                              struct la_error *err);
+
+#endif

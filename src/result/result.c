@@ -1,0 +1,163 @@
+/* Gathers connections and findings into one value, and adds two such values. Everything here is a
+ * count, a set or "the worst of", so the order of arrival leaves no trace. */
+#include "result/result.h"
+
+#include <stdlib.h>
+
+struct la_result *la_result_new(void) {
+    return calloc(1, sizeof(struct la_result));
+}
+
+void la_result_free(struct la_result *result) {
+    if (!result)
+        return;
+    for (size_t kind = 0; kind < LA_KIND_COUNT; kind++) {
+        struct la_kind_result *of = &result->kinds[kind];
+        for (size_t i = 0; i < of->instance_count; i++)
+            free(of->instances[i]);
+        free(of->hosts.items);
+    }
+    free(result);
+}
+
+static bool is_syn_ack(const struct la_observation *seen) {
+    return seen->class == LA_CLASS_SYN_ACK || seen->class == LA_CLASS_SYN_ACK_AGAIN;
+}
+
+/* From the first SYN to the last SYN-ACK before the client's answer: an earlier SYN-ACK that had
+ * reached the client would have been answered. Negative when the capture does not tell. */
+static int64_t connect_delay(const struct la_connection *connection) {
+    int64_t delay = -1;
+    if (connection->opening != LA_OPENING_HANDSHAKE || connection->opened_ns == LA_TIME_NONE)
+        return -1;
+    for (size_t i = 0; i < connection->log_count; i++) {
+        const struct la_observation *seen = &connection->log[i];
+        if (seen->class == LA_CLASS_HANDSHAKE_ACK)
+            break;
+        if (is_syn_ack(seen))
+            delay = seen->time_ns - connection->opened_ns;
+    }
+    return delay;
+}
+
+static void add_resets(struct la_result *result, const struct la_connection *connection) {
+    for (size_t i = 0; i < connection->reset_count; i++) {
+        const struct la_reset *reset = &connection->resets[i];
+        result->resets[reset->cause][reset->form]++;
+    }
+}
+
+enum la_status la_result_add_connection(struct la_result *result,
+                                        const struct la_connection *connection) {
+    result->connections++;
+    result->by_opening[connection->opening]++;
+    result->by_ending[connection->ending]++;
+    result->first_closer[connection->first_closer]++;
+    result->by_vantage[connection->vantage.kind]++;
+    result->missing_segments += connection->gaps;
+    result->duplicates += connection->duplicates;
+    result->log_dropped += connection->log_dropped;
+    result->evicted += connection->evicted;
+    add_resets(result, connection);
+    int64_t delay = connect_delay(connection);
+    if (delay >= 0)
+        la_histogram_add(&result->connect_delay, delay);
+    return LA_OK;
+}
+
+/* Where `finding` belongs among the kept ones. */
+static size_t rank_of(const struct la_kind_result *of, const struct la_finding *finding) {
+    size_t low = 0, high = of->instance_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (la_finding_compare(of->instances[middle], finding) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Keeps a copy of `finding` when it is among the worst. */
+static enum la_status keep_instance(struct la_kind_result *of, const struct la_finding *finding) {
+    size_t rank = rank_of(of, finding);
+    if (rank == LA_RESULT_INSTANCES)
+        return LA_OK;
+    struct la_finding *copy;
+    if (of->instance_count == LA_RESULT_INSTANCES)
+        copy = of->instances[--of->instance_count];
+    else if (!(copy = malloc(sizeof *copy)))
+        return LA_ENOMEM;
+    la_finding_copy(copy, finding);
+    memmove(&of->instances[rank + 1], &of->instances[rank],
+            (of->instance_count - rank) * sizeof of->instances[0]);
+    of->instances[rank] = copy;
+    of->instance_count++;
+    return LA_OK;
+}
+
+enum la_status la_result_add_finding(struct la_result *result, const struct la_finding *finding) {
+    struct la_kind_result *of = &result->kinds[finding->kind];
+    if (finding->confidence == LA_OBSERVED)
+        of->observed++;
+    else
+        of->inferred++;
+    of->by_severity[finding->severity]++;
+    result->evidence_dropped += finding->evidence_dropped;
+    if (la_host_counts_add(&of->hosts, &finding->host, 1) != LA_OK)
+        return LA_ENOMEM;
+    return keep_instance(of, finding);
+}
+
+static void add_counts(uint64_t *into, const uint64_t *from, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        into[i] += from[i];
+}
+
+static enum la_status merge_kind(struct la_kind_result *into, const struct la_kind_result *from) {
+    into->observed += from->observed;
+    into->inferred += from->inferred;
+    add_counts(into->by_severity, from->by_severity, LA_SEVERITY_COUNT);
+    for (size_t i = 0; i < from->hosts.count; i++) {
+        const struct la_host_count *host = &from->hosts.items[i];
+        if (la_host_counts_add(&into->hosts, &host->addr, host->count) != LA_OK)
+            return LA_ENOMEM;
+    }
+    for (size_t i = 0; i < from->instance_count; i++) {
+        if (keep_instance(into, from->instances[i]) != LA_OK)
+            return LA_ENOMEM;
+    }
+    return LA_OK;
+}
+
+enum la_status la_result_merge(struct la_result *into, const struct la_result *from) {
+    into->connections += from->connections;
+    add_counts(into->by_opening, from->by_opening, LA_OPENING_COUNT);
+    add_counts(into->by_ending, from->by_ending, LA_ENDING_COUNT);
+    add_counts(into->first_closer, from->first_closer, LA_CLOSER_COUNT);
+    add_counts(into->by_vantage, from->by_vantage, LA_VANTAGE_COUNT);
+    la_histogram_merge(&into->connect_delay, &from->connect_delay);
+    into->missing_segments += from->missing_segments;
+    into->duplicates += from->duplicates;
+    for (size_t cause = 0; cause < LA_RESET_CAUSE_COUNT; cause++)
+        add_counts(into->resets[cause], from->resets[cause], 2);
+    into->log_dropped += from->log_dropped;
+    into->evicted += from->evicted;
+    into->evidence_dropped += from->evidence_dropped;
+    for (size_t kind = 0; kind < LA_KIND_COUNT; kind++) {
+        if (merge_kind(&into->kinds[kind], &from->kinds[kind]) != LA_OK)
+            return LA_ENOMEM;
+    }
+    return LA_OK;
+}
+
+uint64_t la_result_count(const struct la_result *result, enum la_kind kind) {
+    return result->kinds[kind].observed + result->kinds[kind].inferred;
+}
+
+enum la_severity la_result_worst(const struct la_result *result, enum la_kind kind) {
+    int severity = LA_CRITICAL;
+    while (severity > LA_INFO && result->kinds[kind].by_severity[severity] == 0)
+        severity--;
+    return (enum la_severity)severity;
+}

@@ -1,0 +1,175 @@
+/* Which segments arrived, judged from what their receiver did.
+ *
+ * A capture proves that a segment passed, never that it arrived. Three things tell more: an
+ * acknowledgement that covers it, a repetition that its sender would not have made, and TCP's own
+ * marks of what was accepted (TSecr, D-SACK). Next to the receiver a segment has at least reached
+ * the receiver's tap. */
+#include "track/settle.h"
+
+#include "base/seq.h"
+#include "base/time.h"
+#include "decode/segment.h"
+
+/* An ACK is on its way or being made for this long at most before it counts as missing: jitter of
+ * the path and of the capture's clock. */
+enum { JITTER_NS = 2000000 };
+/* A host that goes on without a repeated FIN for this long has its ACK: three repeats would have
+ * passed. */
+#define QUIET_NS (1500 * LA_MSEC)
+
+static bool covers(const struct la_observation *o, uint32_t end) {
+    return (o->flags & LA_ACK) && !(o->flags & LA_RST) && o->class != LA_CLASS_OUTSIDE &&
+           seq_leq(end, o->ack);
+}
+
+static bool is_fin_copy(const struct la_observation *o, unsigned side, uint32_t fin_end) {
+    return o->from == side && (o->flags & LA_FIN) && o->seq + o->payload + 1 == fin_end;
+}
+
+static bool is_syn_copy(const struct la_observation *o, unsigned side, uint32_t isn) {
+    return o->from == side && (o->flags & LA_SYN) && o->seq == isn;
+}
+
+/* One question: the copies of one segment of `side` (its SYN or FIN), and what its peer said. */
+struct question {
+    struct view *view;
+    unsigned side;
+    uint32_t mark; /* the ISN, or the FIN's end */
+    bool syn;
+};
+
+static bool is_copy_of(const struct question *q, const struct la_observation *o) {
+    return q->syn ? is_syn_copy(o, q->side, q->mark) : is_fin_copy(o, q->side, q->mark);
+}
+
+static uint32_t end_of(const struct question *q) {
+    return q->syn ? q->mark + 1 : q->mark;
+}
+
+/* The first acknowledgement that its receiver sent of it; log_count when there is none. */
+static size_t first_cover(const struct question *q) {
+    const struct la_connection *c = &q->view->connection;
+    for (size_t i = 0; i < c->log_count; i++)
+        if (c->log[i].from != q->side && covers(&c->log[i], end_of(q)))
+            return i;
+    return c->log_count;
+}
+
+/* Decides which copy of a SYN or FIN was the first to arrive. */
+static void judge_copies(const struct question *q) {
+    struct view *view = q->view;
+    const struct la_connection *c = &view->connection;
+    size_t cover = first_cover(q), latest = c->log_count, earlier = c->log_count;
+    bool near = la_is_near(c, !q->side);
+    for (size_t i = 0; i < c->log_count; i++) {
+        if (!is_copy_of(q, &c->log[i]))
+            continue;
+        bool in_time = cover < c->log_count && i < cover &&
+                       view->times[i].arrived_ns <= view->times[cover].sent_ns + JITTER_NS;
+        if (cover == c->log_count) {
+            view->log[i].arrival = near ? LA_ARRIVAL_KNOWN : LA_ARRIVAL_ASSUMED;
+        } else if (in_time || latest == c->log_count) {
+            earlier = latest;
+            latest = i;
+        } else {
+            view->log[i].arrival = LA_ARRIVAL_ASSUMED; /* after the answer: arrived or not */
+        }
+    }
+    if (cover == c->log_count || latest == c->log_count)
+        return;
+    view->log[latest].arrival = LA_ARRIVAL_KNOWN;
+    if (earlier == c->log_count)
+        return;
+    enum la_echo echo = la_read_echo(c, cover, earlier, latest);
+    enum la_arrival verdict = echo == LA_ECHO_EARLIER_ARRIVED ? LA_ARRIVAL_KNOWN
+                              : echo == LA_ECHO_EARLIER_LOST  ? LA_ARRIVAL_LOST
+                              : near                          ? LA_ARRIVAL_KNOWN
+                                                              : LA_ARRIVAL_LOST;
+    for (size_t i = 0; i < latest; i++)
+        if (is_copy_of(q, &c->log[i]))
+            view->log[i].arrival = (uint8_t)verdict;
+}
+
+/* A socket whose FIN came second is gone with the ACK of it: then it sends nothing but RSTs. */
+static bool closes_with_ack(const struct question *q) {
+    const struct la_connection *c = &q->view->connection;
+    const struct la_endpoint *me = &c->side[q->side], *peer = &c->side[!q->side];
+    for (size_t i = 0; !q->syn && peer->fin_seen && i < c->log_count; i++)
+        if (is_copy_of(q, &c->log[i]))
+            return (c->log[i].flags & LA_ACK) && seq_leq(peer->fin_end, c->log[i].ack) &&
+                   me->fin_seen;
+    return false;
+}
+
+/* True when `side` did after the acknowledgement at `ack` should have reached it what it would not
+ * have done with it: sent another copy, or anything at all where it would have been closed. */
+static bool contradicted(const struct question *q, size_t ack) {
+    const struct la_connection *c = &q->view->connection;
+    int64_t arrived = q->view->times[ack].arrived_ns;
+    bool gone = closes_with_ack(q);
+    for (size_t i = 0; i < c->log_count; i++) {
+        const struct la_observation *o = &c->log[i];
+        bool says_no = is_copy_of(q, o) || (gone && o->from == q->side && !(o->flags & LA_RST));
+        if (says_no && q->view->times[i].sent_ns > arrived + JITTER_NS)
+            return true;
+    }
+    return false;
+}
+
+/* Decides which acknowledgements of its SYN or FIN reached `side`. */
+static void judge_acks(const struct question *q) {
+    struct view *view = q->view;
+    const struct la_connection *c = &view->connection;
+    bool near = la_is_near(c, q->side), reached = false;
+    for (size_t i = 0; i < c->log_count; i++) {
+        struct la_observation *o = &view->log[i];
+        if (o->from == q->side || !covers(o, end_of(q)) || (o->flags & LA_SYN))
+            continue;
+        /* A FIN that also acknowledges has been judged as a FIN; what it carries shares its fate.
+         */
+        if (reached)
+            continue;
+        if (contradicted(q, i)) {
+            bool late = la_ack_was_late(c, q->side, end_of(q), i);
+            if (!(o->flags & LA_FIN))
+                o->arrival = late ? LA_ARRIVAL_KNOWN : LA_ARRIVAL_LOST;
+            reached = late;
+            continue;
+        }
+        bool quiet = c->capture_end_ns - view->times[i].arrived_ns > QUIET_NS;
+        if (!(o->flags & LA_FIN) || o->arrival != LA_ARRIVAL_KNOWN)
+            o->arrival = near || quiet ? LA_ARRIVAL_KNOWN : o->arrival;
+        reached = true;
+    }
+}
+
+static void judge_resets(struct view *view) {
+    const struct la_connection *c = &view->connection;
+    for (size_t i = 0; i < c->log_count; i++) {
+        struct la_observation *o = &view->log[i];
+        if (!(o->flags & LA_RST))
+            continue;
+        o->arrival = la_is_near(c, !o->from) ? LA_ARRIVAL_KNOWN : LA_ARRIVAL_ASSUMED;
+    }
+}
+
+void settle_arrivals(struct view *view) {
+    struct la_connection *c = &view->connection;
+    judge_resets(view);
+    for (unsigned side = 0; side < 2; side++) {
+        struct question syn = {view, side, c->side[side].isn, true};
+        if (c->side[side].isn_known)
+            judge_copies(&syn);
+        struct question fin = {view, side, c->side[side].fin_end, false};
+        if (c->side[side].fin_seen)
+            judge_copies(&fin);
+    }
+    for (unsigned side = 0; side < 2; side++) {
+        struct question syn = {view, side, c->side[side].isn, true};
+        if (c->side[side].isn_known)
+            judge_acks(&syn);
+        struct question fin = {view, side, c->side[side].fin_end, false};
+        if (c->side[side].fin_seen)
+            judge_acks(&fin);
+    }
+}

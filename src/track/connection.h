@@ -1,0 +1,245 @@
+/* A settled connection: one life (incarnation) of a 4-tuple, with hindsight.
+ *
+ * The tracker keeps of a live connection little more than sequence numbers and a compact log of the
+ * segments that matter to its opening and its closing. When nothing more can happen to it (or the
+ * capture ends) that log is read as a whole, and what it proves is written into this structure.
+ * Everything downstream (diagnoses, accounts, the report) sees only this. */
+#ifndef LA_TRACK_CONNECTION_H
+#define LA_TRACK_CONNECTION_H
+
+#include "base/addr.h"
+#include "base/profile.h"
+#include "track/state.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LA_CLIENT = 0, LA_SERVER = 1 };
+
+/* A packet, as the user finds it again. frame 0: no packet. */
+struct la_where {
+    int64_t time_ns;
+    uint64_t frame;
+    uint16_t input;
+};
+
+/* What a segment was, in its connection's sequence space, when it passed the capture point. */
+enum la_class {
+    LA_CLASS_SYN,
+    LA_CLASS_SYN_AGAIN,
+    LA_CLASS_SYN_ACK,
+    LA_CLASS_SYN_ACK_AGAIN,
+    LA_CLASS_HANDSHAKE_ACK, /* the first segment that acknowledges a SYN-ACK */
+    LA_CLASS_FIN,           /* a FIN not seen before, with or without data */
+    LA_CLASS_FIN_AGAIN,
+    LA_CLASS_ACK_OF_FIN,       /* the first segment that covers the peer's FIN (a FIN may do so too) */
+    LA_CLASS_ACK_OF_FIN_AGAIN, /* another one that tells nothing else new */
+    LA_CLASS_RST,
+    LA_CLASS_DATA,          /* new data where that says something: after a FIN, or in a connection
+                               joined in the middle (the first of each side) */
+    LA_CLASS_DATA_AGAIN,    /* data sent before */
+    LA_CLASS_DUPLICATE_ACK, /* tells nothing new */
+    LA_CLASS_KEEPALIVE,
+    LA_CLASS_WINDOW_PROBE,
+    LA_CLASS_OLD,     /* of the incarnation before this one, after this one began */
+    LA_CLASS_OUTSIDE, /* outside of every window: a challenge ACK to a SYN, forged, or lost history */
+    LA_CLASS_ACK,     /* anything else worth keeping: context of a reset */
+    LA_CLASS_COUNT,
+};
+
+/* Whether a segment arrived at the host it was sent to. */
+enum la_arrival {
+    LA_ARRIVAL_ASSUMED, /* it passed here; nothing says what became of it */
+    LA_ARRIVAL_KNOWN,   /* the receiver reacted to it */
+    LA_ARRIVAL_LOST,    /* the receiver acted as if it had never come */
+};
+
+/* One line of a connection's log. */
+struct la_observation {
+    int64_t time_ns; /* when it passed the capture point */
+    uint64_t frame;
+    uint32_t seq, ack;
+    uint32_t payload; /* bytes */
+    uint32_t window;  /* bytes, scaled when the scale is known */
+    uint32_t tsval, tsecr;
+    uint32_t sack_from, sack_to; /* first block */
+    uint16_t input;
+    uint16_t options; /* LA_HAS_... of decode/segment.h */
+    uint16_t ip_id;
+    uint8_t flags; /* LA_FIN ... of decode/segment.h */
+    uint8_t ttl;
+    uint8_t from;    /* LA_CLIENT or LA_SERVER */
+    uint8_t class;   /* enum la_class */
+    uint8_t arrival; /* enum la_arrival */
+    bool exact;      /* of a RST: its seq is what its receiver expects next */
+    bool in_window;  /* of a RST or an OUTSIDE segment: it lies in its receiver's window */
+};
+
+/* One entry of a history. */
+struct la_change {
+    int64_t time_ns;  /* when it happened at the host, not when it was seen here */
+    uint64_t frame;   /* 0: a timer, or the mere passing of time */
+    uint16_t input;
+    uint8_t state;    /* enum la_state */
+    uint8_t event;    /* enum la_event; for the first entry of one joined in the middle LA_EV_COUNT */
+    bool certain;     /* every reading that the packets allow gives this state until the next entry */
+};
+
+enum la_reset_form {
+    LA_RESET_BARE,     /* without ACK: a host without (usable) state answered a segment */
+    LA_RESET_WITH_ACK, /* RST|ACK */
+};
+
+enum la_reset_cause {
+    LA_RESET_REFUSED,          /* a SYN that nobody listens for */
+    LA_RESET_PORT_RECYCLED,    /* one incarnation met the state of another */
+    LA_RESET_TIME_WAIT_GONE,   /* a repeated FIN met no socket: its peer's TIME-WAIT was over */
+    LA_RESET_LATE_ACK,         /* both ACKs of a FIN arrived: the second found no socket */
+    LA_RESET_DATA_AFTER_CLOSE, /* data met a socket that was closed for reading */
+    LA_RESET_FIN_WAIT_2_OVER,  /* the peer's late FIN or data met a FIN-WAIT-2 that had timed out */
+    LA_RESET_NO_CONNECTION,    /* a segment met a host that knows nothing of the connection */
+    LA_RESET_ABORT,            /* the application (or its kernel) ended a live connection */
+    LA_RESET_REPEATED,         /* another one of the same, for a segment that was still under way */
+    LA_RESET_UNKNOWN,
+    LA_RESET_CAUSE_COUNT,
+};
+
+struct la_reset {
+    struct la_where where;
+    struct la_where drew; /* the segment that it answers; frame 0: none known */
+    uint8_t by;           /* LA_CLIENT or LA_SERVER */
+    uint8_t form;         /* enum la_reset_form */
+    uint8_t cause;        /* enum la_reset_cause */
+};
+
+enum la_opening {
+    LA_OPENING_HANDSHAKE,    /* SYN, SYN-ACK, ACK */
+    LA_OPENING_SIMULTANEOUS, /* SYNs crossed */
+    LA_OPENING_HALF_OPEN,    /* SYN and SYN-ACK, and no ACK of it */
+    LA_OPENING_REFUSED,      /* SYN, RST */
+    LA_OPENING_UNANSWERED,   /* SYN, and no answer that belongs to it */
+    LA_OPENING_MID_STREAM,   /* the capture starts after it */
+    LA_OPENING_COUNT,
+};
+
+enum la_ending {
+    LA_ENDING_FIN,         /* both FINs, both acknowledged */
+    LA_ENDING_FIN_UNACKED, /* both FINs, and at least one never acknowledged */
+    LA_ENDING_HALF_CLOSED, /* one side's FIN only */
+    LA_ENDING_RESET,       /* a RST ended it before both FINs were through */
+    LA_ENDING_OPEN,        /* opened, and no end in the capture */
+    LA_ENDING_NEVER_OPENED, /* refused, unanswered, or never completed */
+    LA_ENDING_COUNT,
+};
+
+enum la_closer { LA_CLOSER_CLIENT, LA_CLOSER_SERVER, LA_CLOSER_BOTH, LA_CLOSER_NONE, LA_CLOSER_COUNT };
+
+enum la_vantage_kind {
+    LA_VANTAGE_UNKNOWN, /* no handshake to measure, or a path too short to tell */
+    LA_VANTAGE_NEAR_CLIENT,
+    LA_VANTAGE_NEAR_SERVER,
+    LA_VANTAGE_MIDDLE,
+    LA_VANTAGE_COUNT,
+};
+
+/* Where the capture point lies between the two ends. */
+struct la_vantage {
+    enum la_vantage_kind kind;
+    double fraction; /* client side's share of the round trip, 0 next to the client, 1 next to the
+                        server; negative: unknown */
+    int64_t turnaround_ns[2]; /* shortest time from here to that end and back; -1: not measured */
+};
+
+struct la_endpoint {
+    struct la_addr addr;
+    uint16_t port;
+    enum la_state state; /* at the connection's last packet */
+    const struct la_change *changes;
+    size_t change_count;
+
+    uint64_t packets, bytes; /* frames and their bytes on the wire */
+    uint64_t data_bytes;     /* payload sent, each sequence number once */
+    uint64_t retransmitted_segments, retransmitted_bytes;
+    uint64_t duplicate_acks, zero_windows;
+    uint32_t syn, fin, rst;  /* segments with that flag */
+    int64_t rtt_min_ns, rtt_median_ns; /* capture point to this end and back; -1: unknown */
+    uint16_t mss;            /* as announced; 0: not seen */
+    uint8_t ttl;             /* of its first packet */
+    int window_scale;        /* as announced; -1: not seen or not offered */
+    bool timestamps_used;
+    double timestamp_hz;     /* 0: unknown */
+    bool sack;               /* SACK permitted was offered; false also when the SYN was not seen */
+
+    /* Sequence space, host order; what the log alone does not tell. */
+    bool seen;               /* sent anything at all */
+    bool isn_known, fin_seen, acked_known;
+    bool fin_unseen;         /* its FIN was acknowledged but never captured: fin_seen is set as well */
+    bool fin_acked;          /* the peer acknowledged its FIN */
+    bool syn_sent;           /* sent a SYN without ACK */
+    uint32_t isn, next;      /* next: end of the highest segment sent */
+    uint32_t fin_end;        /* sequence number after its FIN, when fin_seen */
+    uint32_t acked;          /* highest acknowledgement that this end sent */
+    uint32_t window;         /* last advertised by this end, bytes */
+    uint32_t tsval;          /* newest TSval that this end sent */
+    int64_t last_ns;         /* time of its last packet */
+    int64_t last_data_ns;    /* of its last new data; LA_TIME_NONE: none */
+};
+
+enum { LA_ZEEK_HISTORY = 40, LA_CONNECTION_INPUTS = 8, LA_CONNECTION_VLANS = 4 };
+
+/* What other connections of the same pair of hosts said while this one's SYN stayed unanswered: the
+ * evidence for a server with tcp_tw_recycle (Linux up to 4.11). */
+struct la_recycle {
+    struct la_where stored;   /* the client's FIN in a connection that the server closed first, less
+                                 than 60 s before the SYN: the server may remember its TSval */
+    struct la_where answered; /* frame 0, or: meanwhile a SYN with a newer TSval was answered */
+    uint32_t stored_tsval, answered_tsval;
+    bool refuted;             /* a SYN older than what was stored was answered all the same */
+};
+
+struct la_connection {
+    struct la_endpoint side[2]; /* LA_CLIENT, LA_SERVER */
+    bool initiator_known;
+    uint32_t incarnation;  /* from 1 */
+    int64_t opened_ns;     /* of its first SYN; LA_TIME_NONE when none was seen */
+    struct la_where first, last;
+    enum la_opening opening;
+    enum la_ending ending;
+    enum la_closer first_closer;
+    const char *zeek_conn_state; /* "SF", ... */
+    char zeek_history[LA_ZEEK_HISTORY];
+    const struct la_reset *resets;
+    size_t reset_count;
+    uint64_t gaps;         /* holes that the peer acknowledged: the capture missed packets here */
+    uint64_t duplicates;   /* packets left out as copies of others */
+    uint16_t vlans[LA_CONNECTION_VLANS]; /* identifiers met, ascending, 0-terminated unless full */
+    uint16_t tunnels;      /* LA_TUNNEL_... */
+    uint16_t inputs[LA_CONNECTION_INPUTS]; /* inputs that hold its packets, ascending */
+    size_t input_count;
+    const struct la_recycle *recycle; /* NULL: the SYN was not older than anything remembered */
+    uint64_t log_dropped;  /* observations that did not fit into its log */
+    bool evicted;          /* given up under the memory limit */
+    struct la_vantage vantage;
+
+    const struct la_observation *log; /* in capture order */
+    size_t log_count;
+
+    int64_t capture_end_ns;            /* time of the last packet of the whole capture */
+    const struct la_profile *profile[2]; /* assumed of each end */
+
+    /* The incarnation before and after this one, NULL when the capture has none in reach. Settled as
+     * well, but of their own neighbours only this one is filled in. */
+    const struct la_connection *previous, *next;
+    uint64_t findings; /* set of diagnosis kinds found, 1 << enum la_kind; filled by diagnose */
+};
+
+const char *la_class_name(enum la_class class);
+const char *la_opening_name(enum la_opening opening);
+const char *la_ending_name(enum la_ending ending);
+const char *la_closer_name(enum la_closer closer);
+const char *la_vantage_name(enum la_vantage_kind kind);
+const char *la_reset_form_name(enum la_reset_form form);
+const char *la_reset_cause_name(enum la_reset_cause cause);
+
+#endif

@@ -1,0 +1,57 @@
+/* What became of one side's FIN: its copies, their acknowledgements, and what the stacks' own marks
+ * (TSecr, D-SACK, a trailing RST) say of them. Read from a settled connection; shared by the arrivals
+ * and by the diagnoses. */
+#ifndef LA_TRACK_FIN_STORY_H
+#define LA_TRACK_FIN_STORY_H
+
+#include "track/connection.h"
+
+/* What an acknowledgement says of an earlier copy than the last one that can have drawn it. */
+enum la_echo { LA_ECHO_NOTHING, LA_ECHO_EARLIER_ARRIVED, LA_ECHO_EARLIER_LOST };
+
+/* `ack`, `earlier` and `later` are indices of the log; the acknowledgement comes from the receiver of
+ * the two copies. */
+enum la_echo la_read_echo(const struct la_connection *c, size_t ack, size_t earlier, size_t later);
+
+/* True when the acknowledgement at `ack` of everything up to `end` reached `side` late, not never:
+ * another one followed, and that found no socket (a bare RST from `side`). */
+bool la_ack_was_late(const struct la_connection *c, unsigned side, uint32_t end, size_t ack);
+
+enum { LA_STORY_COPIES = 24 };
+
+/* Indices are of the connection's log; LA_NOWHERE: there is none. */
+#define LA_NOWHERE SIZE_MAX
+
+struct la_fin_story {
+    size_t copies[LA_STORY_COPIES]; /* the first ones; at least one RTO apart from the one before */
+    size_t copy_count;              /* of these */
+    size_t copies_seen;             /* of all, those that came too soon to be timed out ones included */
+    size_t acks[LA_STORY_COPIES];   /* what the peer sent that covers the FIN */
+    size_t ack_count;
+    bool second;      /* it was sent by the passive closer, or crossed the peer's: what acknowledges it is
+                         the final ACK */
+    size_t repeat;    /* the first copy sent although an ACK should have arrived, or, without an ACK
+                         before it, the second copy */
+    bool acked_before_repeat; /* acks[0] should have arrived before `repeat` was sent */
+    bool crossed;     /* acks[0] was under way when `repeat` was sent */
+    size_t re_ack;    /* the first ACK from the peer after `repeat` */
+    enum la_echo echo; /* what re_ack says of the copies before `repeat` */
+    size_t peer_reset; /* the peer's RST that answers a copy */
+    size_t own_reset;  /* the RST with which this side answers a second ACK: the first was late */
+    bool data_is_cause; /* older data was still unacknowledged: the repeat is that data's */
+};
+
+/* False when `side` sent no FIN, or only one. */
+bool la_fin_story(const struct la_connection *c, unsigned side, struct la_fin_story *story);
+
+/* Whether the capture point is next to that end. */
+bool la_is_near(const struct la_connection *c, unsigned side);
+/* Time from the capture point to that end, one way; 0 when not measured. */
+int64_t la_one_way_ns(const struct la_connection *c, unsigned side);
+/* Round trip between the ends, as far as measured. */
+int64_t la_round_trip_ns(const struct la_connection *c);
+/* When the segment at `index` left its sender, and when it reached its receiver if it did. */
+int64_t la_sent_ns(const struct la_connection *c, size_t index);
+int64_t la_arrived_ns(const struct la_connection *c, size_t index);
+
+#endif

@@ -1,0 +1,440 @@
+/* Both ends through the state table, with hindsight.
+ *
+ * For each end the log is put in the order of that end's own clock: what it sent, when it left;
+ * what came to it, when it arrived, if it did. Each line becomes events of the state table; between
+ * lines the timers of the state run. */
+#include "track/settle.h"
+
+#include "base/seq.h"
+#include "base/time.h"
+#include "decode/segment.h"
+
+#include <string.h>
+
+enum { JITTER_NS = 2000000 };
+#define QUIET_NS (1500 * LA_MSEC)
+
+/* A line of the log, or a SYN of the next incarnation, at the end's local time. */
+struct step {
+    int64_t at;
+    const struct la_observation *observation;
+    bool own;       /* sent by this end */
+    bool next_life; /* belongs to the next incarnation */
+};
+
+enum { MAX_STEPS = 1024 };
+
+struct machine {
+    const struct la_connection *c;
+    const struct view *view;
+    unsigned side;
+    enum la_state state;
+    struct la_change *changes;
+    size_t change_count;
+    int64_t timer_from_ns; /* what the state's timer counts from */
+    bool fin_sent, fin_received;
+};
+
+static const struct la_endpoint *me_of(const struct machine *m) {
+    return &m->c->side[m->side];
+}
+
+static const struct la_endpoint *peer_of(const struct machine *m) {
+    return &m->c->side[!m->side];
+}
+
+/* What made a change: its time, its packet if any, and whether that is sure. */
+struct cause {
+    int64_t at;
+    const struct la_observation *observation; /* NULL: a timer */
+    bool certain;
+};
+
+static void enter(struct machine *m, enum la_state state, enum la_event event, struct cause cause) {
+    if (m->change_count == m->view->change_capacity)
+        return;
+    if (m->change_count > 0 && m->changes[m->change_count - 1].time_ns > cause.at)
+        cause.at = m->changes[m->change_count - 1].time_ns; /* two estimates crossed */
+    const struct la_observation *o = cause.observation;
+    m->changes[m->change_count++] = (struct la_change){
+        .time_ns = cause.at,
+        .frame = o ? o->frame : 0,
+        .input = o ? o->input : 0,
+        .state = (uint8_t)state,
+        .event = (uint8_t)event,
+        .certain = cause.certain,
+    };
+    m->state = state;
+    m->timer_from_ns = cause.at;
+}
+
+static void apply(struct machine *m, enum la_event event, struct cause cause) {
+    enum la_state next = la_state_next(m->state, event);
+    bool restarts = m->state == LA_ST_TIME_WAIT &&
+                    (event == LA_EV_RECV_FIN_AGAIN || event == LA_EV_RECV_SYN_OLDER);
+    if (next != m->state)
+        enter(m, next, event, cause);
+    else if (restarts)
+        m->timer_from_ns = cause.at;
+    m->fin_sent = m->fin_sent || event == LA_EV_SEND_FIN;
+    m->fin_received =
+        m->fin_received || event == LA_EV_RECV_FIN || event == LA_EV_RECV_FIN_WITH_ACK_OF_FIN;
+}
+
+/* A bare RST from a host that should have had a socket: it was gone before, unseen. */
+static void doubt_last(struct machine *m) {
+    if (m->change_count > 0)
+        m->changes[m->change_count - 1].certain = false;
+}
+
+/* Timers */
+
+static bool speaks_after(const struct machine *m, int64_t at) {
+    for (size_t i = 0; i < m->c->log_count; i++) {
+        const struct la_observation *o = &m->c->log[i];
+        if (o->from == m->side && !(o->flags & LA_RST) && m->view->times[i].sent_ns > at)
+            return true;
+    }
+    return false;
+}
+
+/* The times of the last two copies of this end's FIN, and of the first repeat. */
+struct repeats {
+    size_t count;
+    int64_t first, second, last, before_last;
+};
+
+static struct repeats fin_repeats(const struct machine *m) {
+    struct repeats r = {0};
+    for (size_t i = 0; i < m->c->log_count; i++) {
+        const struct la_observation *o = &m->c->log[i];
+        if (o->from != m->side || !(o->flags & LA_FIN))
+            continue;
+        r.before_last = r.last;
+        r.last = m->view->times[i].sent_ns;
+        if (r.count == 0)
+            r.first = r.last;
+        if (r.count == 1)
+            r.second = r.last;
+        r.count++;
+    }
+    return r;
+}
+
+/* When an unacknowledged FIN's socket is given up: gaps double, and the first timer after the
+ * model's time finds it too old. An unseen end (no repeat where one was due) is taken for an ACK
+ * that the capture missed. */
+static int64_t fin_given_up(const struct machine *m, bool *acked_unseen) {
+    const struct la_profile *profile = m->c->profile[m->side];
+    struct repeats r = fin_repeats(m);
+    int64_t gap =
+        r.count > 1 ? 2 * (r.last - r.before_last) : profile->rto_min_ns + la_round_trip_ns(m->c);
+    int64_t started = r.count > 1 ? r.second : r.last + gap;
+    int64_t due = r.last + gap;
+    *acked_unseen = false;
+    if (gap <= 0)
+        gap = profile->rto_min_ns;
+    bool repeat_missed = due + QUIET_NS < m->c->capture_end_ns;
+    if (repeat_missed && due - started < profile->orphan_retry_total_ns) {
+        *acked_unseen = true;
+        return r.last + (la_round_trip_ns(m->c) > 0 ? la_round_trip_ns(m->c) : LA_MSEC);
+    }
+    while (due - started < profile->orphan_retry_total_ns) {
+        gap = gap * 2 < 120 * LA_SEC ? gap * 2 : 120 * LA_SEC;
+        due += gap;
+    }
+    return due;
+}
+
+/* What happens to the present state by time alone: LA_TIME_NONE when nothing does. */
+static int64_t timer_due(const struct machine *m, enum la_event *event) {
+    const struct la_profile *profile = m->c->profile[m->side];
+    bool acked_unseen;
+    int64_t due;
+    *event = LA_EV_TIMER;
+    switch (m->state) {
+    case LA_ST_TIME_WAIT:
+        return m->timer_from_ns + profile->time_wait_ns;
+    case LA_ST_FIN_WAIT_2:
+        due = m->timer_from_ns + profile->fin_wait_2_orphan_ns;
+        return speaks_after(m, due) ? LA_TIME_NONE : due; /* shutdown(), not close() */
+    case LA_ST_SYN_SENT:
+        return m->timer_from_ns + profile->syn_retry_total_ns;
+    case LA_ST_SYN_RECV:
+        return m->timer_from_ns + profile->syn_ack_retry_total_ns;
+    case LA_ST_FIN_WAIT_1:
+    case LA_ST_CLOSING:
+    case LA_ST_LAST_ACK:
+        due = fin_given_up(m, &acked_unseen);
+        if (acked_unseen)
+            *event = LA_EV_RECV_ACK_OF_FIN;
+        return due > m->timer_from_ns ? due : m->timer_from_ns;
+    default:
+        return LA_TIME_NONE;
+    }
+}
+
+/* Lets the timers run that are due before `until`. */
+static void run_timers(struct machine *m, int64_t until) {
+    enum la_event event;
+    int64_t due = timer_due(m, &event);
+    while (due != LA_TIME_NONE && due < until) {
+        bool known = m->change_count > 0 && m->changes[m->change_count - 1].certain;
+        bool certain = m->state == LA_ST_TIME_WAIT && due <= m->c->capture_end_ns && known;
+        enum la_state before = m->state;
+        apply(m, event, (struct cause){due, NULL, certain});
+        if (m->state == before)
+            return;
+        due = timer_due(m, &event);
+    }
+}
+
+/* Events from the log */
+
+static bool covers(const struct la_observation *o, bool known, uint32_t end) {
+    return known && (o->flags & LA_ACK) && !(o->flags & LA_RST) && seq_leq(end, o->ack);
+}
+
+/* What this end acknowledges, it has received, whether the capture saw it or not. */
+static void apply_proofs(struct machine *m, const struct step *s) {
+    const struct la_observation *o = s->observation;
+    const struct la_endpoint *peer = peer_of(m);
+    struct cause cause = {s->at, o, true};
+    if (!(o->flags & LA_ACK) || (o->flags & LA_RST) || o->class == LA_CLASS_OUTSIDE)
+        return;
+    if (m->state == LA_ST_SYN_SENT && covers(o, peer->isn_known, peer->isn + 1))
+        apply(m, LA_EV_RECV_SYN_ACK, cause);
+    if (!m->fin_received && covers(o, peer->fin_seen, peer->fin_end))
+        apply(m, LA_EV_RECV_FIN, cause);
+}
+
+static void take_own(struct machine *m, const struct step *s) {
+    const struct la_observation *o = s->observation;
+    struct cause cause = {s->at, o, true};
+    apply_proofs(m, s);
+    if (o->class == LA_CLASS_OUTSIDE)
+        return;
+    if (o->flags & LA_RST) {
+        bool unexpected = m->state == LA_ST_TIME_WAIT || m->state == LA_ST_LAST_ACK;
+        if (unexpected)
+            doubt_last(m);
+        apply(m, LA_EV_SEND_RST, cause);
+    } else if (o->flags & LA_SYN) {
+        apply(m, o->flags & LA_ACK ? LA_EV_SEND_SYN_ACK : LA_EV_SEND_SYN, cause);
+    } else if ((o->flags & LA_FIN) && !m->fin_sent) {
+        apply(m, LA_EV_SEND_FIN, cause);
+    }
+}
+
+static bool in_closing_states(enum la_state state) {
+    return state == LA_ST_CLOSE_WAIT || state == LA_ST_LAST_ACK || state == LA_ST_CLOSING;
+}
+
+/* Whether this end takes a RST, by its state, its rules, and what it does afterwards. */
+static enum la_event classify_reset(const struct machine *m, const struct step *s) {
+    const struct la_observation *o = s->observation;
+    const struct la_profile *profile = m->c->profile[m->side];
+    bool closes = o->exact;
+    if (m->state == LA_ST_TIME_WAIT)
+        closes = closes && profile->rst_kills_time_wait;
+    else if (m->state == LA_ST_FIN_WAIT_2 || profile->in_window_syn_aborts)
+        closes = closes || o->in_window;
+    else if (in_closing_states(m->state) && profile->rst_before_next_accepted)
+        closes = closes || o->seq + 1 == me_of(m)->acked;
+    bool goes_on = speaks_after(m, s->at + JITTER_NS + la_round_trip_ns(m->c));
+    return closes && !goes_on ? LA_EV_RECV_RST : LA_EV_RECV_RST_IGNORED;
+}
+
+static bool repeats_syn_ack_after(const struct machine *m, int64_t at) {
+    for (size_t i = 0; i < m->c->log_count; i++)
+        if (m->c->log[i].from == m->side && m->c->log[i].class == LA_CLASS_SYN_ACK_AGAIN &&
+            m->view->times[i].sent_ns > at + JITTER_NS)
+            return true;
+    return false;
+}
+
+static void take_fin(struct machine *m, const struct step *s, bool acks_fin) {
+    struct cause cause = {s->at, s->observation, s->observation->arrival == LA_ARRIVAL_KNOWN};
+    if (m->fin_received) {
+        apply(m, LA_EV_RECV_FIN_AGAIN, cause);
+        if (acks_fin)
+            apply(m, LA_EV_RECV_ACK_OF_FIN, cause);
+    } else {
+        apply(m, acks_fin ? LA_EV_RECV_FIN_WITH_ACK_OF_FIN : LA_EV_RECV_FIN, cause);
+    }
+}
+
+static void take_arrival(struct machine *m, const struct step *s) {
+    const struct la_observation *o = s->observation;
+    const struct la_endpoint *me = me_of(m);
+    struct cause cause = {s->at, o, o->arrival == LA_ARRIVAL_KNOWN};
+    if (o->arrival == LA_ARRIVAL_LOST)
+        return;
+    if (o->flags & LA_RST) {
+        apply(m, classify_reset(m, s), cause);
+        return;
+    }
+    if (o->class == LA_CLASS_OUTSIDE)
+        return;
+    if (o->flags & LA_SYN) {
+        bool answers = (o->flags & LA_ACK) && covers(o, me->isn_known, me->isn + 1);
+        apply(m, answers ? LA_EV_RECV_SYN_ACK : LA_EV_RECV_SYN, cause);
+        return;
+    }
+    if (m->state == LA_ST_SYN_RECV && covers(o, me->isn_known, me->isn + 1) &&
+        !repeats_syn_ack_after(m, s->at))
+        apply(m, LA_EV_RECV_ACK_OF_SYN, cause);
+    bool acks_fin = m->fin_sent && covers(o, me->fin_seen, me->fin_end);
+    if (o->flags & LA_FIN)
+        take_fin(m, s, acks_fin);
+    else if (acks_fin)
+        apply(m, LA_EV_RECV_ACK_OF_FIN, cause);
+    if (m->state == LA_ST_TIME_WAIT && (o->flags & LA_ACK))
+        m->timer_from_ns = s->at; /* whatever TIME-WAIT has to look at starts the 2MSL anew */
+}
+
+/* The next incarnation */
+
+static unsigned side_in_next(const struct machine *m) {
+    const struct la_connection *next = m->c->next;
+    bool same = la_addr_cmp(&next->side[0].addr, &m->c->side[0].addr) == 0 &&
+                next->side[0].port == m->c->side[0].port;
+    return same ? m->side : !m->side;
+}
+
+/* The first SYN-ACK that this end gives the next incarnation; LA_TIME_NONE when it gives none. */
+static int64_t accepts_next_at(const struct machine *m) {
+    const struct la_connection *next = m->c->next;
+    unsigned side = side_in_next(m);
+    for (size_t i = 0; i < next->log_count; i++)
+        if (next->log[i].from == side && next->log[i].class == LA_CLASS_SYN_ACK)
+            return next->log[i].time_ns - la_one_way_ns(next, side);
+    return LA_TIME_NONE;
+}
+
+static bool is_older(const struct machine *m, const struct la_observation *syn) {
+    const struct la_endpoint *peer = peer_of(m);
+    return (syn->options & LA_HAS_TIMESTAMPS) && peer->timestamps_used &&
+           seq_lt(syn->tsval, peer->tsval);
+}
+
+static void take_next_syn(struct machine *m, const struct step *s) {
+    const struct la_observation *syn = s->observation;
+    struct cause cause = {s->at, syn, true};
+    if (s->own) {
+        apply(m, LA_EV_TAKEN_OVER, cause);
+        return;
+    }
+    int64_t accepted = accepts_next_at(m);
+    /* The copy that was answered is the last one before the answer. */
+    bool answered =
+        accepted != LA_TIME_NONE && s->at <= accepted + JITTER_NS && accepted - s->at < LA_SEC;
+    if (answered && m->state == LA_ST_TIME_WAIT && !is_older(m, syn))
+        apply(m, LA_EV_RECV_SYN_REUSE, cause);
+    else if (answered && accepted - s->at < 10 * LA_MSEC + la_round_trip_ns(m->c))
+        apply(m, LA_EV_TAKEN_OVER, cause);
+    else
+        apply(m, is_older(m, syn) ? LA_EV_RECV_SYN_OLDER : LA_EV_RECV_SYN_HELD, cause);
+}
+
+/* Putting the steps in order */
+
+static void add_step(struct step *steps, size_t *count, struct step step) {
+    if (*count == MAX_STEPS)
+        return;
+    size_t i = (*count)++;
+    for (; i > 0 && steps[i - 1].at > step.at; i--)
+        steps[i] = steps[i - 1];
+    steps[i] = step;
+}
+
+static void add_log_steps(const struct machine *m, struct step *steps, size_t *count) {
+    for (size_t i = 0; i < m->c->log_count; i++) {
+        bool own = m->c->log[i].from == m->side;
+        int64_t at = own ? m->view->times[i].sent_ns : m->view->times[i].arrived_ns;
+        add_step(steps, count, (struct step){at, &m->c->log[i], own, false});
+    }
+}
+
+static void add_next_steps(const struct machine *m, struct step *steps, size_t *count) {
+    const struct la_connection *next = m->c->next;
+    if (!next)
+        return;
+    unsigned side = side_in_next(m);
+    for (size_t i = 0; i < next->log_count; i++) {
+        const struct la_observation *o = &next->log[i];
+        if (o->class != LA_CLASS_SYN && o->class != LA_CLASS_SYN_AGAIN)
+            continue;
+        bool own = o->from == side;
+        int64_t at = o->time_ns + (own ? -la_one_way_ns(next, side) : la_one_way_ns(next, side));
+        add_step(steps, count, (struct step){at, o, own, true});
+    }
+    if (next->opening == LA_OPENING_MID_STREAM || !next->side[0].syn_sent) {
+        /* Its SYN was missed: it began before its first packet, at both ends. */
+        if (next->log_count > 0)
+            add_step(steps, count, (struct step){next->first.time_ns, &next->log[0], true, true});
+    }
+}
+
+/* Had this end not closed when the capture began? Its new data, or its first FIN, says so. */
+static bool not_closed_before(const struct la_connection *c, unsigned side) {
+    for (size_t i = 0; i < c->log_count; i++)
+        if (c->log[i].from == side &&
+            (c->log[i].class == LA_CLASS_DATA || c->log[i].class == LA_CLASS_FIN))
+            return true;
+    return false;
+}
+
+/* Where the capture starts after the SYN, the first packet starts the history. */
+static void join(struct machine *m) {
+    const struct la_connection *c = m->c;
+    if (c->side[0].syn_sent || c->side[1].syn_sent || c->log_count == 0)
+        return;
+    enum la_state state = LA_ST_UNKNOWN;
+    const struct la_observation *first = &c->log[0];
+    if ((first->flags & (LA_SYN | LA_ACK)) == (LA_SYN | LA_ACK)) {
+        if (m->side == first->from)
+            return; /* its own SYN-ACK starts it */
+        state = LA_ST_SYN_SENT;
+    } else if (not_closed_before(c, 0) && not_closed_before(c, 1)) {
+        state = LA_ST_ESTAB;
+    }
+    struct cause cause = {c->first.time_ns, first, state != LA_ST_UNKNOWN};
+    enter(m, state, LA_EV_COUNT, cause);
+    m->changes[0].frame = c->first.frame;
+    m->changes[0].input = c->first.input;
+}
+
+static void run(struct machine *m) {
+    struct step steps[MAX_STEPS];
+    size_t count = 0;
+    join(m);
+    add_log_steps(m, steps, &count);
+    add_next_steps(m, steps, &count);
+    for (size_t i = 0; i < count; i++) {
+        run_timers(m, steps[i].at);
+        if (steps[i].next_life)
+            take_next_syn(m, &steps[i]);
+        else if (steps[i].own)
+            take_own(m, &steps[i]);
+        else
+            take_arrival(m, &steps[i]);
+    }
+    run_timers(m, INT64_MAX);
+}
+
+void settle_histories(struct view *view) {
+    struct la_connection *c = &view->connection;
+    for (unsigned side = 0; side < 2; side++) {
+        struct machine m = {
+            .c = c,
+            .view = view,
+            .side = side,
+            .state = LA_ST_CLOSED,
+            .changes = view->changes[side],
+        };
+        run(&m);
+        c->side[side].changes = m.changes;
+        c->side[side].change_count = m.change_count;
+    }
+}

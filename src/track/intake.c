@@ -1,0 +1,459 @@
+/* Taking a classified segment in: sequence numbers, counters, turnarounds, and the log. */
+#include "track/live.h"
+
+#include "base/time.h"
+
+#include <string.h>
+
+static void count16(uint16_t *counter) {
+    if (*counter < UINT16_MAX)
+        ++*counter;
+}
+
+/* Payload, retransmissions and the like need a place to be counted; a bare connection does without.
+ * NULL when out of memory: then these counts stay zero, as for a bare one. */
+static struct flow *flow_of(struct live *live, struct la_pool *pool) {
+    if (!live->flow) {
+        struct flow *flow = la_pool_take(pool, sizeof *flow);
+        if (!flow)
+            return NULL;
+        memset(flow, 0, sizeof *flow);
+        for (int d = 0; d < 2; d++) {
+            flow->side[d].last_data_ns = LA_TIME_NONE;
+            flow->side[d].timed_ns = LA_TIME_NONE;
+        }
+        live->flow = flow;
+    }
+    return live->flow;
+}
+
+/* Zeek's history: a letter the first time, upper case for side 0 (turned round when settled). */
+static void note_letter(struct live *live, unsigned d, char lower) {
+    char letter = d == 0 ? (char)(lower - 'a' + 'A') : lower;
+    for (int i = 0; i < LIVE_HISTORY; i++) {
+        if (live->history[i] == letter)
+            return;
+        if (live->history[i] == '\0') {
+            live->history[i] = letter;
+            return;
+        }
+    }
+}
+
+static void note_history(struct live *live, unsigned d, const struct la_segment *s) {
+    unsigned kinds = s->flags & (LA_SYN | LA_FIN | LA_RST);
+    if (kinds & (kinds - 1))
+        note_letter(live, d, (kinds & LA_FIN) && (kinds & LA_RST) ? 'i' : 'q');
+    else if (kinds == LA_SYN)
+        note_letter(live, d, s->flags & LA_ACK ? 'h' : 's');
+    else if (kinds == LA_FIN)
+        note_letter(live, d, 'f');
+    else if (kinds == LA_RST)
+        note_letter(live, d, 'r');
+    else if (s->payload > 0)
+        note_letter(live, d, 'd');
+    else if (s->flags & LA_ACK)
+        note_letter(live, d, 'a');
+}
+
+static void keep_sample(struct flow_side *side, float seconds) {
+    if (side->sample_seen == 0 || seconds < side->sample_min)
+        side->sample_min = seconds;
+    uint32_t stride = UINT32_C(1) << side->sample_stride_log2;
+    if (side->sample_seen++ & (stride - 1))
+        return;
+    if (side->sample_count ==
+        FLOW_SAMPLES) { /* keep every second one, and go on at half the rate */
+        for (int i = 0; i < FLOW_SAMPLES / 2; i++)
+            side->samples[i] = side->samples[2 * i];
+        side->sample_count = FLOW_SAMPLES / 2;
+        side->sample_stride_log2++;
+    }
+    side->samples[side->sample_count++] = seconds;
+}
+
+/* An ACK from `d` answers the peer's segment that is being timed (Karn: never a repeated one). */
+static void take_turnaround(struct flow *flow, unsigned d, const struct la_segment *s) {
+    struct flow_side *timed = &flow->side[!d];
+    if (timed->timed_ns == LA_TIME_NONE || !(s->flags & LA_ACK) || seq_lt(s->ack, timed->timed_end))
+        return;
+    if (s->time_ns >= timed->timed_ns)
+        keep_sample(&flow->side[d], (float)la_seconds(s->time_ns - timed->timed_ns));
+    timed->timed_ns = LA_TIME_NONE;
+}
+
+static void drop_hole(struct flow_side *side, int i) {
+    side->hole_count--;
+    memmove(&side->holes[i], &side->holes[i + 1],
+            (size_t)(side->hole_count - i) * sizeof side->holes[0]);
+}
+
+static void add_hole(struct flow_side *side, uint32_t from, uint32_t to, bool acknowledged) {
+    if (side->hole_count == FLOW_HOLES) {
+        side->gaps += side->holes[0].acknowledged;
+        drop_hole(side, 0);
+    }
+    int i = side->hole_count++;
+    side->holes[i].from = from;
+    side->holes[i].to = to;
+    side->holes[i].acknowledged = acknowledged;
+}
+
+/* [from, to) was sent below the highest number seen: the bytes of it that fill holes. */
+static uint32_t fill_holes(struct flow_side *side, uint32_t from, uint32_t to) {
+    uint32_t filled = 0;
+    for (int i = 0; i < side->hole_count; i++) {
+        uint32_t low = seq_max(from, side->holes[i].from);
+        uint32_t high = seq_lt(to, side->holes[i].to) ? to : side->holes[i].to;
+        if (!seq_lt(low, high))
+            continue;
+        filled += high - low;
+        uint32_t hole_from = side->holes[i].from, hole_to = side->holes[i].to;
+        bool acknowledged = side->holes[i].acknowledged;
+        drop_hole(side, i--);
+        if (seq_lt(hole_from, low))
+            add_hole(side, hole_from, low, acknowledged);
+        if (seq_lt(high, hole_to))
+            add_hole(side, high, hole_to, acknowledged);
+        break; /* the pieces are at the end now; one segment rarely spans two holes */
+    }
+    return filled;
+}
+
+static void acknowledge_holes(struct flow_side *side, uint32_t ack) {
+    for (int i = 0; i < side->hole_count; i++)
+        if (seq_leq(side->holes[i].to, ack))
+            side->holes[i].acknowledged = true;
+}
+
+static void take_payload(struct live *live, const struct intake *in) {
+    const struct la_segment *s = in->segment;
+    struct live_side *me = &live->side[in->side];
+    struct flow *flow = flow_of(live, in->pool);
+    if (!flow)
+        return;
+    struct flow_side *side = &flow->side[in->side];
+    uint32_t from = s->seq + ((s->flags & LA_SYN) != 0);
+    uint32_t end = from + s->payload;
+    uint32_t fresh = s->payload;
+    if ((me->flags & SIDE_SEEN) && seq_lt(from, me->next)) {
+        uint32_t old_end = seq_lt(end, me->next) ? end : me->next;
+        uint32_t filled = fill_holes(side, from, old_end);
+        uint32_t repeated = old_end - from - filled;
+        fresh -= repeated;
+        if (repeated > 0) {
+            side->retransmitted_segments++;
+            side->retransmitted_bytes += repeated;
+            side->timed_ns = LA_TIME_NONE;
+        }
+    }
+    side->data_bytes += fresh;
+    if (fresh > 0)
+        side->last_data_ns = s->time_ns;
+    if (side->timed_ns == LA_TIME_NONE && fresh == s->payload) {
+        side->timed_ns = s->time_ns;
+        side->timed_end = end;
+    }
+}
+
+/* Sequence numbers were skipped: they passed unseen, or will come out of order. */
+static void take_hole(struct live *live, const struct intake *in, uint32_t from, uint32_t to) {
+    struct flow *flow = flow_of(live, in->pool);
+    if (flow)
+        add_hole(&flow->side[in->side], from, to, false);
+}
+
+static void take_sequence(struct live *live, const struct intake *in) {
+    const struct la_segment *s = in->segment;
+    struct live_side *me = &live->side[in->side];
+    uint32_t end = s->seq + s->payload + ((s->flags & LA_SYN) != 0) + ((s->flags & LA_FIN) != 0);
+    if (!(me->flags & SIDE_SEEN)) {
+        me->next = seq_max(me->next, end); /* the peer may have told of more */
+        me->flags |= SIDE_SEEN;
+    } else if (seq_lt(me->next, end) || s->seq == me->next) {
+        if (seq_lt(me->next, s->seq))
+            take_hole(live, in, me->next, s->seq);
+        me->next = end;
+    }
+    if (s->flags & LA_FIN) {
+        if (!(me->flags & SIDE_FIN) || seq_lt(me->fin_end, end))
+            me->fin_end = end;
+        me->flags |= SIDE_FIN;
+    }
+}
+
+/* The peer acknowledged numbers that never passed here: the capture missed them. */
+static void acknowledge_unseen(struct live *live, const struct intake *in) {
+    const struct la_segment *s = in->segment;
+    struct live_side *peer = &live->side[!in->side];
+    struct flow *flow = flow_of(live, in->pool);
+    if (flow)
+        add_hole(&flow->side[!in->side], peer->next, s->ack, true);
+    peer->next = s->ack;
+}
+
+static void take_ack(struct live *live, const struct intake *in) {
+    const struct la_segment *s = in->segment;
+    struct live_side *me = &live->side[in->side], *peer = &live->side[!in->side];
+    if (!(s->flags & LA_ACK))
+        return;
+    if ((peer->flags & SIDE_ISN) && seq_lt(peer->base_seq, s->ack))
+        me->flags |= SIDE_ACKED_SYN;
+    if ((peer->flags & SIDE_FIN) && seq_leq(peer->fin_end, s->ack))
+        peer->flags |= SIDE_FIN_ACKED;
+    if (!(me->flags & SIDE_ACKED) || seq_lt(me->acked, s->ack))
+        me->acked = s->ack;
+    me->flags |= SIDE_ACKED;
+    if (peer->flags & SIDE_SEEN) {
+        if (seq_lt(peer->next, s->ack))
+            acknowledge_unseen(live, in);
+    } else {
+        peer->next = s->ack; /* the base is set: see set_bases() */
+    }
+    if (live->flow)
+        acknowledge_holes(&live->flow->side[!in->side], s->ack);
+}
+
+/* The log counts from the first numbers met in each direction, perhaps in the peer's segments. */
+static void set_bases(struct live *live, const struct intake *in) {
+    const struct la_segment *s = in->segment;
+    struct live_side *me = &live->side[in->side], *peer = &live->side[!in->side];
+    if (!(me->flags & SIDE_BASED)) {
+        me->base_seq = s->seq;
+        me->base_tsval = s->tsval;
+        me->next = s->seq;
+        me->flags |= SIDE_BASED;
+    }
+    if (!(peer->flags & SIDE_BASED) && (s->flags & LA_ACK)) {
+        /* A SYN-ACK tells the ISN of a SYN that was missed, or comes later. */
+        peer->base_seq = s->flags & LA_SYN ? s->ack - 1 : s->ack;
+        peer->base_tsval = s->tsecr;
+        peer->flags |= SIDE_BASED;
+        peer->next = s->ack;
+    }
+}
+
+static void take_options(struct live_side *me, const struct la_segment *s) {
+    if (s->options & LA_HAS_TIMESTAMPS) {
+        if (!(me->flags & SIDE_TIMESTAMPS) || seq_lt(me->tsval, s->tsval))
+            me->tsval = s->tsval;
+        me->flags |= SIDE_TIMESTAMPS;
+    }
+    if (s->flags & LA_SYN) {
+        if (s->options & LA_HAS_MSS)
+            me->mss = s->mss;
+        if (s->options & LA_HAS_SACK_PERMITTED)
+            me->flags |= SIDE_SACK;
+        if (s->options & LA_HAS_WINDOW_SCALE) {
+            me->flags |= SIDE_SCALE;
+            me->window_scale = s->window_scale <= 14 ? s->window_scale : 14; /* RFC 7323, 2.3 */
+        }
+    }
+}
+
+static uint32_t scaled_window(const struct live *live, unsigned d, const struct la_segment *s) {
+    bool scaled = (live->side[d].flags & SIDE_SCALE) && (live->side[!d].flags & SIDE_SCALE) &&
+                  !(s->flags & LA_SYN);
+    return (uint32_t)s->window << (scaled ? live->side[d].window_scale : 0);
+}
+
+static void take_syn_and_rst(struct live_side *me, const struct la_segment *s,
+                             enum la_class class) {
+    if (s->flags & LA_SYN) {
+        count16(&me->syn);
+        if (class != LA_CLASS_OUTSIDE && s->seq == me->base_seq)
+            me->flags |= SIDE_ISN;
+        if (!(s->flags & LA_ACK))
+            me->flags |= SIDE_SYN_SENT;
+    }
+    if (s->flags & LA_FIN)
+        count16(&me->fin);
+    if (s->flags & LA_RST) {
+        count16(&me->rst);
+        me->flags |= SIDE_RST;
+    }
+}
+
+static void observe(const struct live *live, const struct intake *in, struct la_observation *out) {
+    const struct la_segment *s = in->segment;
+    *out = (struct la_observation){
+        .time_ns = s->time_ns,
+        .frame = s->frame,
+        .input = s->input,
+        .from = (uint8_t)in->side,
+        .class = (uint8_t)in->verdict.class,
+        .flags = s->flags,
+        .exact = in->verdict.exact,
+        .in_window = in->verdict.in_window,
+        .seq = s->seq,
+        .ack = s->ack,
+        .payload = s->payload,
+        .window = scaled_window(live, in->side, s),
+        .tsval = s->tsval,
+        .tsecr = s->tsecr,
+        .sack_from = s->sack_count ? s->sack[0] : 0,
+        .sack_to = s->sack_count ? s->sack[1] : 0,
+        /* DF and the checksum are of no use to anybody downstream, and would cost a byte each. */
+        .options = (uint16_t)(s->options & ~(LA_IP_DONT_FRAGMENT | LA_BAD_CHECKSUM)),
+        .ip_id = s->ip_id,
+        .ttl = s->ttl,
+    };
+}
+
+static void append(struct live *live, const struct intake *in, const struct la_observation *entry) {
+    struct la_log_base base = {
+        .time_ns = live->first_ns,
+        .frame = live->first_frame,
+        .input = live->first_input,
+        .seq = {live->side[0].base_seq, live->side[1].base_seq},
+        .tsval = {live->side[0].base_tsval, live->side[1].base_tsval},
+    };
+    la_log_append(&live->log, &base, in->pool, entry);
+}
+
+/* A RST is understood from what drew it: the peer's last segment, if it was too ordinary to be in
+ * the log so far. */
+static void log_context(struct live *live, const struct intake *in) {
+    struct live_side *peer = &live->side[!in->side];
+    if (!(peer->flags & SIDE_SEEN) || (peer->flags & SIDE_LAST_LOGGED))
+        return;
+    struct la_observation entry = {
+        .time_ns = peer->last_ns,
+        .frame = peer->last_frame,
+        .input = (uint16_t)(live->point >> 16),
+        .from = (uint8_t)!in->side,
+        .class = peer->last_payload > 0 ? LA_CLASS_DATA : LA_CLASS_ACK,
+        .flags = LA_ACK,
+        .seq = peer->next - peer->last_payload,
+        .ack = peer->acked,
+        .payload = peer->last_payload,
+        .options = peer->flags & SIDE_TIMESTAMPS ? LA_HAS_TIMESTAMPS : 0,
+        .tsval = peer->tsval,
+        .tsecr = live->side[in->side].tsval,
+    };
+    append(live, in, &entry);
+    peer->flags |= SIDE_LAST_LOGGED;
+}
+
+static bool is_closing(const struct live *live) {
+    return (live->side[0].flags | live->side[1].flags) & (SIDE_FIN | SIDE_RST);
+}
+
+static bool wants_data_logged(struct live *live, const struct intake *in) {
+    struct live_side *me = &live->side[in->side], *peer = &live->side[!in->side];
+    if ((me->flags | peer->flags) & SIDE_RST)
+        return true; /* whoever goes on sending after a RST tells something about it */
+    if ((peer->flags & SIDE_FIN) && !(me->flags & SIDE_HALF_CLOSE_LOGGED)) {
+        me->flags |= SIDE_HALF_CLOSE_LOGGED;
+        return true;
+    }
+    bool joined = !(me->flags & SIDE_ISN) || !(peer->flags & SIDE_ISN);
+    if (joined && !(me->flags & SIDE_DATA_LOGGED)) {
+        me->flags |= SIDE_DATA_LOGGED;
+        return true;
+    }
+    return (me->flags & SIDE_FIN) != 0;
+}
+
+enum { REPEATS_LOGGED = 16 };
+
+/* A SYN-ACK that came again although its ACK had passed: what the client says next tells why. */
+static bool opens_hesitantly(const struct live *live, const struct intake *in) {
+    const struct live_side *me = &live->side[in->side], *peer = &live->side[!in->side];
+    return me->packets < 20 && (peer->flags & SIDE_ISN) && !(peer->flags & SIDE_SYN_SENT) &&
+           peer->syn > 1;
+}
+
+static bool wants_logging(struct live *live, const struct intake *in) {
+    if (!in->newest)
+        return true; /* the next incarnation is under way: everything late may matter to it */
+    if (opens_hesitantly(live, in))
+        return true;
+    switch (in->verdict.class) {
+    case LA_CLASS_DATA:
+        return wants_data_logged(live, in);
+    case LA_CLASS_DATA_AGAIN:
+        return is_closing(live) || !live->flow ||
+               live->flow->side[in->side].retransmitted_segments <= REPEATS_LOGGED;
+    case LA_CLASS_DUPLICATE_ACK:
+        return is_closing(live) || (in->segment->options & LA_HAS_DSACK) != 0;
+    case LA_CLASS_ACK:
+        return ((live->side[0].flags | live->side[1].flags) & SIDE_RST) != 0 ||
+               !(live->side[in->side].flags & SIDE_SEEN);
+    default:
+        return true;
+    }
+}
+
+static void log_segment(struct live *live, const struct intake *in, bool wanted) {
+    struct live_side *me = &live->side[in->side];
+    me->flags &= (uint16_t)~SIDE_LAST_LOGGED;
+    if (!wanted)
+        return;
+    if (in->verdict.class == LA_CLASS_RST)
+        log_context(live, in);
+    struct la_observation entry;
+    observe(live, in, &entry);
+    append(live, in, &entry);
+    me->flags |= SIDE_LAST_LOGGED;
+}
+
+static void count_oddities(struct live *live, const struct intake *in) {
+    const struct la_segment *s = in->segment;
+    bool zero = s->window == 0 && !(s->flags & (LA_RST | LA_SYN));
+    bool duplicate = in->verdict.class == LA_CLASS_DUPLICATE_ACK;
+    if (!zero && !duplicate)
+        return;
+    struct flow *flow = flow_of(live, in->pool);
+    if (!flow)
+        return;
+    flow->side[in->side].zero_windows += zero;
+    flow->side[in->side].duplicate_acks += duplicate;
+}
+
+/* A segment outside of every window changes no number of the connection: it is only noted. */
+static void take_numbers(struct live *live, const struct intake *in) {
+    const struct la_segment *s = in->segment;
+    struct live_side *me = &live->side[in->side];
+    if (in->verdict.class == LA_CLASS_OUTSIDE || (s->flags & LA_RST))
+        return;
+    if (s->payload > 0 && in->verdict.class != LA_CLASS_KEEPALIVE &&
+        in->verdict.class != LA_CLASS_WINDOW_PROBE)
+        take_payload(live, in);
+    if (live->flow)
+        take_turnaround(live->flow, in->side, s);
+    take_sequence(live, in);
+    take_ack(live, in);
+    take_options(me, s);
+    me->window = scaled_window(live, in->side, s);
+}
+
+void live_take_in(struct live *live, const struct intake *in) {
+    const struct la_segment *s = in->segment;
+    struct live_side *me = &live->side[in->side];
+    if (me->packets == 0)
+        me->ttl = s->ttl;
+    if (me->packets < UINT32_MAX)
+        me->packets++;
+    me->bytes += s->wire_bytes;
+    bool wanted = wants_logging(live, in);
+    set_bases(live, in);
+    note_history(live, in->side, s);
+    count_oddities(live, in);
+    take_numbers(live, in);
+    take_syn_and_rst(me, s, in->verdict.class);
+    log_segment(live, in, wanted);
+    me->last_ns = s->time_ns;
+    me->last_frame = s->frame;
+    me->last_payload = s->payload;
+}
+
+void live_release(struct live *live, struct la_pool *pool) {
+    la_log_release(&live->log, pool);
+    la_pool_give(pool, live->flow, sizeof *live->flow);
+    la_pool_give(pool, live->points, sizeof *live->points);
+    la_pool_give(pool, live->recycle, sizeof *live->recycle);
+    live->flow = NULL;
+    live->points = NULL;
+    live->recycle = NULL;
+}

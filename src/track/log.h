@@ -1,0 +1,45 @@
+/* The log of a live connection: its control segments, each in a dozen bytes.
+ *
+ * Most connections are remembered only for what opened and closed them, for two minutes and by the
+ * hundred thousand; a log of plain structures would cost ten times as much. Entries are written as
+ * variable-length differences to a base that the log carries, and can only be read as a whole. */
+#ifndef LA_TRACK_LOG_H
+#define LA_TRACK_LOG_H
+
+#include "base/pool.h"
+#include "track/connection.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Zero-initialised: an empty log. `from` of an entry is the side's number in the live record, not
+ * yet client and server. */
+struct la_log {
+    uint8_t *bytes; /* from the pool */
+    uint16_t used, capacity;
+    uint16_t count;
+    uint16_t dropped; /* entries that found no room; saturates */
+};
+
+/* What entries are written relative to: fixed for the life of the log. */
+struct la_log_base {
+    int64_t time_ns;
+    uint64_t frame;
+    uint16_t input;
+    uint32_t seq[2], tsval[2]; /* by side */
+};
+
+/* The last bytes are kept for what opens and closes: a day of keepalive probes must not push the FIN
+ * out. */
+enum { LA_LOG_MAX_BYTES = 8192, LA_LOG_MAX_COMMON = 4096, LA_LOG_MAX_ENTRY = 96 };
+
+/* False when the entry was dropped: the log is full, or memory is. */
+bool la_log_append(struct la_log *log, const struct la_log_base *base, struct la_pool *pool,
+                   const struct la_observation *entry);
+
+/* Reads all entries into `out`, which has room for log->count of them. */
+void la_log_read(const struct la_log *log, const struct la_log_base *base, struct la_observation *out);
+
+void la_log_release(struct la_log *log, struct la_pool *pool);
+
+#endif

@@ -1,0 +1,190 @@
+#include "track/recycle.h"
+
+#include "base/time.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* TCP_PAWS_MSL and TCP_PAWS_WINDOW of Linux 3.13: a stamp counts for 60 s, and one tick is
+ * forgiven. */
+#define STAMP_LIFE_NS (60 * LA_SEC)
+enum { STAMP_SLACK = 1, SUSPECTS = 64 };
+
+struct entry {
+    uint32_t client, server; /* as in a live record */
+    uint32_t tsval;
+    uint16_t input;
+    uint16_t used; /* 0: empty; 1 + v6 */
+    bool refuted;  /* the server answered a SYN that was older: it remembers no host */
+    int64_t time_ns;
+    uint64_t frame;
+};
+
+struct recycle_table {
+    struct entry *entries; /* owned */
+    size_t count, capacity;
+    struct la_hash_key hash_key;
+    uint32_t suspects[SUSPECTS]; /* attempts that wait for an answer */
+    size_t suspect_count;
+};
+
+struct recycle_table *recycle_new(void) {
+    struct recycle_table *recycle = calloc(1, sizeof *recycle);
+    if (recycle)
+        recycle->hash_key = la_hash_key_random();
+    return recycle;
+}
+
+void recycle_free(struct recycle_table *recycle) {
+    if (!recycle)
+        return;
+    free(recycle->entries);
+    free(recycle);
+}
+
+size_t recycle_bytes(const struct recycle_table *recycle) {
+    return recycle->capacity * sizeof *recycle->entries;
+}
+
+static struct entry *slot_for(const struct recycle_table *recycle, const struct entry *want) {
+    uint64_t word = (uint64_t)want->client << 32 | want->server;
+    size_t slot = la_siphash(&recycle->hash_key, &word, 1) & (recycle->capacity - 1);
+    for (;; slot = (slot + 1) & (recycle->capacity - 1)) {
+        struct entry *entry = &recycle->entries[slot];
+        if (!entry->used || (entry->client == want->client && entry->server == want->server &&
+                             entry->used == want->used))
+            return entry;
+    }
+}
+
+/* Rebuilds the table without what has grown too old to matter; larger when that is not enough. */
+static bool rebuild(struct recycle_table *recycle, int64_t now_ns) {
+    struct recycle_table fresh = {.hash_key = recycle->hash_key};
+    size_t young = 0;
+    for (size_t i = 0; i < recycle->capacity; i++)
+        if (recycle->entries[i].used && now_ns - recycle->entries[i].time_ns <= STAMP_LIFE_NS)
+            young++;
+    fresh.capacity = recycle->capacity ? recycle->capacity : 64;
+    while (young * 2 >= fresh.capacity)
+        fresh.capacity *= 2;
+    fresh.entries = calloc(fresh.capacity, sizeof *fresh.entries);
+    if (!fresh.entries)
+        return false;
+    for (size_t i = 0; i < recycle->capacity; i++)
+        if (recycle->entries[i].used && now_ns - recycle->entries[i].time_ns <= STAMP_LIFE_NS)
+            *slot_for(&fresh, &recycle->entries[i]) = recycle->entries[i];
+    free(recycle->entries);
+    recycle->entries = fresh.entries;
+    recycle->capacity = fresh.capacity;
+    recycle->count = young;
+    return true;
+}
+
+static struct entry key_of(const struct live *live, unsigned client) {
+    return (struct entry){.client = live->host[client],
+                          .server = live->host[!client],
+                          .used = (uint16_t)(1 + (live->flags & LIVE_V6))};
+}
+
+static void remember(struct recycle_table *recycle, const struct recycle_event *event) {
+    const struct la_segment *s = event->segment;
+    if (recycle->count * 4 >= recycle->capacity * 3 && !rebuild(recycle, s->time_ns))
+        return;
+    struct entry want = key_of(event->live, event->side);
+    struct entry *entry = slot_for(recycle, &want);
+    recycle->count += !entry->used;
+    want.refuted = entry->refuted;
+    want.tsval = s->tsval;
+    want.input = s->input;
+    want.time_ns = s->time_ns;
+    want.frame = s->frame;
+    *entry = want;
+}
+
+static void suspect(struct recycle_table *recycle, const struct recycle_event *event) {
+    const struct la_segment *s = event->segment;
+    if (recycle->capacity == 0 || event->live->recycle)
+        return;
+    struct entry want = key_of(event->live, event->side);
+    const struct entry *entry = slot_for(recycle, &want);
+    if (!entry->used || entry->refuted || s->time_ns - entry->time_ns > STAMP_LIFE_NS ||
+        seq_diff(entry->tsval, s->tsval) <= STAMP_SLACK)
+        return;
+    struct la_recycle *suspicion = la_pool_take(event->pool, sizeof *suspicion);
+    if (!suspicion)
+        return;
+    *suspicion = (struct la_recycle){
+        .stored = {.time_ns = entry->time_ns, .frame = entry->frame, .input = entry->input},
+        .stored_tsval = entry->tsval};
+    event->live->recycle = suspicion;
+    if (recycle->suspect_count < SUSPECTS)
+        recycle->suspects[recycle->suspect_count++] = event->live->self;
+}
+
+static bool same_hosts(const struct live *a, unsigned client_a, const struct live *b,
+                       unsigned client_b) {
+    return a->host[client_a] == b->host[client_b] && a->host[!client_a] == b->host[!client_b] &&
+           (a->flags & LIVE_V6) == (b->flags & LIVE_V6);
+}
+
+/* A suspect was answered at its first SYN: this server does not compare hosts' timestamps. */
+static void refute(struct recycle_table *recycle, const struct recycle_event *event) {
+    unsigned client = !event->side;
+    struct entry want = key_of(event->live, client);
+    struct entry *entry = slot_for(recycle, &want);
+    if (entry->used)
+        entry->refuted = true;
+    for (size_t i = 0; i < recycle->suspect_count; i++) {
+        struct live *waiting = table_at(event->table, recycle->suspects[i]);
+        unsigned its_client = waiting->side[0].flags & SIDE_SYN_SENT ? 0 : 1;
+        if (same_hosts(waiting, its_client, event->live, client))
+            waiting->recycle->refuted = true;
+    }
+}
+
+/* A SYN-ACK: for its own attempt the wait is over; for others of the same client it shows that the
+ * server was there, and took a newer timestamp. */
+static void answered(struct recycle_table *recycle, const struct recycle_event *event) {
+    unsigned client = !event->side;
+    uint32_t tsval = event->live->side[client].tsval;
+    for (size_t i = 0; i < recycle->suspect_count; i++) {
+        struct live *waiting = table_at(event->table, recycle->suspects[i]);
+        unsigned its_client = waiting->side[0].flags & SIDE_SYN_SENT ? 0 : 1;
+        if (waiting == event->live) {
+            recycle->suspects[i--] = recycle->suspects[--recycle->suspect_count];
+            continue;
+        }
+        struct la_recycle *suspicion = waiting->recycle;
+        if (suspicion->answered.frame || !same_hosts(waiting, its_client, event->live, client) ||
+            seq_diff(suspicion->stored_tsval, tsval) > STAMP_SLACK)
+            continue;
+        suspicion->answered = (struct la_where){.time_ns = event->segment->time_ns,
+                                                .frame = event->segment->frame,
+                                                .input = event->segment->input};
+        suspicion->answered_tsval = tsval;
+    }
+}
+
+void recycle_watch(struct recycle_table *recycle, const struct recycle_event *event) {
+    const struct la_segment *s = event->segment;
+    const struct live_side *peer = &event->live->side[!event->side];
+    if (event->class == LA_CLASS_SYN_ACK) {
+        if (event->live->recycle && event->live->side[!event->side].syn == 1)
+            refute(recycle, event);
+        answered(recycle, event);
+        return;
+    }
+    if (!(s->options & LA_HAS_TIMESTAMPS))
+        return;
+    if (event->class == LA_CLASS_SYN)
+        suspect(recycle, event);
+    else if (event->class == LA_CLASS_FIN && (peer->flags & SIDE_FIN) &&
+             (event->live->side[event->side].flags & SIDE_SYN_SENT))
+        remember(recycle, event);
+}
+
+void recycle_forget(struct recycle_table *recycle, uint32_t index) {
+    for (size_t i = 0; i < recycle->suspect_count; i++)
+        if (recycle->suspects[i] == index)
+            recycle->suspects[i--] = recycle->suspects[--recycle->suspect_count];
+}

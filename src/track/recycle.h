@@ -1,0 +1,33 @@
+/* What a server with tcp_tw_recycle would remember of each client host: the last timestamp of a
+ * connection that the server closed first, for 60 s (Linux up to 4.11, tcp_v4_conn_request). Internal
+ * to this room. */
+#ifndef LA_TRACK_RECYCLE_H
+#define LA_TRACK_RECYCLE_H
+
+#include "track/live.h"
+#include "track/table.h"
+
+struct recycle_table;
+
+struct recycle_table *recycle_new(void);
+void recycle_free(struct recycle_table *recycle);
+size_t recycle_bytes(const struct recycle_table *recycle);
+
+struct recycle_event {
+    struct table *table;
+    struct la_pool *pool;
+    struct live *live;
+    unsigned side; /* that sent the segment */
+    const struct la_segment *segment;
+    enum la_class class;
+};
+
+/* Looks at a segment that was just taken in: a client's FIN after its server's is remembered; a SYN
+ * older than what is remembered becomes a suspect (live->recycle); another SYN of the same host that
+ * is answered while it waits is noted with it. */
+void recycle_watch(struct recycle_table *recycle, const struct recycle_event *event);
+
+/* The record goes away. */
+void recycle_forget(struct recycle_table *recycle, uint32_t index);
+
+#endif

@@ -1,0 +1,321 @@
+/* The facts of a connection, turned from sides 0 and 1 to client and server. */
+#include "track/settle.h"
+
+#include "base/time.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHANGES_PER_ENTRY = 4, SPARE_CHANGES = 16 };
+
+void view_release(struct view *view) {
+    free(view->log);
+    free(view->times);
+    free(view->resets);
+    free(view->changes[0]);
+    free(view->changes[1]);
+    memset(view, 0, sizeof *view);
+}
+
+static bool reserve(struct view *view, size_t entries) {
+    if (entries <= view->capacity && view->log)
+        return true;
+    size_t capacity = entries < 64 ? 64 : entries * 2;
+    size_t changes = capacity * CHANGES_PER_ENTRY + SPARE_CHANGES;
+    view_release(view);
+    view->log = malloc(capacity * sizeof *view->log);
+    view->times = malloc(capacity * sizeof *view->times);
+    view->resets = malloc(capacity * sizeof *view->resets);
+    view->changes[0] = malloc(changes * sizeof *view->changes[0]);
+    view->changes[1] = malloc(changes * sizeof *view->changes[1]);
+    view->capacity = capacity;
+    view->change_capacity = changes;
+    return view->log && view->times && view->resets && view->changes[0] && view->changes[1];
+}
+
+/* Capture order. Context of a reset is logged after the fact, and files may be merged; within one
+ * file the frame decides, because its times may step back. */
+static bool comes_after(const struct la_observation *a, const struct la_observation *b) {
+    if (a->input == b->input)
+        return a->frame > b->frame;
+    return a->time_ns > b->time_ns;
+}
+
+static void sort_log(struct la_observation *log, size_t count) {
+    for (size_t i = 1; i < count; i++) {
+        if (!comes_after(&log[i - 1], &log[i]))
+            continue;
+        struct la_observation moved = log[i];
+        size_t j = i;
+        for (; j > 0 && comes_after(&log[j - 1], &moved); j--)
+            log[j] = log[j - 1];
+        log[j] = moved;
+    }
+}
+
+static void read_log(struct view *view, const struct live *live) {
+    struct la_log_base base = {
+        .time_ns = live->first_ns,
+        .frame = live->first_frame,
+        .input = live->first_input,
+        .seq = {live->side[0].base_seq, live->side[1].base_seq},
+        .tsval = {live->side[0].base_tsval, live->side[1].base_tsval},
+    };
+    la_log_read(&live->log, &base, view->log);
+    sort_log(view->log, live->log.count);
+}
+
+/* Without a SYN: a SYN-ACK tells, then the lower port serves, then whoever spoke first asked. */
+static unsigned likely_client(const struct view *view, const struct live *live) {
+    for (size_t i = 0; i < live->log.count; i++)
+        if (view->log[i].flags & LA_SYN)
+            return !view->log[i].from;
+    if (live->port[0] != live->port[1])
+        return live->port[0] > live->port[1] ? 0 : 1;
+    return live->log.count > 0 ? view->log[0].from : 0;
+}
+
+static unsigned find_client(const struct view *view, const struct live *live, bool *known) {
+    for (size_t i = 0; i < live->log.count; i++) {
+        const struct la_observation *o = &view->log[i];
+        if ((o->flags & (LA_SYN | LA_ACK)) == LA_SYN) {
+            *known = true;
+            return o->from;
+        }
+    }
+    *known = false;
+    return likely_client(view, live);
+}
+
+static int compare_samples(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* How long the receiver of the SYN or FIN at `i` took to acknowledge it; -1 when it was sent again
+ * meanwhile (Karn) or never acknowledged. */
+static int64_t answer_time(const struct view *view, size_t count, size_t i) {
+    const struct la_observation *asked = &view->log[i];
+    uint32_t end = asked->seq + asked->payload + 1;
+    for (size_t j = i + 1; j < count; j++) {
+        const struct la_observation *o = &view->log[j];
+        if (o->from == asked->from) {
+            if ((o->flags & (LA_SYN | LA_FIN)) && o->seq == asked->seq)
+                return -1;
+            continue;
+        }
+        if ((o->flags & LA_ACK) && !(o->flags & LA_RST) && o->class != LA_CLASS_OUTSIDE &&
+            seq_leq(end, o->ack))
+            return o->time_ns >= asked->time_ns ? o->time_ns - asked->time_ns : -1;
+    }
+    return -1;
+}
+
+enum { MAX_SAMPLES = FLOW_SAMPLES + 8 };
+
+static void fill_turnaround(const struct view *view, const struct live *live, unsigned side,
+                            struct la_endpoint *end) {
+    int64_t samples[MAX_SAMPLES];
+    size_t count = 0;
+    for (size_t i = 0; i < live->log.count && count < 8; i++) {
+        const struct la_observation *o = &view->log[i];
+        bool asks =
+            o->class == LA_CLASS_SYN || o->class == LA_CLASS_SYN_ACK || o->class == LA_CLASS_FIN;
+        int64_t took = asks && o->from != side ? answer_time(view, live->log.count, i) : -1;
+        if (took >= 0)
+            samples[count++] = took;
+    }
+    int64_t least = INT64_MAX;
+    if (live->flow && live->flow->side[side].sample_seen > 0) {
+        const struct flow_side *flow = &live->flow->side[side];
+        for (int i = 0; i < flow->sample_count; i++)
+            samples[count++] = (int64_t)((double)flow->samples[i] * 1e9 + 0.5);
+        least = (int64_t)((double)flow->sample_min * 1e9 + 0.5);
+    }
+    end->rtt_min_ns = end->rtt_median_ns = -1;
+    if (count == 0)
+        return;
+    qsort(samples, count, sizeof samples[0], compare_samples);
+    end->rtt_min_ns = samples[0] < least ? samples[0] : least;
+    end->rtt_median_ns = samples[count / 2];
+}
+
+/* The rate of a timestamp clock, from the first logged segment to the newest value. */
+static double clock_rate(const struct view *view, const struct live *live, unsigned side) {
+    const struct live_side *me = &live->side[side];
+    if (!(me->flags & SIDE_TIMESTAMPS))
+        return 0;
+    for (size_t i = 0; i < live->log.count; i++) {
+        const struct la_observation *o = &view->log[i];
+        if (o->from != side || !(o->options & LA_HAS_TIMESTAMPS))
+            continue;
+        int64_t elapsed = me->last_ns - o->time_ns;
+        int32_t ticks = seq_diff(me->tsval, o->tsval);
+        /* Below 10 ticks the rounding of one tick is too much. */
+        return elapsed > 0 && ticks >= 10 ? (double)ticks / la_seconds(elapsed) : 0;
+    }
+    return 0;
+}
+
+/* Clocks tick at a few customary rates; a measured one within 10 % of such is that. */
+static double round_rate(double hz) {
+    static const double customary[] = {1, 2, 10, 100, 250, 300, 500, 1000, 10000, 1000000};
+    for (size_t i = 0; i < sizeof customary / sizeof customary[0]; i++)
+        if (hz > customary[i] * 0.9 && hz < customary[i] * 1.1)
+            return customary[i];
+    return hz;
+}
+
+static uint64_t count_gaps(const struct flow_side *flow) {
+    uint64_t gaps = flow->gaps;
+    for (int i = 0; i < flow->hole_count; i++)
+        gaps += flow->holes[i].acknowledged;
+    return gaps;
+}
+
+/* A single sequence number, the last one, acknowledged and never captured: the peer's FIN. */
+static bool has_unseen_fin(const struct live *live, unsigned side) {
+    const struct live_side *me = &live->side[side];
+    if (!live->flow || (me->flags & SIDE_FIN))
+        return false;
+    const struct flow_side *flow = &live->flow->side[side];
+    for (int i = 0; i < flow->hole_count; i++)
+        if (flow->holes[i].acknowledged && flow->holes[i].to == me->next &&
+            flow->holes[i].to - flow->holes[i].from == 1)
+            return true;
+    return false;
+}
+
+static void fill_traffic(const struct flow *flow, unsigned side, struct la_endpoint *end) {
+    end->last_data_ns = LA_TIME_NONE;
+    if (!flow)
+        return;
+    const struct flow_side *f = &flow->side[side];
+    end->data_bytes = f->data_bytes;
+    end->retransmitted_segments = f->retransmitted_segments;
+    end->retransmitted_bytes = f->retransmitted_bytes;
+    end->duplicate_acks = f->duplicate_acks;
+    end->zero_windows = f->zero_windows;
+    end->last_data_ns = f->last_data_ns;
+}
+
+static void fill_sequence(const struct live *live, unsigned side, struct la_endpoint *end) {
+    const struct live_side *me = &live->side[side];
+    end->seen = me->flags & SIDE_SEEN;
+    end->isn_known = me->flags & SIDE_ISN;
+    end->syn_sent = me->flags & SIDE_SYN_SENT;
+    end->fin_unseen = has_unseen_fin(live, side);
+    end->fin_seen = (me->flags & SIDE_FIN) || end->fin_unseen;
+    end->fin_acked = (me->flags & SIDE_FIN_ACKED) || end->fin_unseen;
+    end->fin_end = end->fin_unseen ? me->next : me->fin_end;
+    end->acked_known = me->flags & SIDE_ACKED;
+    end->isn = me->base_seq;
+    end->next = me->next;
+    end->acked = me->acked;
+    end->window = me->window;
+    end->tsval = me->tsval;
+    end->last_ns = me->packets > 0 ? me->last_ns : LA_TIME_NONE;
+}
+
+static void fill_endpoint(const struct view *view, const struct settle_context *context,
+                          const struct live *live, unsigned side, struct la_endpoint *end) {
+    const struct live_side *me = &live->side[side];
+    memset(end, 0, sizeof *end);
+    end->addr = table_address(context->table, live, side);
+    end->port = live->port[side];
+    end->packets = me->packets;
+    end->bytes = me->bytes;
+    end->syn = me->syn;
+    end->fin = me->fin;
+    end->rst = me->rst;
+    end->mss = me->mss;
+    end->ttl = me->ttl;
+    end->window_scale = me->flags & SIDE_SCALE ? me->window_scale : -1;
+    end->timestamps_used = me->flags & SIDE_TIMESTAMPS;
+    end->timestamp_hz = round_rate(clock_rate(view, live, side));
+    end->sack = me->flags & SIDE_SACK;
+    fill_traffic(live->flow, side, end);
+    fill_sequence(live, side, end);
+    fill_turnaround(view, live, side, end);
+}
+
+static void fill_places(const struct live *live, struct la_connection *c) {
+    const struct points *points = live->points;
+    uint8_t input_count = 0, vlan_count = 0;
+    if (points) {
+        input_count = points->input_count;
+        vlan_count = points->vlan_count;
+        memcpy(c->inputs, points->inputs, sizeof points->inputs);
+        memcpy(c->vlans, points->vlans, sizeof points->vlans);
+    }
+    /* The first of each is kept in the record itself. */
+    uint16_t firsts[2] = {live->first_input, live->vlan};
+    bool have[2] = {true, live->vlan != 0};
+    uint16_t *lists[2] = {c->inputs, c->vlans};
+    uint8_t *counts[2] = {&input_count, &vlan_count};
+    const uint8_t most[2] = {LA_CONNECTION_INPUTS, LA_CONNECTION_VLANS};
+    for (int l = 0; l < 2; l++) {
+        uint8_t i = 0;
+        while (i < *counts[l] && lists[l][i] < firsts[l])
+            i++;
+        if (!have[l] || *counts[l] == most[l] || (i < *counts[l] && lists[l][i] == firsts[l]))
+            continue;
+        memmove(&lists[l][i + 1], &lists[l][i], (size_t)(*counts[l] - i) * sizeof(uint16_t));
+        lists[l][i] = firsts[l];
+        ++*counts[l];
+    }
+    c->input_count = input_count;
+    c->tunnels = live->tunnels;
+}
+
+static void fill_span(const struct live *live, struct la_connection *c) {
+    c->first = (struct la_where){live->first_ns, live->first_frame, live->first_input};
+    const struct live_side *a = &live->side[0], *b = &live->side[1];
+    bool b_is_last =
+        b->packets > 0 && (a->packets == 0 || b->last_ns > a->last_ns ||
+                           (b->last_ns == a->last_ns && b->last_frame > a->last_frame));
+    const struct live_side *last = b_is_last ? b : a;
+    c->last = (struct la_where){last->last_ns, last->last_frame, (uint16_t)(live->point >> 16)};
+}
+
+/* Zeek writes the originator's letters in upper case; the record those of side 0. */
+static void fill_letters(const struct live *live, unsigned client, struct la_connection *c) {
+    for (size_t i = 0; i < LIVE_HISTORY && live->history[i]; i++) {
+        char letter = live->history[i];
+        c->zeek_history[i] = client == 0 ? letter : (char)(letter ^ 0x20);
+    }
+}
+
+bool view_fill(struct view *view, const struct settle_context *context, const struct live *live) {
+    if (!reserve(view, live->log.count))
+        return false;
+    struct la_connection *c = &view->connection;
+    memset(c, 0, sizeof *c);
+    read_log(view, live);
+    unsigned client = find_client(view, live, &c->initiator_known);
+    for (unsigned role = 0; role < 2; role++) {
+        unsigned side = role == LA_CLIENT ? client : !client;
+        fill_endpoint(view, context, live, side, &c->side[role]);
+        c->profile[role] = la_hosts_profile(context->hosts, &c->side[role].addr);
+        if (live->flow)
+            c->gaps += count_gaps(&live->flow->side[side]);
+    }
+    for (size_t i = 0; i < live->log.count; i++)
+        view->log[i].from = view->log[i].from == client ? LA_CLIENT : LA_SERVER;
+    fill_places(live, c);
+    fill_span(live, c);
+    fill_letters(live, client, c);
+    c->incarnation = live->incarnation;
+    c->opened_ns = LA_TIME_NONE;
+    for (size_t i = 0; i < live->log.count && c->opened_ns == LA_TIME_NONE; i++)
+        if ((view->log[i].flags & (LA_SYN | LA_ACK)) == LA_SYN)
+            c->opened_ns = view->log[i].time_ns;
+    c->duplicates = live->duplicates;
+    c->log_dropped = live->log.dropped;
+    c->evicted = live->flags & LIVE_EVICTED;
+    c->recycle = live->recycle;
+    c->log = view->log;
+    c->log_count = live->log.count;
+    c->capture_end_ns = context->end_ns;
+    return true;
+}

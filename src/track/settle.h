@@ -1,0 +1,45 @@
+/* From a live record to a settled connection: reads the log as a whole, with hindsight. Internal to
+ * this room. */
+#ifndef LA_TRACK_SETTLE_H
+#define LA_TRACK_SETTLE_H
+
+#include "track/fin_story.h"
+#include "track/live.h"
+#include "track/table.h"
+
+/* A settled connection and the memory behind it, which is used again for the next one. */
+struct view {
+    struct la_connection connection;
+    struct la_observation *log;
+    struct la_change *changes[2];
+    struct la_reset *resets;
+    struct arrival_times *times; /* parallel to log */
+    size_t capacity;        /* of log, times and resets */
+    size_t change_capacity; /* of each of changes */
+};
+
+/* When an observed segment left its sender and reached its receiver, by their own clocks as far as
+ * the vantage tells. */
+struct arrival_times {
+    int64_t sent_ns, arrived_ns;
+};
+
+struct settle_context {
+    const struct table *table;
+    const struct la_hosts *hosts;
+    int64_t end_ns; /* what the capture is known to reach; later nothing is known */
+};
+
+/* False when out of memory. The view's neighbours are not set, its history is not written yet. */
+bool view_fill(struct view *view, const struct settle_context *context, const struct live *live);
+void view_release(struct view *view);
+
+/* The steps, in this order, on a filled view whose neighbours are set. Each is a file. */
+void settle_vantage(struct view *view);   /* where the capture point lies; one-way times */
+void settle_arrivals(struct view *view);  /* which segments arrived */
+void settle_histories(struct view *view); /* both ends through the state table */
+void settle_resets(struct view *view);    /* what drew each RST */
+void settle_words(struct view *view);     /* opening, ending, first closer, Zeek's words */
+
+
+#endif

@@ -1,0 +1,48 @@
+/* Where the tracker keeps its records: slabs, the table of 4-tuples, IPv6 addresses, and the number
+ * of lives of 4-tuples that are forgotten. Internal to this room. */
+#ifndef LA_TRACK_TABLE_H
+#define LA_TRACK_TABLE_H
+
+#include "base/siphash.h"
+#include "track/live.h"
+
+/* A 4-tuple in canonical order; `swapped` says that the segment's source is side 1. */
+struct key {
+    uint32_t host[2];
+    uint16_t port[2];
+    uint16_t v6;
+    bool swapped;
+    uint64_t hash;
+};
+
+struct table;
+
+struct table *table_new(void);
+void table_free(struct table *table);
+
+/* False when out of memory (an IPv6 address could not be noted). */
+bool table_key(struct table *table, const struct la_segment *segment, struct key *key);
+/* The newest incarnation of the 4-tuple; NULL when there is none. */
+struct live *table_find(struct table *table, const struct key *key);
+/* A cleared record, as the newest incarnation of its 4-tuple: a former one is linked as `older` and
+ * leaves the table. NULL when out of memory. */
+struct live *table_add(struct table *table, const struct key *key, struct live *former);
+/* Takes a newest incarnation out of the table (its record stays). */
+void table_remove(struct table *table, struct live *live);
+/* Gives the record back. */
+void table_release(struct table *table, struct live *live);
+
+/* Records by index, 1 to table_top() - 1; one that is in use knows its index as `self`, others have 0
+ * there. */
+struct live *table_at(struct table *table, uint32_t index);
+uint32_t table_top(const struct table *table);
+size_t table_count(const struct table *table);
+size_t table_bytes(const struct table *table);
+
+struct la_addr table_address(const struct table *table, const struct live *live, unsigned side);
+
+/* How often a 4-tuple has lived that is in the table no more. */
+uint16_t table_past_lives(const struct table *table, const struct key *key);
+void table_note_lives(struct table *table, const struct live *live);
+
+#endif

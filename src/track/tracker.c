@@ -1,0 +1,516 @@
+#include "track/tracker.h"
+
+#include "base/time.h"
+#include "track/recycle.h"
+#include "track/settle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A closed connection is remembered until no segment of it can be under way any more: 2MSL, and the
+ * 111 s in which Linux repeats an unanswered FIN, counted from its last packet. */
+#define REMEMBER_NS (130 * LA_SEC)
+
+/* Copies of a packet reach a capture point this close together; nothing is retransmitted so soon.
+ */
+#define COPY_NS (5 * LA_MSEC)
+/* Without an IP ID to tell by (IPv6, and DF with ID 0) only this close. */
+#define COPY_BLIND_NS (1 * LA_MSEC)
+/* The same packet seen at another place, by another clock. */
+#define OTHER_POINT_NS (5 * LA_SEC)
+
+enum { WHEEL = 256 };
+
+struct la_tracker {
+    struct la_tracker_options options;
+    struct table *table;
+    struct la_pool *pool;
+    struct recycle_table *recycle;
+    /* Lists of records by the second in which they expire, through wheel_next and wheel_previous;
+     * the last one is for those put aside during a sweep. */
+    uint32_t wheel[WHEEL + 1];
+    int64_t now_ns;       /* of the capture; LA_TIME_NONE before the first segment */
+    struct view views[3]; /* previous, current, next */
+    bool out_of_memory;
+};
+
+struct la_tracker *la_tracker_new(const struct la_tracker_options *options) {
+    struct la_tracker *tracker = calloc(1, sizeof *tracker);
+    if (!tracker)
+        return NULL;
+    tracker->options = *options;
+    tracker->now_ns = LA_TIME_NONE;
+    tracker->table = table_new();
+    tracker->pool = la_pool_new();
+    tracker->recycle = recycle_new();
+    if (!tracker->table || !tracker->pool || !tracker->recycle) {
+        la_tracker_free(tracker);
+        return NULL;
+    }
+    return tracker;
+}
+
+void la_tracker_free(struct la_tracker *tracker) {
+    if (!tracker)
+        return;
+    for (int i = 0; i < 3; i++)
+        view_release(&tracker->views[i]);
+    recycle_free(tracker->recycle);
+    table_free(tracker->table);
+    la_pool_free(tracker->pool);
+    free(tracker);
+}
+
+size_t la_tracker_bytes(const struct la_tracker *tracker) {
+    return table_bytes(tracker->table) + la_pool_bytes(tracker->pool) +
+           recycle_bytes(tracker->recycle);
+}
+
+size_t la_tracker_count(const struct la_tracker *tracker) {
+    return table_count(tracker->table);
+}
+
+/* Settling. A chain of incarnations is settled from its oldest on; each is read beside the one
+ * before and the one after it. */
+
+static struct live *neighbour(struct la_tracker *tracker, uint32_t index) {
+    return index == LA_NO_LIVE ? NULL : table_at(tracker->table, index);
+}
+
+static const struct la_connection *fill_neighbour(struct la_tracker *tracker, int i,
+                                                  const struct settle_context *context,
+                                                  const struct live *live) {
+    struct view *view = &tracker->views[i];
+    if (!live)
+        return NULL;
+    if (!view_fill(view, context, live)) {
+        tracker->out_of_memory = true;
+        return NULL;
+    }
+    return &view->connection;
+}
+
+/* Each step on all three before the next one: they read each other's results. A neighbour's own
+ * other neighbour is not looked at: it has no bearing on this pair. */
+static void settle_all_three(struct la_tracker *tracker, const struct la_connection *older,
+                             const struct la_connection *newer) {
+    static void (*const steps[])(struct view *) = {settle_vantage, settle_arrivals,
+                                                   settle_histories, settle_resets, settle_words};
+    const bool present[3] = {older != NULL, true, newer != NULL};
+    struct view *views = tracker->views;
+    views[1].connection.previous = older;
+    views[1].connection.next = newer;
+    if (older)
+        views[0].connection.next = &views[1].connection;
+    if (newer)
+        views[2].connection.previous = &views[1].connection;
+    for (size_t step = 0; step < sizeof steps / sizeof steps[0]; step++)
+        for (int i = 0; i < 3; i++)
+            if (present[i])
+                steps[step](&views[i]);
+}
+
+static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns) {
+    struct settle_context context = {
+        .table = tracker->table, .hosts = tracker->options.hosts, .end_ns = end_ns};
+    if (!view_fill(&tracker->views[1], &context, live)) {
+        tracker->out_of_memory = true;
+        return;
+    }
+    const struct la_connection *older =
+        fill_neighbour(tracker, 0, &context, neighbour(tracker, live->older));
+    const struct la_connection *newer =
+        fill_neighbour(tracker, 2, &context, neighbour(tracker, live->newer));
+    settle_all_three(tracker, older, newer);
+    tracker->options.on_settled(tracker->options.context, &tracker->views[1].connection);
+    live->flags |= LIVE_SETTLED;
+}
+
+static void wheel_put(struct la_tracker *tracker, struct live *live, size_t slot) {
+    uint32_t head = tracker->wheel[slot];
+    live->wheel_next = head;
+    live->wheel_previous = LA_NO_LIVE;
+    live->wheel_slot = (uint16_t)slot;
+    live->flags |= LIVE_IN_WHEEL;
+    if (head != LA_NO_LIVE)
+        table_at(tracker->table, head)->wheel_previous = live->self;
+    tracker->wheel[slot] = live->self;
+}
+
+static void wheel_drop(struct la_tracker *tracker, struct live *live) {
+    if (!(live->flags & LIVE_IN_WHEEL))
+        return;
+    if (live->wheel_next != LA_NO_LIVE)
+        table_at(tracker->table, live->wheel_next)->wheel_previous = live->wheel_previous;
+    if (live->wheel_previous != LA_NO_LIVE)
+        table_at(tracker->table, live->wheel_previous)->wheel_next = live->wheel_next;
+    else
+        tracker->wheel[live->wheel_slot] = live->wheel_next;
+    live->flags &= (uint16_t)~LIVE_IN_WHEEL;
+}
+
+static void forget(struct la_tracker *tracker, struct live *live) {
+    wheel_drop(tracker, live);
+    struct live *older = neighbour(tracker, live->older), *newer = neighbour(tracker, live->newer);
+    if (older)
+        older->newer = LA_NO_LIVE;
+    if (newer)
+        newer->older = LA_NO_LIVE;
+    recycle_forget(tracker->recycle, live->self);
+    live_release(live, tracker->pool);
+    table_release(tracker->table, live);
+}
+
+static struct live *oldest_of(struct la_tracker *tracker, struct live *live) {
+    while (live->older != LA_NO_LIVE)
+        live = table_at(tracker->table, live->older);
+    return live;
+}
+
+/* Settles and forgets a whole chain, given its newest incarnation. */
+static void retire(struct la_tracker *tracker, struct live *newest, int64_t end_ns) {
+    table_remove(tracker->table, newest);
+    for (struct live *live = oldest_of(tracker, newest); live;
+         live = neighbour(tracker, live->newer))
+        if (!(live->flags & LIVE_SETTLED))
+            settle(tracker, live, end_ns);
+    struct live *live = oldest_of(tracker, newest);
+    while (live) {
+        struct live *newer = neighbour(tracker, live->newer);
+        if (!newer)
+            table_note_lives(tracker->table, live);
+        forget(tracker, live);
+        live = newer;
+    }
+}
+
+/* A chain keeps its newest two unsettled, and one settled one before them: more has no bearing on
+ * anything any more. */
+static void shorten_chain(struct la_tracker *tracker, struct live *newest) {
+    struct live *middle = neighbour(tracker, newest->older);
+    struct live *third = middle ? neighbour(tracker, middle->older) : NULL;
+    if (!third || (third->flags & LIVE_SETTLED))
+        return;
+    settle(tracker, third, tracker->now_ns);
+    struct live *fourth = neighbour(tracker, third->older);
+    if (fourth)
+        forget(tracker, fourth);
+}
+
+/* Expiry */
+
+static bool is_over(const struct live *live) {
+    unsigned both = live->side[0].flags & live->side[1].flags;
+    unsigned any = live->side[0].flags | live->side[1].flags;
+    if ((both & SIDE_FIN) || (any & SIDE_RST))
+        return true;
+    /* An attempt that was not answered, or whose answer was not acknowledged. */
+    return (any & SIDE_SYN_SENT) && !(both & SIDE_ACKED_SYN) && !live->flow;
+}
+
+static size_t slot_of(int64_t ns) {
+    return (uint64_t)(ns / LA_SEC) % WHEEL;
+}
+
+/* Each packet moves the time of expiry; the slot only follows when it is swept. */
+static void arm(struct la_tracker *tracker, struct live *live, int64_t now_ns) {
+    if (!is_over(live)) {
+        live->expire_ns = LA_TIME_NONE;
+        return;
+    }
+    live->expire_ns = now_ns + REMEMBER_NS;
+    if (!(live->flags & LIVE_IN_WHEEL))
+        wheel_put(tracker, live, slot_of(live->expire_ns));
+}
+
+static bool has_expired(const struct live *live, int64_t now_ns) {
+    return live->expire_ns != LA_TIME_NONE && live->expire_ns < now_ns;
+}
+
+/* Looks at one second's slot: what expires later is put back, an older incarnation waits for its
+ * newest. */
+static void sweep_slot(struct la_tracker *tracker, size_t slot) {
+    while (tracker->wheel[slot] != LA_NO_LIVE) {
+        struct live *live = table_at(tracker->table, tracker->wheel[slot]);
+        wheel_drop(tracker, live);
+        if (live->expire_ns == LA_TIME_NONE || live->newer != LA_NO_LIVE)
+            continue;
+        size_t expires = slot_of(live->expire_ns);
+        if (has_expired(live, tracker->now_ns))
+            retire(tracker, live, live->expire_ns);
+        else
+            wheel_put(tracker, live, expires == slot ? WHEEL : expires);
+    }
+    while (tracker->wheel[WHEEL] != LA_NO_LIVE) {
+        struct live *live = table_at(tracker->table, tracker->wheel[WHEEL]);
+        wheel_drop(tracker, live);
+        wheel_put(tracker, live, slot);
+    }
+}
+
+/* Moves the clock. A step back (of a clock, or another capture in the same file) just restarts it.
+ */
+static void advance(struct la_tracker *tracker, int64_t now_ns) {
+    int64_t from = tracker->now_ns / LA_SEC, to = now_ns / LA_SEC;
+    bool first = tracker->now_ns == LA_TIME_NONE;
+    tracker->now_ns = now_ns;
+    if (first || to <= from)
+        return;
+    if (to - from > WHEEL)
+        from = to - WHEEL;
+    for (int64_t second = from; second < to; second++)
+        sweep_slot(tracker, (uint64_t)second % WHEEL);
+}
+
+/* Copies of packets */
+
+static uint32_t fingerprint_of(const struct la_segment *s) {
+    uint64_t h = ((uint64_t)s->seq << 32 | s->ack) * UINT64_C(0x9e3779b97f4a7c15);
+    h ^= ((uint64_t)s->tsval << 32 | s->payload) * UINT64_C(0xc2b2ae3d27d4eb4f);
+    h ^= ((uint64_t)s->ip_id << 32 | (uint32_t)s->window << 8 | s->flags) *
+         UINT64_C(0x165667b19e3779f9);
+    if (s->sack_count > 0)
+        h ^= ((uint64_t)s->sack[0] << 32 | s->sack[1]) * UINT64_C(0x27d4eb2f165667c5);
+    h ^= h >> 29;
+    return (uint32_t)(h * UINT64_C(0xbf58476d1ce4e5b9) >> 32) | 1;
+}
+
+static bool seen_before(const struct live_side *side, uint32_t fingerprint) {
+    return side->fingerprints[0] == fingerprint || side->fingerprints[1] == fingerprint;
+}
+
+static uint32_t point_of(const struct la_segment *s) {
+    return (uint32_t)s->input << 16 | (s->interface & 0xffff);
+}
+
+static struct points *points_of(struct la_tracker *tracker, struct live *live) {
+    if (!live->points) {
+        live->points = la_pool_take(tracker->pool, sizeof *live->points);
+        if (!live->points) {
+            tracker->out_of_memory = true;
+            return NULL;
+        }
+        memset(live->points, 0, sizeof *live->points);
+    }
+    return live->points;
+}
+
+static void ignore_point(struct la_tracker *tracker, struct live *live, uint32_t point) {
+    struct points *points = points_of(tracker, live);
+    if (points && points->ignored_count < FLOW_POINTS)
+        points->ignored[points->ignored_count++] = point;
+}
+
+static bool is_ignored(const struct live *live, uint32_t point) {
+    for (int i = 0; live->points && i < live->points->ignored_count; i++)
+        if (live->points->ignored[i] == point)
+            return true;
+    return false;
+}
+
+/* The same traffic may stand in the capture twice: within one observation point (a mirror of both
+ * directions, `-i any`), or at two of them, of which one is followed for each connection. */
+static bool is_copy(struct la_tracker *tracker, struct live *live, unsigned d,
+                    const struct la_segment *s, uint32_t fingerprint) {
+    uint32_t point = point_of(s);
+    const struct live_side *me = &live->side[d];
+    if (is_ignored(live, point))
+        return true;
+    if (!seen_before(me, fingerprint))
+        return false;
+    int64_t apart = s->time_ns - me->last_ns;
+    if (point != live->point) {
+        if (apart > OTHER_POINT_NS || apart < -OTHER_POINT_NS)
+            return false;
+        ignore_point(tracker, live, point);
+        return true;
+    }
+    int64_t close = s->ip_id != 0 ? COPY_NS : COPY_BLIND_NS;
+    return apart < close && apart > -close;
+}
+
+/* Incarnations */
+
+/* How far `value` lies from [low, high] in sequence space, on the nearer side. */
+static uint32_t distance(uint32_t value, uint32_t low, uint32_t high) {
+    if (value - low <= high - low)
+        return 0;
+    uint32_t below = low - value, above = value - high;
+    return below < above ? below : above;
+}
+
+enum { UNKNOWN_DISTANCE = 1 << 20, BEHIND = 1 << 16, AHEAD = 1 << 20 };
+
+/* Distance of a number sent (or acknowledged) to the space that one side has used in this
+ * incarnation. Nothing lies before a known ISN or after a known FIN. */
+static uint64_t misfit(const struct live_side *side, uint32_t value) {
+    if (!(side->flags & SIDE_BASED))
+        return UNKNOWN_DISTANCE;
+    uint32_t low = side->flags & SIDE_ISN ? side->base_seq : side->base_seq - BEHIND;
+    uint32_t high = side->flags & SIDE_FIN ? side->fin_end : side->next + AHEAD;
+    return distance(value, low, high);
+}
+
+static uint64_t total_misfit(const struct live *live, unsigned d, const struct la_segment *s) {
+    uint64_t total = 0;
+    bool answers_syn = (s->flags & LA_RST) && (s->flags & LA_ACK) && s->seq == 0;
+    if (!answers_syn)
+        total += misfit(&live->side[d], s->seq);
+    if (s->flags & LA_ACK)
+        total += misfit(&live->side[!d], s->ack);
+    return total;
+}
+
+/* Whether the ISN of a SYN is that of this incarnation, so that it is the same SYN again, or
+ * belongs to it for another reason. */
+static bool syn_belongs(const struct live *live, unsigned d, const struct la_segment *s) {
+    const struct live_side *me = &live->side[d], *peer = &live->side[!d];
+    if ((me->flags & SIDE_BASED) && s->seq == me->base_seq)
+        return true; /* again, or announced by a SYN-ACK that was captured first */
+    if (me->flags & SIDE_SEEN)
+        return false;
+    if (s->flags & LA_ACK)
+        return (peer->flags & SIDE_SYN_SENT) && seq_lt(peer->base_seq, s->ack) &&
+               seq_leq(s->ack, peer->next);
+    return (peer->flags & SIDE_SYN_SENT) && !(peer->flags & SIDE_ACKED); /* SYNs cross */
+}
+
+/* A closed 4-tuple, and numbers that have nothing to do with it: its next life, whose SYN the
+ * capture missed. */
+static bool is_foreign(const struct live *live, unsigned d, const struct la_segment *s) {
+    if ((s->flags & LA_RST) || !is_over(live) || !(live->side[d].flags & SIDE_SEEN) ||
+        !(s->flags & LA_ACK))
+        return false;
+    return misfit(&live->side[d], s->seq) > AHEAD && misfit(&live->side[!d], s->ack) > AHEAD;
+}
+
+/* The incarnation that a segment belongs to; NULL when it begins one. */
+static struct live *incarnation_of(struct la_tracker *tracker, struct live *newest, unsigned d,
+                                   const struct la_segment *s) {
+    struct live *older = neighbour(tracker, newest->older);
+    if (s->flags & LA_SYN) {
+        if (syn_belongs(newest, d, s))
+            return newest;
+        if (older && (older->side[d].flags & SIDE_ISN) && s->seq == older->side[d].base_seq)
+            return older;
+        /* An answer to nothing that the capture knows of still answers the latest SYN. */
+        bool answers = (s->flags & LA_ACK) && (newest->side[!d].flags & SIDE_SYN_SENT) &&
+                       !(newest->side[d].flags & SIDE_SEEN);
+        return answers ? newest : NULL;
+    }
+    if (older && total_misfit(older, d, s) < total_misfit(newest, d, s))
+        return older;
+    return is_foreign(newest, d, s) ? NULL : newest;
+}
+
+static struct live *begin(struct la_tracker *tracker, const struct key *key, struct live *former,
+                          const struct la_segment *s) {
+    struct live *live = table_add(tracker->table, key, former);
+    if (!live)
+        return NULL;
+    uint16_t lives = former ? former->incarnation : table_past_lives(tracker->table, key);
+    live->incarnation = lives < UINT16_MAX ? (uint16_t)(lives + 1) : lives;
+    live->expire_ns = LA_TIME_NONE;
+    live->first_ns = s->time_ns;
+    live->first_frame = s->frame;
+    live->first_input = s->input;
+    live->point = point_of(s);
+    return live;
+}
+
+/* Attributes that a connection gathers on the way */
+
+static void add_sorted(uint16_t *list, uint8_t *count, uint8_t most, uint16_t value) {
+    uint8_t i = 0;
+    while (i < *count && list[i] < value)
+        i++;
+    if ((i < *count && list[i] == value) || *count == most)
+        return;
+    memmove(&list[i + 1], &list[i], (size_t)(*count - i) * sizeof *list);
+    list[i] = value;
+    ++*count;
+}
+
+static void note_places(struct la_tracker *tracker, struct live *live, const struct la_segment *s) {
+    live->tunnels |= s->tunnels;
+    if (live->vlan == 0)
+        live->vlan = s->vlans[0];
+    bool other_vlan = (s->vlans[0] != live->vlan && s->vlans[0]) || s->vlans[1];
+    uint32_t point = point_of(s);
+    bool other_input = s->input != live->first_input;
+    live->point = point;
+    if (!other_vlan && !other_input)
+        return;
+    struct points *points = points_of(tracker, live);
+    if (!points)
+        return;
+    if (other_input)
+        add_sorted(points->inputs, &points->input_count, LA_CONNECTION_INPUTS, s->input);
+    for (int i = 0; other_vlan && i < 2; i++)
+        if (s->vlans[i])
+            add_sorted(points->vlans, &points->vlan_count, LA_CONNECTION_VLANS, s->vlans[i]);
+}
+
+static void take(struct la_tracker *tracker, struct live *live, unsigned d,
+                 const struct la_segment *s) {
+    struct intake intake = {
+        .pool = tracker->pool,
+        .segment = s,
+        .side = d,
+        .verdict = live_classify(live, d, s),
+        .newest = live->newer == LA_NO_LIVE,
+    };
+    note_places(tracker, live, s);
+    live_take_in(live, &intake);
+    recycle_watch(tracker->recycle, &(struct recycle_event){.table = tracker->table,
+                                                            .pool = tracker->pool,
+                                                            .live = live,
+                                                            .side = d,
+                                                            .segment = s,
+                                                            .class = intake.verdict.class});
+    arm(tracker, live, s->time_ns);
+}
+
+enum la_status la_tracker_segment(struct la_tracker *tracker, const struct la_segment *segment) {
+    advance(tracker, segment->time_ns);
+    struct key key;
+    if (!table_key(tracker->table, segment, &key))
+        return LA_ENOMEM;
+    unsigned d = key.swapped;
+    struct live *newest = table_find(tracker->table, &key), *live = NULL;
+    if (newest && has_expired(newest, segment->time_ns)) {
+        retire(tracker, newest, newest->expire_ns);
+        newest = NULL;
+    }
+    uint32_t fingerprint = fingerprint_of(segment);
+    for (live = newest; live; live = neighbour(tracker, live->older)) {
+        if (is_copy(tracker, live, d, segment, fingerprint)) {
+            if (live->duplicates < UINT16_MAX)
+                live->duplicates++;
+            return LA_OK;
+        }
+    }
+    if (newest)
+        live = incarnation_of(tracker, newest, d, segment);
+    if (!live) {
+        live = begin(tracker, &key, newest, segment);
+        if (!live)
+            return LA_ENOMEM;
+        shorten_chain(tracker, live);
+    }
+    take(tracker, live, d, segment);
+    live->side[d].fingerprints[1] = live->side[d].fingerprints[0];
+    live->side[d].fingerprints[0] = fingerprint;
+    return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
+}
+
+enum la_status la_tracker_finish(struct la_tracker *tracker, int64_t end_ns) {
+    for (uint32_t i = 1; i < table_top(tracker->table); i++) {
+        struct live *live = table_at(tracker->table, i);
+        if (live->self == LA_NO_LIVE || live->newer != LA_NO_LIVE)
+            continue;
+        bool expired = has_expired(live, end_ns);
+        retire(tracker, live, expired ? live->expire_ns : end_ns);
+    }
+    return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
+}

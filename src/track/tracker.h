@@ -1,0 +1,40 @@
+/* The tracker: segments in, settled connections out.
+ *
+ * One tracker is one shard: it must be given all segments between a pair of hosts, in the order of
+ * the capture. What it says of a connection depends on nothing but the segments of that pair of hosts
+ * and the end of the capture. */
+#ifndef LA_TRACK_TRACKER_H
+#define LA_TRACK_TRACKER_H
+
+#include "base/error.h"
+#include "decode/segment.h"
+#include "track/connection.h"
+
+/* Receives each connection once nothing more can happen to it. Borrowed for the call; `findings` may
+ * be filled in. */
+typedef void la_settled_sink(void *context, struct la_connection *connection);
+
+struct la_tracker_options {
+    const struct la_hosts *hosts; /* profiles; borrowed, NULL for the default */
+    la_settled_sink *on_settled;
+    void *context;
+};
+
+struct la_tracker;
+
+/* Owned by the caller; NULL when out of memory. */
+struct la_tracker *la_tracker_new(const struct la_tracker_options *options);
+void la_tracker_free(struct la_tracker *tracker);
+
+/* Takes one segment. LA_OK or LA_ENOMEM. */
+enum la_status la_tracker_segment(struct la_tracker *tracker, const struct la_segment *segment);
+
+/* Settles everything that is left. `end_ns` is the time of the last packet of the whole capture. */
+enum la_status la_tracker_finish(struct la_tracker *tracker, int64_t end_ns);
+
+/* Bytes held now, tables included. */
+size_t la_tracker_bytes(const struct la_tracker *tracker);
+/* Connections held now: live, and remembered. */
+size_t la_tracker_count(const struct la_tracker *tracker);
+
+#endif

@@ -1,0 +1,33 @@
+/* Where the capture point lies between the two ends of a connection.
+ *
+ * Measured, not configured: the time from here to an end and back is the shortest that this end
+ * ever took to acknowledge something (its own processing only adds to it). */
+#include "track/settle.h"
+
+/* Below this the processing times of the ends drown the path's. */
+enum { SHORTEST_PATH_NS = 200000 };
+
+void settle_vantage(struct view *view) {
+    struct la_connection *c = &view->connection;
+    struct la_vantage *v = &c->vantage;
+    int64_t y = c->side[LA_CLIENT].rtt_min_ns, x = c->side[LA_SERVER].rtt_min_ns;
+    v->turnaround_ns[LA_CLIENT] = y;
+    v->turnaround_ns[LA_SERVER] = x;
+    v->kind = LA_VANTAGE_UNKNOWN;
+    v->fraction = -1;
+    if (x < 0 || y < 0 || x + y < SHORTEST_PATH_NS)
+        goto times;
+    v->fraction = (double)y / (double)(x + y);
+    if (v->fraction < 0.1)
+        v->kind = LA_VANTAGE_NEAR_CLIENT;
+    else if (v->fraction > 0.9)
+        v->kind = LA_VANTAGE_NEAR_SERVER;
+    else
+        v->kind = LA_VANTAGE_MIDDLE;
+times:
+    for (size_t i = 0; i < c->log_count; i++) {
+        const struct la_observation *o = &view->log[i];
+        view->times[i].sent_ns = o->time_ns - la_one_way_ns(c, o->from);
+        view->times[i].arrived_ns = o->time_ns + la_one_way_ns(c, !o->from);
+    }
+}

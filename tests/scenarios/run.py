@@ -1,0 +1,481 @@
+#!/usr/bin/python3
+"""Run the scenarios: compile each script for each vantage, run lastack, hold the result against the script.
+
+The `expect` lines of a script are the authority; the golden files under expected/ only notice changes in the rest
+of the output, and `--update` rewrites them. See README.md.
+"""
+import argparse
+import concurrent.futures
+import fnmatch
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import pkt2pcap  # noqa: E402
+
+try:
+    import jsonschema
+except ImportError:
+    jsonschema = None
+
+# The world of the `expect` lines: within it everything must be foretold; other kinds are left to the golden files.
+KINDS = ("lost-final-ack", "recycled-port-rst", "timestamp-rejected-syn", "fin-retransmitted", "time-wait-reuse")
+ALL_KINDS = KINDS + (
+    "old-duplicate", "time-wait-assassination", "close-wait-leak", "slow-close", "fin-wait-2-timeout", "last-ack-timeout",
+    "abortive-close", "half-close", "simultaneous-close", "simultaneous-open", "syn-refused", "syn-unanswered",
+    "syn-retransmitted", "syn-queue-overflow", "accept-queue-overflow", "syn-flood", "scan", "half-open", "keepalive",
+    "keepalive-death", "retransmission-timeout", "zero-window-stall", "time-wait-pileup", "close-wait-pileup",
+    "port-exhaustion", "shared-address", "challenge-ack", "injected-rst")
+
+
+class BadClaim(Exception):
+    pass
+
+
+# -- claims -----------------------------------------------------------------------------------------
+
+
+def lookup(record, path):
+    value = record
+    for part in path.split("."):
+        if isinstance(value, list) and part.isdigit():
+            value = value[int(part)] if int(part) < len(value) else None
+            continue
+        if not isinstance(value, dict):
+            return None
+        value = value.get(part)
+    return value
+
+
+def word(value):
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def condition(text):
+    """key=a|b, key!=a|b, key~number (within 20 % and 20 ms), key<number, key>=number -> (key, operator, value)"""
+    match = re.fullmatch(r"([a-z_.0-9]+)(=|!=|~|<|>=)(.*)", text)
+    if not match:
+        raise BadClaim("cannot read: " + text)
+    return match.groups()
+
+
+def holds(finding, test, names):
+    key, operator, wanted = test
+    if key in ("conn", "previous") and wanted.isdigit():
+        got = finding.get("connection" if key == "conn" else "previous")
+        return got is not None and same_connection(got, names[int(wanted)])
+    value = lookup(finding, key)
+    if operator == "=":
+        return word(value) in wanted.split("|")
+    if operator == "!=":
+        return word(value) not in wanted.split("|")
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    if operator == "~":
+        return abs(value - float(wanted)) <= 0.2 * float(wanted) + 0.02
+    return value < float(wanted) if operator == "<" else value >= float(wanted)
+
+
+def same_connection(got, name):
+    ends = {(got["client"]["address"], got["client"]["port"]), (got["server"]["address"], got["server"]["port"])}
+    return ends == set(name["ends"]) and got["incarnation"] == name["incarnation"]
+
+
+def parse_finding(text):
+    """`KIND [observed|inferred] [key=value ...] [or KIND ...]` -> list of alternatives (kind, tests)"""
+    alternatives = []
+    for part in re.split(r"\s+or\s+", text):
+        words = part.split()
+        if words[0] == "only":
+            words = words[1:]
+        if words[0] not in ALL_KINDS:
+            raise BadClaim("no such kind: " + words[0])
+        tests = []
+        for item in words[1:]:
+            tests.append(("confidence", "=", item) if item in ("observed", "inferred") else condition(item))
+        alternatives.append((words[0], tests))
+    return alternatives
+
+
+def fits(finding, alternatives, names):
+    return any(finding["kind"] == kind and all(holds(finding, test, names) for test in tests)
+               for kind, tests in alternatives)
+
+
+def assign(wanted, findings, names, used=()):
+    """Every wanted claim gets a finding of its own: the indices in order, or None."""
+    if len(used) == len(wanted):
+        return used
+    for index, finding in enumerate(findings):
+        if index not in used and fits(finding, wanted[len(used)], names):
+            found = assign(wanted, findings, names, used + (index,))
+            if found is not None:
+                return found
+    return None
+
+
+def describe(finding):
+    known = {"kind", "confidence", "severity", "summary", "evidence", "connection", "previous", "display_filter", "assumes",
+             "excluded", "time", "host", "peer", "responsible"}
+    extra = " ".join("%s=%s" % (key, json.dumps(value)) for key, value in finding.items() if key not in known)
+    frames = ",".join(str(item["frame"]) for item in finding.get("evidence", []))
+    where = finding.get("connection") or {}
+    return "%s %s %s %s\n          connection port %s incarnation %s, frames %s: %s" % (
+        finding["kind"], finding["confidence"], finding["severity"], extra,
+        lookup(where, "client.port"), where.get("incarnation"), frames, finding["summary"])
+
+
+# -- one vantage of one script ------------------------------------------------------------------------
+
+
+def connection_names(script, records):
+    """What the connections of the script must be called at this vantage: their ends, and which life of the 4-tuple."""
+    seen, names = {}, {}
+    present = {line.conn.number for _, line, _ in records if line.conn}
+    for number in sorted(script.conns):
+        conn = script.conns[number]
+        ends = [(str(end.host.address), end.port) for end in (conn.a, conn.b)]
+        if number in present:
+            seen[conn.key()] = seen.get(conn.key(), 0) + 1
+        names[number] = {"ends": ends, "incarnation": seen.get(conn.key(), 0), "present": number in present,
+                         "hosts": {conn.a.host.name: ends[0], conn.b.host.name: ends[1]}}
+    return names
+
+
+def check_states(claim, names, connections):
+    """conn N [absent | KEY VALUE | HOST.states [...] STATE[!|?] ...]"""
+    words = claim.split()
+    name = names[int(words[1])]
+    found = [item for item in connections if same_connection(item, name)]
+    if words[2] == "absent":
+        return None if not found else "there, but should not be"
+    if not found:
+        return "no such connection: %s incarnation %d" % (name["ends"], name["incarnation"])
+    record = found[0]
+    if "." in words[2]:
+        host, what = words[2].split(".", 1)
+        ends = [record["client"], record["server"]]
+        end = [item for item in ends if (item["address"], item["port"]) == name["hosts"][host]][0]
+        if what != "states":
+            got = word(lookup(end, what))
+            return None if got in words[3].split("|") else "is " + got
+        history = [(entry["state"], entry["certain"]) for entry in end["states"]]
+        wanted = words[3:]
+        if wanted[0] == "...":
+            wanted = wanted[1:]
+            tail = history[-len(wanted):]
+        else:
+            tail = history
+        good = len(tail) == len(wanted)
+        for (state, certain), text in zip(tail, wanted):
+            good = good and state == text.rstrip("!?")
+            good = good and not (text.endswith("!") and not certain) and not (text.endswith("?") and certain)
+        shown = " ".join(state + ("!" if certain else "?") for state, certain in history)
+        return None if good else "is " + shown
+    got = word(lookup(record, words[2]))
+    return None if got in words[3].split("|") else "is " + got
+
+
+def check_claims(script, vantage, names, findings, connections, report):
+    problems, wanted, allowed, spoke = [], [], [], False
+    world = [finding for finding in findings if finding["kind"] in KINDS]
+    for vantages, claim in script.expects:
+        if vantage not in vantages:
+            continue
+        if claim == "nothing":
+            spoke = True
+        elif claim.startswith("none of "):
+            spoke = True
+            for kind in re.split(r"[,\s]+", claim[len("none of "):]):
+                if kind not in ALL_KINDS:
+                    raise BadClaim("no such kind: " + kind)
+                if any(finding["kind"] == kind for finding in findings):
+                    problems.append("expected none of " + kind)
+        elif claim.startswith("conn "):
+            wrong = check_states(claim, names, connections)
+            if wrong:
+                problems.append("expected %s\n      got      %s" % (claim, wrong))
+        elif claim.startswith("connections "):
+            if len(connections) != int(claim.split()[1]):
+                problems.append("expected %s, got %d" % (claim, len(connections)))
+        elif claim.startswith("report "):
+            key, operator, value = condition(claim[len("report "):])
+            if not holds(report, (key, operator, value), names):
+                problems.append("expected %s, got %s" % (claim, word(lookup(report, key))))
+        else:
+            spoke = True
+            wanted.append((claim, parse_finding(claim)))
+    for vantages, claim in script.allows:
+        if vantage in vantages:
+            allowed.append(parse_finding(claim))
+    if not spoke:
+        raise BadClaim("no expectation for vantage " + vantage)
+    given = assign([alternatives for _, alternatives in wanted], world, names)
+    if given is None:
+        given = []
+        for claim, alternatives in wanted:
+            mine = [i for i, finding in enumerate(world) if i not in given and fits(finding, alternatives, names)]
+            if mine:
+                given.append(mine[0])
+            else:
+                problems.append("expected %s" % claim)
+    for index, finding in enumerate(world):
+        if index not in given and not any(fits(finding, alternatives, names) for alternatives in allowed):
+            problems.append("not expected: %s" % describe(finding))
+    if problems and world:
+        problems.append("all findings here:" + "".join("\n        " + describe(finding) for finding in findings))
+    elif problems:
+        problems.append("no findings of these kinds here")
+    return problems
+
+
+def check_evidence(script, records, findings, connections):
+    """Frames must be packets of the connection, with the packet's own time; the display filter must name them."""
+    problems = []
+    base = round(script.start * 1e6)
+    for finding in findings:
+        if not finding["evidence"]:
+            problems.append("%s: no evidence" % finding["kind"])
+        for item in finding["evidence"]:
+            frame = item["frame"]
+            if frame is None:
+                continue
+            if not 1 <= frame <= len(records):
+                problems.append("%s: evidence frame %s does not exist" % (finding["kind"], frame))
+                continue
+            when, line, _ = records[frame - 1]
+            stamp = iso(base + when)
+            if item["time"].rstrip("Z").partition(".")[2].ljust(9, "0") != stamp.partition(".")[2].ljust(9, "0") \
+                    or item["time"][:19] != stamp[:19]:
+                problems.append("%s: frame %d has time %s, not %s" % (finding["kind"], frame, stamp, item["time"]))
+            if not re.search(r"\b%d\b" % frame, finding["display_filter"]):
+                problems.append("%s: display_filter %r lacks frame %d" % (finding["kind"], finding["display_filter"], frame))
+    known = {item["id"] for item in connections}
+    for finding in findings:
+        for key in ("connection", "previous"):
+            if finding[key] and finding[key]["id"] not in known:
+                problems.append("%s: %s id %s is no line of --connections" % (finding["kind"], key, finding[key]["id"]))
+    return problems
+
+
+def iso(microseconds):
+    seconds, rest = divmod(microseconds, 1_000_000)
+    moment = pkt2pcap.datetime.fromtimestamp(seconds, pkt2pcap.timezone.utc)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S") + ".%06d" % rest
+
+
+def check_report(records, report):
+    packets = report["capture"]["packets"]
+    other = sum(1 for _, line, _ in records if line.icmp)
+    problems = []
+    if packets["total"] != len(records):
+        problems.append("report counts %s packets, the capture holds %d" % (packets["total"], len(records)))
+    if packets["tcp"] != len(records) - other:
+        problems.append("report counts %s TCP packets, the capture holds %d" % (packets["tcp"], len(records) - other))
+    return problems
+
+
+def run_vantage(job):
+    """-> (name, problems) of one script at one vantage"""
+    lastack, work, path, vantage, schemas, update = job
+    name = "%s.%s" % (os.path.relpath(path, HERE)[:-4], vantage)
+    try:
+        script = pkt2pcap.load(path)
+        output, problems = run_case(lastack, work, name.replace("/", "."), script, vantage, schemas)
+        if output is not None:
+            problems += compare(os.path.join(HERE, "expected", name + ".json"), output, update)
+        return name, problems
+    except (BadClaim, pkt2pcap.ScriptError, KeyError, IndexError, ValueError, TypeError) as error:
+        return name, ["%s: %s" % (type(error).__name__, error)]
+
+
+def run_case(lastack, work, stem, script, vantage, schemas):
+    """-> (what lastack wrote, or None where it wrote nothing to judge; problems)"""
+    data, records = script.pcap(vantage)
+    with open(os.path.join(work, stem + ".pcap"), "wb") as stream:
+        stream.write(data)
+    outputs = ["--findings", stem + ".findings", "--connections", stem + ".connections"]
+    command = [lastack] + outputs + script.args + [stem + ".pcap"]
+    try:
+        result = subprocess.run(command, cwd=work, capture_output=True, timeout=20, check=False)
+    except subprocess.TimeoutExpired:
+        return None, ["lastack did not end within 20 s"]
+    said = result.stderr.decode(errors="replace").strip()[:2000]
+    if result.returncode != script.exit_code:
+        return None, ["exit code %d, expected %d: %s" % (result.returncode, script.exit_code, said)]
+    problems = ["standard error: " + said] if said else []
+    report = json.loads(result.stdout)
+    findings = read_lines(os.path.join(work, stem + ".findings"))
+    connections = read_lines(os.path.join(work, stem + ".connections"))
+    problems += validate(schemas, [("report", report)] + [("finding", item) for item in findings]
+                         + [("connection", item) for item in connections])
+    problems += check_report(records, report)
+    names = connection_names(script, records)
+    problems += check_claims(script, vantage, names, findings, connections, report)
+    problems += check_evidence(script, records, findings, connections)
+    report["lastack"] = "VERSION"
+    return {"report": report, "connections": connections, "findings": findings}, problems
+
+
+def read_lines(path):
+    with open(path, encoding="utf-8") as stream:
+        return [json.loads(line) for line in stream if line.strip()]
+
+
+VALIDATORS = {}
+
+
+def validate(schemas, items):
+    problems = []
+    if not jsonschema or not schemas:
+        return problems
+    for what, item in items:
+        if what not in VALIDATORS:
+            schema = schemas[what]
+            kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+            VALIDATORS[what] = kind(schema)
+        for error in VALIDATORS[what].iter_errors(item):
+            problems.append("schema %s: at %s: %s" % (what, "/".join(map(str, error.absolute_path)) or "(top)", error.message[:300]))
+            if len(problems) > 5:
+                return problems
+    return problems
+
+
+def compare(path, output, update):
+    text = json.dumps(output, indent=1, ensure_ascii=False) + "\n"
+    if update:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        return []
+    shown = os.path.relpath(path, HERE)
+    try:
+        with open(path, encoding="utf-8") as stream:
+            before = stream.read()
+    except FileNotFoundError:
+        return ["no golden file %s (run with --update, then review it)" % shown]
+    if before == text:
+        return []
+    old, new = before.splitlines(), text.splitlines()
+    for number, (left, right) in enumerate(zip(old, new), 1):
+        if left != right:
+            return ["differs from %s, first at line %d:\n        golden %s\n        now    %s" % (
+                shown, number, left.strip()[:200], right.strip()[:200])]
+    return ["differs from %s in length: %d lines, now %d" % (shown, len(old), len(new))]
+
+
+def self_check(script, vantage):
+    """Without lastack: the script compiles and its claims can be read."""
+    records = script.pcap(vantage)[1]
+    names = connection_names(script, records)
+    try:
+        check_claims(script, vantage, names, [], [], {})
+    except BadClaim as error:
+        return [str(error)]
+    return [] if records else ["an empty capture"]
+
+
+# -- all of them ----------------------------------------------------------------------------------------
+
+
+def scripts(pattern):
+    found = []
+    for folder, _, files in os.walk(HERE):
+        for file in files:
+            relative = os.path.relpath(os.path.join(folder, file), HERE)
+            if file.endswith(".pkt") and (not pattern or fnmatch.fnmatch(relative, "*%s*" % pattern)):
+                found.append(os.path.join(folder, file))
+    return sorted(found)
+
+
+def read_schemas(lastack):
+    schemas = {}
+    for what in ("report", "connection", "finding"):
+        result = subprocess.run([lastack, "schema", what], capture_output=True, check=True)
+        schemas[what] = json.loads(result.stdout)
+    return schemas
+
+
+def check_only(paths):
+    failed = 0
+    for path in paths:
+        relative = os.path.relpath(path, HERE)
+        try:
+            script = pkt2pcap.load(path)
+            for vantage in script.vantages:
+                for problem in self_check(script, vantage):
+                    print("FAIL %s at %s: %s" % (relative, vantage, problem))
+                    failed += 1
+        except pkt2pcap.ScriptError as error:
+            print("FAIL %s: %s" % (relative, error))
+            failed += 1
+    return failed
+
+
+def main():
+    parser = argparse.ArgumentParser(description="hold lastack against the scenarios")
+    parser.add_argument("--lastack", help="the program to test")
+    parser.add_argument("--only", metavar="PATTERN", help="scripts whose path holds this (shell wildcards)")
+    parser.add_argument("--update", action="store_true", help="write the golden files; `expect` lines must hold all the same")
+    parser.add_argument("--work", help="where captures and outputs are put (default: a temporary directory)")
+    parser.add_argument("--check", action="store_true", help="only compile the scripts and read their claims")
+    parser.add_argument("-j", type=int, default=2, help="how many at once (default: 2)")
+    options = parser.parse_args()
+    paths = scripts(options.only)
+    if options.check or not options.lastack:
+        failed = check_only(paths)
+        print("%d passed, %d failed, 0 skipped" % (len(paths) - failed, failed))
+        return 1 if failed else 0
+    if options.work:
+        os.makedirs(options.work, exist_ok=True)
+        return run_all(options, paths, os.path.abspath(options.work))
+    with tempfile.TemporaryDirectory(prefix="lastack-scenarios-") as work:
+        return run_all(options, paths, work)
+
+
+def run_all(options, paths, work):
+    lastack = os.path.abspath(options.lastack)
+    passed = failed = skipped = 0
+    schemas = None
+    if jsonschema:
+        try:
+            schemas = read_schemas(lastack)
+        except (OSError, subprocess.CalledProcessError, ValueError) as error:
+            print("FAIL lastack schema: %s" % error)
+            failed += 1
+    else:
+        print("SKIP schema validation: this Python has no jsonschema (Debian: apt-get install python3-jsonschema)")
+        skipped += 1
+    jobs = []
+    for path in paths:
+        try:
+            vantages = pkt2pcap.load(path).vantages
+        except pkt2pcap.ScriptError as error:
+            print("FAIL %s" % error)
+            failed += 1
+            continue
+        jobs += [(lastack, work, path, vantage, schemas, options.update) for vantage in vantages]
+    with concurrent.futures.ProcessPoolExecutor(max_workers=max(options.j, 1)) as pool:
+        for name, problems in pool.map(run_vantage, jobs, chunksize=4):
+            if problems:
+                failed += 1
+                print("FAIL %s" % name)
+                for problem in problems:
+                    print("      " + problem)
+            else:
+                passed += 1
+    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,204 @@
+/* What the decoder says of packets that are cut anywhere, and of packets that are broken. */
+#include "test_decode_samples.h"
+
+#include <stdio.h>
+
+static void every_shape_gives_the_segment_inside(void **state) {
+    (void)state;
+    struct test_packet p;
+    for (size_t i = 0; i < SAMPLES; i++) {
+        samples[i].build(&p);
+        struct outcome o = decode(&p);
+        if (o.result != LA_DECODED_TCP || !is_usual(&o.segment))
+            print_error("%s\n", samples[i].name);
+        assert_usual(o);
+        assert_int_equal(o.segment.tunnels, samples[i].tunnels);
+        assert_int_equal(o.segment.wire_bytes, size_of(&p));
+    }
+}
+
+/* Fields are compared one by one: the struct has padding, and blocks beyond sack_count. */
+static bool is_equal(const struct la_segment *a, const struct la_segment *b) {
+    return a->time_ns == b->time_ns && a->frame == b->frame && la_addr_cmp(&a->src, &b->src) == 0 &&
+           la_addr_cmp(&a->dst, &b->dst) == 0 && a->seq == b->seq && a->ack == b->ack &&
+           a->payload == b->payload && a->wire_bytes == b->wire_bytes && a->tsval == b->tsval &&
+           a->tsecr == b->tsecr && a->interface == b->interface && a->input == b->input &&
+           a->sport == b->sport && a->dport == b->dport && a->window == b->window &&
+           a->options == b->options && a->tunnels == b->tunnels && a->vlans[0] == b->vlans[0] &&
+           a->vlans[1] == b->vlans[1] && a->ip_id == b->ip_id && a->mss == b->mss &&
+           a->sack_count == b->sack_count && a->flags == b->flags && a->ttl == b->ttl &&
+           a->window_scale == b->window_scale;
+}
+
+static void every_field_is_filled_whatever_was_there_before(void **state) {
+    (void)state;
+    struct test_packet p;
+    struct la_decoder *decoder = la_decoder_new();
+    for (size_t i = 0; i < SAMPLES; i++) {
+        samples[i].build(&p);
+        struct la_packet packet = {.data = at(&p, 0),
+                                   .caplen = (uint32_t)size_of(&p),
+                                   .len = (uint32_t)size_of(&p),
+                                   .linktype = p.linktype};
+        struct la_segment first, second;
+        enum la_undecoded why;
+        memset(&first, 0x00, sizeof first);
+        memset(&second, 0xff, sizeof second);
+        assert_int_equal(la_decode(decoder, &packet, &first, &why), LA_DECODED_TCP);
+        assert_int_equal(la_decode(decoder, &packet, &second, &why), LA_DECODED_TCP);
+        assert_true(is_equal(&first, &second));
+    }
+    la_decoder_free(decoder);
+}
+
+static bool is_truncated(const struct outcome *o) {
+    return o->result == LA_DECODED_NOT &&
+           (o->why == LA_UNDECODED_TRUNCATED_LINK || o->why == LA_UNDECODED_TRUNCATED_NETWORK ||
+            o->why == LA_UNDECODED_TRUNCATED_TCP);
+}
+
+/* Every prefix of a sample, with the length on the wire either kept (a snaplen) or lost. */
+static void check_prefixes(const struct sample *sample, bool snaplen) {
+    struct test_packet p;
+    struct la_decoder *decoder = la_decoder_new();
+    sample->build(&p);
+    for (uint32_t caplen = 0; caplen < size_of(&p); caplen++) {
+        struct la_packet packet = {.caplen = caplen,
+                                   .len = snaplen ? (uint32_t)size_of(&p) : caplen,
+                                   .linktype = p.linktype};
+        struct outcome o = decode_bytes(decoder, &packet, at(&p, 0));
+        bool fine = o.result == LA_DECODED_TCP     ? is_usual(&o.segment)
+                    : o.result == LA_DECODED_OTHER ? sample->guessed
+                                                   : is_truncated(&o);
+        if (!fine)
+            print_error("%s cut at %u: result %d why %s\n", sample->name, caplen, (int)o.result,
+                        o.result == LA_DECODED_NOT ? la_undecoded_name(o.why) : "-");
+        assert_true(fine);
+    }
+    la_decoder_free(decoder);
+}
+
+static void a_snaplen_never_makes_a_wrong_segment(void **state) {
+    (void)state;
+    for (size_t i = 0; i < SAMPLES; i++)
+        check_prefixes(&samples[i], true);
+}
+
+static void a_short_packet_never_makes_a_wrong_segment(void **state) {
+    (void)state;
+    for (size_t i = 0; i < SAMPLES; i++)
+        check_prefixes(&samples[i], false);
+}
+
+static uint64_t random_state;
+
+/* xorshift64*: the same mutations in every run. */
+static uint32_t next_random(uint32_t below) {
+    random_state ^= random_state >> 12;
+    random_state ^= random_state << 25;
+    random_state ^= random_state >> 27;
+    return (uint32_t)(random_state * UINT64_C(2685821657736338717) >> 33) % below;
+}
+
+static void mutate(struct test_packet *p) {
+    static const uint8_t interesting[] = {0, 1, 4, 6, 0x7f, 0x80, 0xff, 0x45, 0x20};
+    size_t size = size_of(p);
+    for (uint32_t n = next_random(6); n > 0; n--) {
+        uint8_t *byte = at(p, next_random((uint32_t)size));
+        switch (next_random(3)) {
+        case 0:
+            *byte ^= (uint8_t)(1u << next_random(8));
+            break;
+        case 1:
+            *byte = (uint8_t)next_random(256);
+            break;
+        default:
+            *byte = interesting[next_random(sizeof interesting)];
+        }
+    }
+}
+
+static const uint16_t known_linktypes[] = {0,   1,   9,   12,  14,  50,  51,  101, 104,
+                                           108, 109, 113, 219, 228, 229, 276, 147};
+
+static void no_mutation_crashes_and_the_counts_always_add_up(void **state) {
+    (void)state;
+    enum { MUTATIONS = 200000 };
+    struct la_decoder *decoder = la_decoder_new();
+    uint64_t held = 0;
+    random_state = 42;
+    for (uint64_t i = 0; i < MUTATIONS; i++) {
+        struct test_packet p;
+        samples[next_random(SAMPLES)].build(&p);
+        mutate(&p);
+        struct la_packet packet = {.time_ns = (int64_t)i * 1000000,
+                                   .caplen = (uint32_t)size_of(&p),
+                                   .len = (uint32_t)size_of(&p),
+                                   .linktype = p.linktype};
+        if (next_random(4) == 0)
+            packet.caplen = next_random(packet.len + 1);
+        if (next_random(8) == 0)
+            packet.linktype = known_linktypes[next_random(17)];
+        struct outcome o = decode_bytes(decoder, &packet, at(&p, 0));
+        held += o.result == LA_DECODED_HELD;
+        assert_true(sum_counts(la_decoder_counts(decoder)) <= i + 1);
+        assert_true(sum_counts(la_decoder_counts(decoder)) + held >= i + 1);
+    }
+    assert_true(held > 100); /* some became fragments */
+    la_decoder_finish(decoder);
+    assert_int_equal(sum_counts(la_decoder_counts(decoder)), MUTATIONS);
+    la_decoder_free(decoder);
+}
+
+static void noise_of_every_link_type_does_not_crash(void **state) {
+    (void)state;
+    struct la_decoder *decoder = la_decoder_new();
+    random_state = 7;
+    for (unsigned i = 0; i < 50000; i++) {
+        uint8_t noise[200];
+        for (size_t j = 0; j < sizeof noise; j++)
+            noise[j] = (uint8_t)next_random(256);
+        struct la_packet packet = {.caplen = next_random(sizeof noise + 1),
+                                   .linktype = known_linktypes[next_random(17)]};
+        packet.len = packet.caplen + next_random(100);
+        (void)decode_bytes(decoder, &packet, noise);
+    }
+    la_decoder_finish(decoder);
+    assert_int_equal(sum_counts(la_decoder_counts(decoder)), 50000);
+    la_decoder_free(decoder);
+}
+
+static void a_hundred_nested_headers_are_too_deep(void **state) {
+    (void)state;
+    struct test_packet p;
+    begin(&p);
+    put_usual_tcp(&p);
+    put_ipv4(&p, 6);
+    for (int i = 0; i < 100; i++)
+        put_ipv4(&p, 4);
+    put_ethernet(&p, 0x0800);
+    assert_not(decode(&p), "too-deep");
+}
+
+static void an_endless_label_stack_is_too_deep(void **state) {
+    (void)state;
+    struct test_packet p;
+    begin(&p);
+    put_zeros(&p, 1000);
+    put_ethernet(&p, 0x8847);
+    assert_not(decode(&p), "too-deep");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_shape_gives_the_segment_inside),
+        cmocka_unit_test(every_field_is_filled_whatever_was_there_before),
+        cmocka_unit_test(a_snaplen_never_makes_a_wrong_segment),
+        cmocka_unit_test(a_short_packet_never_makes_a_wrong_segment),
+        cmocka_unit_test(no_mutation_crashes_and_the_counts_always_add_up),
+        cmocka_unit_test(noise_of_every_link_type_does_not_crash),
+        cmocka_unit_test(a_hundred_nested_headers_are_too_deep),
+        cmocka_unit_test(an_endless_label_stack_is_too_deep),
+    };
+    return cmocka_run_group_tests_name("decode, hostile", tests, NULL, NULL);
+}

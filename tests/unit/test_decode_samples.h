@@ -1,0 +1,531 @@
+/* One packet of every shape that the decoder knows, each with the usual TCP segment inside. */
+#ifndef TEST_DECODE_SAMPLES_H
+#define TEST_DECODE_SAMPLES_H
+
+#include "test_decode_packets.h"
+
+static inline void sample_802_3_snap(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put16(p, 0x0800);
+    put(p, "\xaa\xaa\x03\0\0\0", 6);
+    put_ethernet(p, (uint16_t)size_of(p));
+}
+
+static inline void sample_802_3_ip(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put(p, "\x06\x06\x03", 3);
+    put_ethernet(p, (uint16_t)size_of(p));
+}
+
+static inline void sample_jumbo_snap(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put16(p, 0x0800);
+    put(p, "\xaa\xaa\x03\0\0\0", 6);
+    put_ethernet(p, 0x8870);
+}
+
+static inline void sample_sll_outgoing(struct test_packet *p) {
+    begin(p);
+    p->linktype = SLL;
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put16(p, 0x0800);
+    put_zeros(p, 8);
+    put16(p, 6);
+    put16(p, 1);
+    put16(p, 4);
+}
+
+static inline void sample_sll2_to_us(struct test_packet *p) {
+    begin(p);
+    p->linktype = SLL2;
+    put_usual_tcp(p);
+    put_ipv6(p, 6);
+    put_zeros(p, 8);
+    put16(p, 0x0006);
+    put16(p, 1);
+    put32(p, 3);
+    put16(p, 0);
+    put16(p, 0x86dd);
+}
+
+static inline void sample_raw(struct test_packet *p) {
+    begin(p);
+    p->linktype = RAW;
+    put_usual_tcp(p);
+    put_ipv6(p, 6);
+}
+
+static inline void sample_null_little(struct test_packet *p) {
+    begin(p);
+    p->linktype = 0;
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put(p, "\2\0\0\0", 4);
+}
+
+static inline void sample_loop_v6(struct test_packet *p) {
+    begin(p);
+    p->linktype = 108;
+    put_usual_tcp(p);
+    put_ipv6(p, 6);
+    put32(p, 24);
+}
+
+static inline void sample_enc(struct test_packet *p) {
+    begin(p);
+    p->linktype = 109;
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put_zeros(p, 8);
+    put32(p, 2);
+}
+
+static inline void sample_ppp(struct test_packet *p) {
+    begin(p);
+    p->linktype = 9;
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put32(p, 0xff030021);
+}
+
+static inline void sample_ppp_short_form(struct test_packet *p) {
+    begin(p);
+    p->linktype = 9;
+    put_usual_tcp(p);
+    put_ipv6(p, 6);
+    put8(p, 0x57);
+}
+
+static inline void sample_cisco_hdlc(struct test_packet *p) {
+    begin(p);
+    p->linktype = 104;
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put32(p, 0x0f000800);
+}
+
+static inline void sample_pppoe(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put16(p, 0x0021);
+    put16(p, (unsigned)size_of(p));
+    put16(p, 99);
+    put16(p, 0x1100);
+    put_ethernet(p, 0x8864);
+}
+
+static inline void sample_vlan(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put32(p, 0x60640800); /* priority 3, VLAN 100 */
+    put_ethernet(p, 0x8100);
+}
+
+static inline void sample_qinq(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv6(p, 6);
+    put32(p, 0x000386dd);
+    put32(p, 0x00028100);
+    put32(p, 0x00019100);
+    put_ethernet(p, 0x88a8);
+}
+
+static inline void sample_vn_tag(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put16(p, 0x0800);
+    put32(p, 0x12345678);
+    put_ethernet(p, 0x8926);
+}
+
+static inline void sample_macsec_clear(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put16(p, 0x0800);
+    put_zeros(p, 13);
+    put8(p, 0x20);
+    put_ethernet(p, 0x88e5);
+}
+
+static inline void sample_pbb(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put_ethernet(p, 0x0800);
+    put32(p, 0x00000064);
+    put_ethernet(p, 0x88e7);
+}
+
+static inline void sample_mpls_v4(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put32(p, 0x00020140);
+    put32(p, 0x00010040);
+    put_ethernet(p, 0x8847);
+}
+
+static inline void sample_mpls_v6(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv6(p, 6);
+    put32(p, 0x00020140);
+    put_ethernet(p, 0x8848);
+}
+
+static inline void sample_mpls_pseudowire(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put_ethernet(p, 0x0800);
+    put32(p, 0); /* control word */
+    put32(p, 0x00020140);
+    put_ethernet(p, 0x8847);
+}
+
+static inline void sample_mpls_bare_pseudowire(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put_ethernet(p, 0x0800);
+    at(p, 0)[0] = 0xac; /* a nibble that is neither IP nor a control word */
+    put32(p, 0x00020140);
+    put_ethernet(p, 0x8847);
+}
+
+static inline void sample_ipv4_options(struct test_packet *p) {
+    static const uint8_t router_alert[8] = {148, 4, 0, 0, 1, 1, 1, 0};
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4_with(p, &(struct test_ipv4){.protocol = 6,
+                                         .options = router_alert,
+                                         .option_bytes = sizeof router_alert});
+    put_ethernet(p, 0x0800);
+}
+
+static inline void sample_ipv6(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv6(p, 6);
+    put_ethernet(p, 0x86dd);
+}
+
+static inline void sample_ipv6_extensions(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    set_tcp_checksum(p, test_src6, test_dst6, 16);
+    put_extension(p, 6);   /* mobility */
+    put_extension(p, 135); /* destination options */
+    put_extension(p, 60);  /* routing, no segments left */
+    at(p, 3)[0] = 0;
+    put_extension(p, 43); /* hop by hop */
+    put_ipv6(p, 0);
+    put_ethernet(p, 0x86dd);
+}
+
+static inline void sample_ipv6_atomic(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    set_tcp_checksum(p, test_src6, test_dst6, 16);
+    put32(p, 0xabcd1234);
+    put32(p, 0x06000000);
+    put_ipv6(p, 44);
+    put_ethernet(p, 0x86dd);
+}
+
+static inline void sample_ah(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    set_tcp_checksum(p, test_src4, test_dst4, 4);
+    put_zeros(p, 22);
+    put16(p, 0x0604); /* TCP; (4 + 2) * 4 bytes */
+    put_ipv4(p, 51);
+    put_ethernet(p, 0x0800);
+}
+
+static inline void sample_4in4(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put_ipv4(p, 4);
+    put_ethernet(p, 0x0800);
+}
+
+static inline void sample_6in4(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv6(p, 6);
+    put_ipv4(p, 41);
+    put_ethernet(p, 0x0800);
+}
+
+static inline void sample_4in6(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put_ipv6(p, 4);
+    put_ethernet(p, 0x86dd);
+}
+
+static inline void sample_6in6(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv6(p, 6);
+    put_ipv6(p, 41);
+    put_ethernet(p, 0x86dd);
+}
+
+static inline void sample_gre(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put32(p, 0x00000800);
+    put_ipv4(p, 47);
+    put_ethernet(p, 0x0800);
+}
+
+static inline void sample_gre_all_fields(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv6(p, 6);
+    put_zeros(p, 12);
+    put32(p, 0xb00086dd);
+    put_ipv4(p, 47);
+    put_ethernet(p, 0x0800);
+}
+
+static inline void sample_gre_bridged(struct test_packet *p) {
+    sample_vlan(p);
+    put32(p, 0x00006558);
+    put_ipv4(p, 47);
+    put_ethernet(p, 0x0800);
+}
+
+static inline void sample_gre_pptp(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put32(p, 0xff030021);
+    unsigned length = (unsigned)size_of(p);
+    put_zeros(p, 8); /* sequence, acknowledgement */
+    put16(p, 5);
+    put16(p, length);
+    put32(p, 0x3081880b);
+    put_ipv4(p, 47);
+    put_ethernet(p, 0x0800);
+}
+
+static inline void sample_erspan1(struct test_packet *p) {
+    build_plain(p);
+    put32(p, 0x000088be);
+    put_ipv4(p, 47);
+    put_ethernet(p, 0x0800);
+}
+
+static inline void sample_erspan2(struct test_packet *p) {
+    build_plain(p);
+    put32(p, 0);
+    put32(p, 0x10640001);
+    put32(p, 1);
+    put32(p, 0x100088be);
+    put_ipv4(p, 47);
+    put_ethernet(p, 0x0800);
+}
+
+static inline void sample_erspan3(struct test_packet *p) {
+    build_plain(p);
+    put_zeros(p, 8);
+    put32(p, 0x00000001); /* platform header follows */
+    put32(p, 0);
+    put32(p, 0x20640001);
+    put32(p, 1);
+    put32(p, 0x100022eb);
+    put_ipv4(p, 47);
+    put_ethernet(p, 0x0800);
+}
+
+static inline void sample_etherip(struct test_packet *p) {
+    build_plain(p);
+    put16(p, 0x3000);
+    put_ipv4(p, 97);
+    put_ethernet(p, 0x0800);
+}
+
+static inline void put_vxlan(struct test_packet *p, uint16_t port, uint32_t first_word) {
+    put32(p, 0x00006400);
+    put32(p, first_word);
+    put_udp(p, port);
+    put_ipv4(p, 17);
+    put_ethernet(p, 0x0800);
+}
+
+static inline void sample_vxlan(struct test_packet *p) {
+    build_plain(p);
+    put_vxlan(p, 4789, 0x08000000);
+}
+
+static inline void sample_vxlan_linux_port(struct test_packet *p) {
+    build_plain(p);
+    put_vxlan(p, 8472, 0x08000000);
+}
+
+static inline void sample_vxlan_gpe(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put_vxlan(p, 4790, 0x0c000001);
+}
+
+static inline void sample_geneve(struct test_packet *p) {
+    build_plain(p);
+    put_zeros(p, 8); /* two words of options */
+    put32(p, 0x00006400);
+    put32(p, 0x02006558);
+    put_udp(p, 6081);
+    put_ipv4(p, 17);
+    put_ethernet(p, 0x0800);
+}
+
+static inline void sample_gtp(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    unsigned length = (unsigned)size_of(p);
+    put32(p, 1);
+    put16(p, length);
+    put16(p, 0x30ff);
+    put_udp(p, 2152);
+    put_ipv4(p, 17);
+    put_ethernet(p, 0x0800);
+}
+
+static inline void sample_gtp_extensions(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv6(p, 6);
+    put32(p, 0x01000000); /* one word, none after it */
+    put32(p, 0x01000085); /* one word, PDU session container follows */
+    put32(p, 0x01000085);
+    put32(p, 0x00000085);
+    unsigned length = (unsigned)size_of(p);
+    put32(p, 1);
+    put16(p, length);
+    put16(p, 0x34ff);
+    put_udp(p, 2152);
+    put_ipv4(p, 17);
+    put_ethernet(p, 0x0800);
+}
+
+static inline void sample_teredo(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv6(p, 6);
+    put_zeros(p, 8);      /* origin indication */
+    put_zeros(p, 9);      /* nonce, confirmation */
+    put32(p, 0x00010000); /* authentication without identifiers */
+    put_udp(p, 3544);
+    put_ipv4(p, 17);
+    put_ethernet(p, 0x0800);
+}
+
+static inline void sample_nsh(struct test_packet *p) {
+    build_plain(p);
+    put_zeros(p, 16);
+    put32(p, 0x000001ff);
+    put32(p, 0x0fc60103); /* 6 words, type 1, Ethernet */
+    put_ethernet(p, 0x894f);
+}
+
+/* VLAN, MPLS, GRE, VXLAN and 6in4 on one road. */
+static inline void sample_stack(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv6(p, 6);
+    put_ipv4(p, 41);
+    put_ethernet(p, 0x0800);
+    put32(p, 0x00006400);
+    put32(p, 0x08000000);
+    put_udp(p, 4789);
+    put_ipv6(p, 17);
+    put32(p, 0x000086dd);
+    put_ipv4(p, 47);
+    put32(p, 0x00020140);
+    put32(p, 0x00058847);
+    put_ethernet(p, 0x8100);
+}
+
+struct sample {
+    const char *name;
+    void (*build)(struct test_packet *p);
+    unsigned tunnels;
+    bool guessed; /* by a port or a nibble: cut short, it may be OTHER */
+};
+
+static const struct sample samples[] = {
+    {"plain", build_plain, 0, false},
+    {"802.3 SNAP", sample_802_3_snap, 0, false},
+    {"802.3 IP", sample_802_3_ip, 0, false},
+    {"jumbo SNAP", sample_jumbo_snap, 0, false},
+    {"SLL outgoing", sample_sll_outgoing, 0, false},
+    {"SLL2 to us", sample_sll2_to_us, 0, false},
+    {"raw IP", sample_raw, 0, false},
+    {"BSD null, little endian", sample_null_little, 0, false},
+    {"BSD loop, IPv6", sample_loop_v6, 0, false},
+    {"BSD enc", sample_enc, 0, false},
+    {"PPP", sample_ppp, 0, false},
+    {"PPP, short form", sample_ppp_short_form, 0, false},
+    {"Cisco HDLC", sample_cisco_hdlc, 0, false},
+    {"PPPoE", sample_pppoe, LA_TUNNEL_PPPOE, false},
+    {"VLAN", sample_vlan, LA_TUNNEL_VLAN, false},
+    {"three VLAN tags", sample_qinq, LA_TUNNEL_VLAN, false},
+    {"VN-Tag", sample_vn_tag, 0, false},
+    {"MACsec in clear", sample_macsec_clear, 0, false},
+    {"802.1ah", sample_pbb, 0, false},
+    {"MPLS IPv4", sample_mpls_v4, LA_TUNNEL_MPLS, true},
+    {"MPLS IPv6", sample_mpls_v6, LA_TUNNEL_MPLS, true},
+    {"MPLS pseudowire", sample_mpls_pseudowire, LA_TUNNEL_MPLS, true},
+    {"MPLS pseudowire, bare", sample_mpls_bare_pseudowire, LA_TUNNEL_MPLS, true},
+    {"IPv4 options", sample_ipv4_options, 0, false},
+    {"IPv6", sample_ipv6, 0, false},
+    {"IPv6 extensions", sample_ipv6_extensions, 0, false},
+    {"IPv6 atomic fragment", sample_ipv6_atomic, 0, false},
+    {"AH", sample_ah, LA_TUNNEL_AH, false},
+    {"4in4", sample_4in4, LA_TUNNEL_IPIP, false},
+    {"6in4", sample_6in4, LA_TUNNEL_IPIP, false},
+    {"4in6", sample_4in6, LA_TUNNEL_IPIP, false},
+    {"6in6", sample_6in6, LA_TUNNEL_IPIP, false},
+    {"GRE", sample_gre, LA_TUNNEL_GRE, false},
+    {"GRE, all fields", sample_gre_all_fields, LA_TUNNEL_GRE, false},
+    {"GRE, bridged VLAN", sample_gre_bridged, LA_TUNNEL_GRE | LA_TUNNEL_VLAN, false},
+    {"GRE, PPTP", sample_gre_pptp, LA_TUNNEL_GRE, false},
+    {"ERSPAN I", sample_erspan1, LA_TUNNEL_GRE | LA_TUNNEL_ERSPAN, false},
+    {"ERSPAN II", sample_erspan2, LA_TUNNEL_GRE | LA_TUNNEL_ERSPAN, false},
+    {"ERSPAN III", sample_erspan3, LA_TUNNEL_GRE | LA_TUNNEL_ERSPAN, false},
+    {"EtherIP", sample_etherip, 0, false},
+    {"VXLAN", sample_vxlan, LA_TUNNEL_VXLAN, true},
+    {"VXLAN on Linux' port", sample_vxlan_linux_port, LA_TUNNEL_VXLAN, true},
+    {"VXLAN-GPE", sample_vxlan_gpe, LA_TUNNEL_VXLAN, true},
+    {"Geneve", sample_geneve, LA_TUNNEL_GENEVE, true},
+    {"GTP-U", sample_gtp, LA_TUNNEL_GTP, true},
+    {"GTP-U with extensions", sample_gtp_extensions, LA_TUNNEL_GTP, true},
+    {"Teredo", sample_teredo, LA_TUNNEL_TEREDO, true},
+    {"NSH", sample_nsh, LA_TUNNEL_NSH, false},
+    {"five tunnels", sample_stack,
+     LA_TUNNEL_VLAN | LA_TUNNEL_MPLS | LA_TUNNEL_GRE | LA_TUNNEL_VXLAN | LA_TUNNEL_IPIP, true},
+};
+
+enum { SAMPLES = sizeof samples / sizeof samples[0] };
+
+#endif
