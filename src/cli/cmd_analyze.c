@@ -131,6 +131,7 @@ static bool make_analysis(struct run *run) {
         .context = run,
         .stop = &la_signal_stop,
     };
+    options.capture.stop = &la_signal_stop; /* a read that waits for a pipe must end, too */
     return la_analysis_new(&options, &run->analysis, &err) == LA_OK || fail_with(run, &err);
 }
 

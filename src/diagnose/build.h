@@ -5,7 +5,9 @@
 #include "diagnose/diagnose.h"
 #include "track/fin_story.h"
 
-#define LA_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+/* Linux gives a connection that takes over a TIME-WAIT the initial sequence number SND.NXT + 65535 + 2
+ * (tcp_timewait_state_process, tcp_twsk_unique). */
+enum { LA_TIME_WAIT_ISN_STEP = 65537 };
 
 /* Clears the finding and fills what every kind has: kind, connection, previous, the host in trouble
  * (a side of the connection) and its peer. */

@@ -47,71 +47,128 @@ static void judge_captured_ack(const struct la_connection *c, struct close_story
     s->observed = fin->re_ack != LA_NOWHERE && goes_on_long_enough(c, fin->re_ack);
 }
 
+/* Which stacks freeze TSecr in TIME-WAIT is known of Linux only. */
+static bool freezes(const struct la_connection *c, unsigned side) {
+    return c->profile[side]->time_wait_freezes_ts_recent;
+}
+
+static void decide(struct close_story *s, enum close_verdict verdict, bool observed,
+                   const char *why) {
+    s->verdict = verdict;
+    s->observed = observed;
+    s->why = why;
+}
+
+/* The ACK after the repeat shows that an earlier copy had arrived. Was its ACK lost, or late? */
+static void judge_arrived(const struct la_connection *c, struct close_story *s) {
+    const struct la_fin_story *fin = &s->fin;
+    unsigned peer = !s->side;
+    bool dsack = c->log[fin->re_ack].options & LA_HAS_DSACK;
+    if (dsack)
+        decide(s, CLOSE_FIRST_ACK_LOST, true,
+               "the ACK reports the repeated FIN as a duplicate (D-SACK): the first had arrived, its "
+               "ACK had not");
+    else if (!fin->second || la_is_near(c, peer))
+        decide(s, CLOSE_LATE_ACK, fin->ack_count > 1 || la_is_near(c, peer),
+               "the ACK echoes the first FIN's timestamp: it answers that one, late");
+    else if (fin->ack_count >= fin->copies_seen)
+        decide(s, CLOSE_LATE_ACK, true, "as many ACKs came as FINs were sent: none was lost");
+    else if (freezes(c, peer) && fin->re_ack_prompt)
+        decide(s, CLOSE_FINAL_ACK_LOST, true,
+               "the ACK echoes an earlier FIN's timestamp: that had arrived, its ACK had not");
+    else
+        decide(s, CLOSE_UNKNOWN, true, "nothing tells whether an ACK was lost or late");
+}
+
+/* The peer's FIN was acknowledged by this FIN only: a peer that has forgotten everything had it. */
+static bool reset_implies_ack(const struct la_connection *c, const struct close_story *s) {
+    const struct la_endpoint *peer = &c->side[!s->side];
+    if (!s->fin.second || s->fin.peer_reset == LA_NOWHERE)
+        return false;
+    for (size_t i = 0; i < s->fin.copies[0]; i++) {
+        const struct la_observation *o = &c->log[i];
+        if (o->from == s->side && (o->flags & LA_ACK) && seq_leq(peer->fin_end, o->ack))
+            return false;
+    }
+    return true;
+}
+
 /* The FIN came again before any ACK of it passed here. */
 static void judge_uncaptured_ack(const struct la_connection *c, struct close_story *s) {
     const struct la_fin_story *fin = &s->fin;
-    bool dsack = fin->re_ack != LA_NOWHERE && (c->log[fin->re_ack].options & LA_HAS_DSACK);
-    s->observed = true;
-    if (fin->re_ack == LA_NOWHERE) {
-        s->verdict = fin->peer_reset != LA_NOWHERE ? CLOSE_UNKNOWN : CLOSE_UNANSWERED;
-        s->why = "no ACK of it was captured";
-        return;
-    }
-    if (fin->crossed) {
-        s->verdict = CLOSE_LATE_ACK;
-        s->why = "its ACK was under way when it was sent again";
-        return;
-    }
-    switch (fin->echo) {
-    case LA_ECHO_EARLIER_LOST:
-        s->verdict = CLOSE_FIN_LOST;
-        s->why = "the ACK echoes the repeated FIN's timestamp and reports no duplicate: the first "
-                 "FIN had "
-                 "not arrived";
-        return;
-    case LA_ECHO_EARLIER_ARRIVED:
-        /* TIME-WAIT never reports a duplicate: a D-SACK comes from a socket that is still open. */
-        s->verdict = fin->second && !dsack ? CLOSE_FINAL_ACK_LOST : CLOSE_FIRST_ACK_LOST;
-        s->why = dsack
-                     ? "the ACK reports the repeated FIN as a duplicate (D-SACK): the first had "
-                       "arrived, "
-                       "its ACK had not"
-                     : "the ACK echoes the first FIN's timestamp: it had arrived, its ACK had not";
-        return;
-    default:
-        s->verdict = CLOSE_UNKNOWN;
-        s->why = "without timestamps nothing tells whether the FIN or its ACK was lost";
-    }
+    if (fin->re_ack == LA_NOWHERE && reset_implies_ack(c, s))
+        decide(s, CLOSE_FINAL_ACK_LOST, false,
+               "the peer answers with a RST and so has forgotten the connection, which it cannot "
+               "without having had the first FIN");
+    else if (fin->re_ack == LA_NOWHERE && fin->peer_reset != LA_NOWHERE)
+        decide(s, CLOSE_UNKNOWN, true, "the peer has forgotten the connection");
+    else if (fin->re_ack == LA_NOWHERE)
+        decide(s, CLOSE_UNANSWERED, true, "no ACK of it was captured");
+    else if (fin->second && (c->log[fin->re_ack].flags & LA_FIN))
+        decide(s, CLOSE_FINAL_ACK_LOST, true,
+               "the peer's own repeated FIN acknowledges it: an ACK had been sent before");
+    else if (fin->echo == LA_ECHO_EARLIER_LOST && !fin->crossed)
+        decide(s, CLOSE_FIN_LOST, true,
+               "the ACK echoes the repeated FIN's timestamp and reports no duplicate: the first FIN had "
+               "not arrived");
+    else if (fin->echo == LA_ECHO_EARLIER_ARRIVED)
+        judge_arrived(c, s);
+    else
+        decide(s, CLOSE_UNKNOWN, true,
+               "without timestamps nothing tells whether the FIN or its ACK was lost");
 }
 
 static void judge_repeat(const struct la_connection *c, struct close_story *s) {
     const struct la_fin_story *fin = &s->fin;
-    bool re_ack_dsack = fin->re_ack != LA_NOWHERE && (c->log[fin->re_ack].options & LA_HAS_DSACK);
+    bool re_ack_dsack =
+        fin->re_ack != LA_NOWHERE && (c->log[fin->re_ack].options & LA_HAS_DSACK) != 0;
     if (fin->data_is_cause)
         return;
-    if (!fin->acked_before_repeat && !fin->crossed) {
+    if (fin->own_reset != LA_NOWHERE)
+        decide(s, CLOSE_LATE_ACK, true,
+               "both ACKs arrived: the second one met no socket and drew a RST");
+    else if (fin->crossed && !fin->acked_before_repeat)
+        decide(s, CLOSE_LATE_ACK, fin->ack_count > 1, "its ACK was under way when it was sent again");
+    else if (!fin->acked_before_repeat)
         judge_uncaptured_ack(c, s);
-        return;
+    else if (!fin->second || re_ack_dsack)
+        decide(s, CLOSE_FIRST_ACK_LOST, la_is_near(c, s->side),
+               "its ACK passed here, and it came again although that should have arrived");
+    else
+        judge_captured_ack(c, s);
+}
+
+/* Linux' mark of a connection out of TIME-WAIT on the peer's port: the peer had got this FIN. */
+static bool peer_reused_time_wait(const struct la_connection *c, unsigned side) {
+    const struct la_endpoint *peer = &c->side[!side];
+    if (!c->next || !peer->fin_seen)
+        return false;
+    for (int s = 0; s < 2; s++) {
+        const struct la_endpoint *now = &c->next->side[s];
+        if (la_addr_cmp(&now->addr, &peer->addr) == 0 && now->port == peer->port)
+            return now->isn_known && now->isn - peer->next == LA_TIME_WAIT_ISN_STEP;
     }
-    if (fin->crossed && !fin->acked_before_repeat) {
-        s->verdict = CLOSE_LATE_ACK;
-        s->observed = fin->ack_count > 1 || fin->own_reset != LA_NOWHERE;
-        s->why = "its ACK was under way when it was sent again";
+    return false;
+}
+
+/* The next connection on this port met the old socket: its SYN was challenged, or the old FIN met it. */
+static void judge_next(const struct la_connection *c, struct close_story *s) {
+    const struct la_fin_story *fin = &s->fin;
+    s->challenge = find_challenge(c, s->side, fin);
+    bool reused = peer_reused_time_wait(c, s->side);
+    bool met_reset = fin->peer_reset != LA_NOWHERE && c->next &&
+                     (c->next->first.time_ns <= c->log[fin->peer_reset].time_ns ||
+                      (reused && c->next->first.time_ns - c->log[fin->peer_reset].time_ns < LA_SEC));
+    s->port_recycled = s->challenge != NULL || met_reset;
+    if (!s->port_recycled || s->verdict == CLOSE_FINAL_ACK_LOST)
         return;
-    }
-    if (fin->own_reset != LA_NOWHERE) {
-        s->verdict = CLOSE_LATE_ACK;
-        s->observed = true;
-        s->why = "both ACKs arrived: the second one met no socket and drew a RST";
-        return;
-    }
-    if (!fin->second || re_ack_dsack) {
-        s->verdict = CLOSE_FIRST_ACK_LOST;
-        s->observed = true;
-        s->why = "its ACK passed here, and it came again although that should have arrived";
-        return;
-    }
-    judge_captured_ack(c, s);
+    if (s->challenge && s->verdict == CLOSE_NOTHING && fin->ack_count > 0)
+        decide(s, CLOSE_FINAL_ACK_LOST, true,
+               "it still held LAST-ACK when the next SYN came, long after the ACK should have arrived");
+    else if (fin->second && reused)
+        decide(s, CLOSE_FINAL_ACK_LOST, true,
+               "the peer's next connection came out of TIME-WAIT (its ISN is the old SND.NXT + 65537): "
+               "it had the FIN, and its ACK did not arrive");
 }
 
 void close_story_read(const struct la_connection *c, unsigned side, struct close_story *story) {
@@ -121,14 +178,7 @@ void close_story_read(const struct la_connection *c, unsigned side, struct close
         return;
     if (repeated)
         judge_repeat(c, story);
-    story->challenge = find_challenge(c, side, &story->fin);
-    story->challenged = story->challenge != NULL;
-    if (story->challenged && story->verdict == CLOSE_NOTHING && story->fin.ack_count > 0) {
-        story->verdict = CLOSE_FINAL_ACK_LOST;
-        story->observed = true;
-        story->why =
-            "it still held LAST-ACK when the next SYN came, long after the ACK should have arrived";
-    }
+    judge_next(c, story);
     if (story->verdict != CLOSE_NOTHING && !is_whole(c))
         story->observed = false;
 }

@@ -21,8 +21,8 @@ struct close_story {
     unsigned side; /* whose FIN */
     bool observed;
     struct la_fin_story fin;
-    bool challenged; /* held on to LAST-ACK until a new SYN met it: `challenge` shows it */
-    const struct la_observation *challenge; /* what it answered, or its FIN again */
+    bool port_recycled; /* it was still held when the next connection came */
+    const struct la_observation *challenge; /* how it answered that one's SYN; NULL: it did not */
     const char *why; /* static: the proof in words */
 };
 

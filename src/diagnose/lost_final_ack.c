@@ -20,7 +20,7 @@ static const struct la_detail_spec details[] = {
 };
 
 static const char *outcome_of(const struct close_story *s) {
-    if (s->challenged)
+    if (s->port_recycled)
         return "port-recycled";
     if (s->fin.re_ack != LA_NOWHERE)
         return "re-acked";
@@ -43,13 +43,13 @@ static void show(struct la_finding *f, const struct la_connection *c, const stru
         }
     }
     finding_show(f, c, fin->peer_reset, "RST");
-    if (s->challenged)
+    if (s->challenge)
         finding_show_observation(f, s->challenge, "answer to the next SYN, from LAST-ACK");
 }
 
 static void blame(struct la_finding *f, const struct la_connection *c,
                   const struct close_story *s) {
-    bool captured = s->fin.acked_before_repeat || (s->challenged && s->fin.ack_count > 0);
+    bool captured = s->fin.acked_before_repeat || (s->challenge && s->fin.ack_count > 0);
     if (captured && la_is_near(c, s->side))
         finding_blame(
             f, LA_ROLE_KERNEL, &c->side[s->side].addr,

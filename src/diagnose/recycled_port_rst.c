@@ -24,22 +24,9 @@ static const char *mechanism_of(const struct syn_story *s) {
     return s->refusal == REFUSED_BY_FIN ? "fin-again" : "challenge-ack";
 }
 
-/* The old socket and the new one have different owners: an address translator gave the port away. */
-static bool changed_hands(const struct la_connection *c) {
-    if (!c->previous)
-        return false;
-    const struct la_endpoint *now = &c->side[LA_CLIENT];
-    for (int side = 0; side < 2; side++) {
-        const struct la_endpoint *old = &c->previous->side[side];
-        if (la_addr_cmp(&old->addr, &now->addr) == 0 && old->port == now->port)
-            return old->seen && old->ttl != now->ttl;
-    }
-    return false;
-}
-
 static void blame(struct la_finding *f, const struct la_connection *c, const struct syn_story *s) {
     const struct la_addr *client = &c->side[LA_CLIENT].addr, *server = &c->side[LA_SERVER].addr;
-    if (changed_hands(c))
+    if (syn_changed_hands(c))
         finding_blame(f, LA_ROLE_MIDDLEBOX, client,
                       "the port was given to another host behind this address (its TTL differs): NAT "
                       "recycles ports too soon");

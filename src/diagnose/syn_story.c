@@ -4,9 +4,7 @@
 #include "base/time.h"
 #include "decode/segment.h"
 
-/* Linux gives a connection that takes over a TIME-WAIT the initial sequence number SND.NXT + 65535 + 2
- * (tcp_timewait_state_process, tcp_twsk_unique). */
-enum { TIME_WAIT_ISN_STEP = 65537 };
+
 /* A client that waits longer than this for its next SYN has given up, or the capture ended. */
 #define NEXT_SYN_NS (1500 * LA_MSEC)
 
@@ -14,6 +12,13 @@ enum { TIME_WAIT_ISN_STEP = 65537 };
 static unsigned client_in_previous(const struct la_connection *c) {
     const struct la_endpoint *p = &c->previous->side[LA_CLIENT], *k = &c->side[LA_CLIENT];
     return la_addr_cmp(&p->addr, &k->addr) == 0 && p->port == k->port ? LA_CLIENT : LA_SERVER;
+}
+
+bool syn_changed_hands(const struct la_connection *c) {
+    if (!c->previous)
+        return false;
+    const struct la_endpoint *old = &c->previous->side[client_in_previous(c)];
+    return old->seen && old->ttl != c->side[LA_CLIENT].ttl;
 }
 
 static void read_attempt(const struct la_connection *c, struct syn_story *s) {
@@ -94,7 +99,7 @@ static void read_isn_step(const struct la_connection *c, struct syn_story *s) {
     unsigned host = s->reused_by == LA_CLIENT ? client_in_previous(c) : !client_in_previous(c);
     const struct la_endpoint *before = &old->side[host], *now = &c->side[s->reused_by];
     s->isn_step_known = before->seen && now->isn_known;
-    s->isn_step = s->isn_step_known && now->isn - before->next == TIME_WAIT_ISN_STEP;
+    s->isn_step = s->isn_step_known && now->isn - before->next == LA_TIME_WAIT_ISN_STEP;
 }
 
 static void read_reuse(const struct la_connection *c, struct syn_story *s) {
@@ -103,7 +108,8 @@ static void read_reuse(const struct la_connection *c, struct syn_story *s) {
     const struct la_endpoint *old_server = &c->previous->side[!client];
     if (taken_over(old_server, LA_EV_RECV_SYN_REUSE, &s->held_since_ns))
         s->reused_by = LA_SERVER;
-    else if (taken_over(old_client, LA_EV_TAKEN_OVER, &s->held_since_ns))
+    else if (!syn_changed_hands(c) &&
+             taken_over(old_client, LA_EV_TAKEN_OVER, &s->held_since_ns))
         s->reused_by = LA_CLIENT;
     else
         return;
@@ -130,6 +136,10 @@ static bool is_older_than_remembered(const struct la_connection *c, struct syn_s
 }
 
 static void judge_refusal(const struct la_connection *c, struct syn_story *s) {
+    /* A forged SYN draws a challenge as well: the true client knows the ACK and says nothing, and no
+     * SYN follows. */
+    if (!s->reset && s->attempts < 2)
+        return;
     bool older = is_older_than_remembered(c, s);
     /* A full socket challenges any SYN; only TIME-WAIT looks at the timestamp. Where the capture does not
      * know what was held, the disclosed timestamp decides. */

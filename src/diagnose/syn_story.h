@@ -39,6 +39,9 @@ struct syn_story {
 
 void syn_story_read(const struct la_connection *c, struct syn_story *story);
 
+/* The port went from one host behind the client's address to another (NAT): their TTLs differ. */
+bool syn_changed_hands(const struct la_connection *c);
+
 /* Evidence, and the details that the refusals share: recovered, recovered_after. */
 void syn_story_show(struct la_finding *f, const struct la_connection *c, const struct syn_story *story);
 void syn_story_details(struct la_finding *f, const struct syn_story *story);

@@ -48,7 +48,7 @@ static size_t frames_of(const struct la_finding *finding, uint64_t frames[LA_FIN
 
 /* Wireshark's set syntax, with the commas that it wants since 4.0. */
 static json_t *emit_display_filter(const struct la_finding *finding) {
-    uint64_t frames[LA_FINDING_EVIDENCE];
+    uint64_t frames[LA_FINDING_EVIDENCE] = {0};
     size_t count = frames_of(finding, frames);
     if (count == 0)
         return json_null();

@@ -223,18 +223,18 @@ enum la_status la_output_commit(struct la_output *output, struct la_error *err) 
     return output->failure ? explain_failure(output, err) : LA_OK;
 }
 
-/* The directory of `path`, resolved, and the name in it; false when there is no such directory. */
-static bool split(const char *path, char directory[PATH_MAX], char name[NAME_MAX + 1]) {
+/* The directory of `path`, resolved, and the name in it; false when there is no such directory.
+ * dirname() and basename() may change what they are given. */
+static bool split(const char *path, char directory[PATH_MAX], char name[PATH_MAX]) {
+    size_t size = strlen(path) + 1;
     char copy[PATH_MAX];
-    if (strlen(path) >= sizeof copy)
+    if (size > sizeof copy)
         return false;
-    strncpy(copy, path, sizeof copy);
+    memcpy(copy, path, size);
     if (!realpath(dirname(copy), directory))
         return false;
-    strncpy(copy, path, sizeof copy);
+    memcpy(copy, path, size);
     const char *base = basename(copy);
-    if (strlen(base) > NAME_MAX)
-        return false;
     memcpy(name, base, strlen(base) + 1);
     return true;
 }
@@ -247,7 +247,7 @@ bool la_output_same(const char *a, const char *b) {
     if (a_exists || b_exists)
         return false;
     char a_directory[PATH_MAX], b_directory[PATH_MAX];
-    char a_name[NAME_MAX + 1], b_name[NAME_MAX + 1];
+    char a_name[PATH_MAX], b_name[PATH_MAX];
     return split(a, a_directory, a_name) && split(b, b_directory, b_name) &&
            strcmp(a_directory, b_directory) == 0 && strcmp(a_name, b_name) == 0;
 }

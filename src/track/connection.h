@@ -195,6 +195,7 @@ struct la_recycle {
                                  than 60 s before the SYN: the server may remember its TSval */
     struct la_where answered; /* frame 0, or: meanwhile a SYN with a newer TSval was answered */
     uint32_t stored_tsval, answered_tsval;
+    int64_t turnaround_ns[2]; /* of that connection, as in struct la_vantage */
     bool refuted;             /* a SYN older than what was stored was answered all the same */
 };
 

@@ -8,6 +8,8 @@
 
 /* What a path and a capture's clock may jitter. */
 enum { JITTER_NS = 2000000 };
+/* A stack that acknowledges at once does so within this. */
+enum { PROMPT_NS = 30000000 };
 
 bool la_is_near(const struct la_connection *c, unsigned side) {
     return c->vantage.kind == (side == LA_CLIENT ? LA_VANTAGE_NEAR_CLIENT : LA_VANTAGE_NEAR_SERVER);
@@ -152,17 +154,23 @@ static void read_re_ack(const struct la_connection *c, unsigned side, struct la_
         return;
     int64_t least = c->vantage.turnaround_ns[!side];
     int64_t took = c->log[s->re_ack].time_ns - c->log[s->repeat].time_ns;
-    if (!s->acked_before_repeat && least > 2 * JITTER_NS && took < least / 10 * 9)
+    bool retransmitted = c->log[s->re_ack].flags & LA_FIN; /* sent by a timer, not drawn by anything */
+    if (!s->acked_before_repeat && !retransmitted && least > 2 * JITTER_NS && took < least / 10 * 9)
         s->crossed = true;
-    s->echo = la_read_echo(c, s->re_ack, s->copies[0], s->repeat);
+    size_t later = 1;
+    while (later + 1 < s->copy_count && s->copies[later + 1] < s->re_ack)
+        later++;
+    int64_t after = c->log[s->re_ack].time_ns - c->log[s->copies[later]].time_ns;
+    s->re_ack_prompt = after <= (least > 0 ? least : 0) * 3 / 2 + PROMPT_NS;
+    s->echo = la_read_echo(c, s->re_ack, s->copies[later - 1], s->copies[later]);
 }
 
-/* Data older than the first FIN segment that was not acknowledged when the repeat was sent. */
-static bool older_data_waits(const struct la_connection *c, unsigned side,
-                             const struct la_fin_story *s) {
-    uint32_t start = c->log[s->copies[0]].seq;
-    const struct la_observation *repeat = &c->log[s->repeat];
-    return repeat->payload > 0 && seq_lt(repeat->seq, start) && c->side[side].fin_seen;
+/* The repeat carries data that nothing had acknowledged: it is the data that was sent again, and the FIN
+ * rides along. */
+static bool data_waits(const struct la_connection *c, const struct la_fin_story *s) {
+    return c->log[s->repeat].payload > 0 && !s->acked_before_repeat && !s->crossed &&
+           s->echo != LA_ECHO_EARLIER_ARRIVED &&
+           (s->ack_count == 0 || s->acks[0] > s->repeat);
 }
 
 bool la_fin_story(const struct la_connection *c, unsigned side, struct la_fin_story *story) {
@@ -179,6 +187,6 @@ bool la_fin_story(const struct la_connection *c, unsigned side, struct la_fin_st
         return false;
     find_repeat(c, story);
     read_re_ack(c, side, story);
-    story->data_is_cause = older_data_waits(c, side, story);
+    story->data_is_cause = data_waits(c, story);
     return true;
 }

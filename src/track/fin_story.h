@@ -35,10 +35,11 @@ struct la_fin_story {
     bool acked_before_repeat; /* acks[0] should have arrived before `repeat` was sent */
     bool crossed;     /* acks[0] was under way when `repeat` was sent */
     size_t re_ack;    /* the first ACK from the peer after `repeat` */
-    enum la_echo echo; /* what re_ack says of the copies before `repeat` */
+    enum la_echo echo; /* what re_ack says of the copies before the last one that it can answer */
+    bool re_ack_prompt; /* it came as soon after that copy as the peer answers anything */
     size_t peer_reset; /* the peer's RST that answers a copy */
     size_t own_reset;  /* the RST with which this side answers a second ACK: the first was late */
-    bool data_is_cause; /* older data was still unacknowledged: the repeat is that data's */
+    bool data_is_cause; /* the repeat carries data that was still unacknowledged, and is that data's */
 };
 
 /* False when `side` sent no FIN, or only one. */

@@ -146,6 +146,19 @@ static int64_t fin_given_up(const struct machine *m, bool *acked_unseen) {
     return due;
 }
 
+/* The log holds an ACK of this end's FIN that reached it, later than now. */
+static bool ack_is_coming(const struct machine *m) {
+    const struct la_endpoint *me = me_of(m);
+    for (size_t i = 0; i < m->c->log_count; i++) {
+        const struct la_observation *o = &m->c->log[i];
+        if (o->from != m->side && o->arrival != LA_ARRIVAL_LOST && (o->flags & LA_ACK) &&
+            !(o->flags & LA_RST) && o->class != LA_CLASS_OUTSIDE && seq_leq(me->fin_end, o->ack) &&
+            m->view->times[i].arrived_ns >= m->timer_from_ns)
+            return true;
+    }
+    return false;
+}
+
 /* What happens to the present state by time alone: LA_TIME_NONE when nothing does. */
 static int64_t timer_due(const struct machine *m, enum la_event *event) {
     const struct la_profile *profile = m->c->profile[m->side];
@@ -166,6 +179,8 @@ static int64_t timer_due(const struct machine *m, enum la_event *event) {
     case LA_ST_CLOSING:
     case LA_ST_LAST_ACK:
         due = fin_given_up(m, &acked_unseen);
+        if (ack_is_coming(m) || speaks_after(m, due))
+            return LA_TIME_NONE;
         if (acked_unseen)
             *event = LA_EV_RECV_ACK_OF_FIN;
         return due > m->timer_from_ns ? due : m->timer_from_ns;
@@ -314,7 +329,8 @@ static int64_t accepts_next_at(const struct machine *m) {
 
 static bool is_older(const struct machine *m, const struct la_observation *syn) {
     const struct la_endpoint *peer = peer_of(m);
-    return (syn->options & LA_HAS_TIMESTAMPS) && peer->timestamps_used &&
+    return m->c->profile[m->side]->time_wait_knows_timestamps &&
+           (syn->options & LA_HAS_TIMESTAMPS) && peer->timestamps_used &&
            seq_lt(syn->tsval, peer->tsval);
 }
 

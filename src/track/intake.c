@@ -364,6 +364,13 @@ static bool opens_hesitantly(const struct live *live, const struct intake *in) {
            peer->syn > 1;
 }
 
+/* It acknowledges what the capture missed: perhaps a FIN. */
+static bool acks_unseen(const struct live *live, const struct intake *in) {
+    const struct live_side *peer = &live->side[!in->side];
+    return (in->segment->flags & LA_ACK) && (peer->flags & SIDE_SEEN) &&
+           seq_lt(peer->next, in->segment->ack);
+}
+
 static bool wants_logging(struct live *live, const struct intake *in) {
     if (!in->newest)
         return true; /* the next incarnation is under way: everything late may matter to it */
@@ -379,7 +386,7 @@ static bool wants_logging(struct live *live, const struct intake *in) {
         return is_closing(live) || (in->segment->options & LA_HAS_DSACK) != 0;
     case LA_CLASS_ACK:
         return ((live->side[0].flags | live->side[1].flags) & SIDE_RST) != 0 ||
-               !(live->side[in->side].flags & SIDE_SEEN);
+               !(live->side[in->side].flags & SIDE_SEEN) || acks_unseen(live, in);
     default:
         return true;
     }

@@ -1,6 +1,7 @@
 #include "track/recycle.h"
 
 #include "base/time.h"
+#include "track/settle.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@ enum { STAMP_SLACK = 1, SUSPECTS = 64 };
 struct entry {
     uint32_t client, server; /* as in a live record */
     uint32_t tsval;
+    uint32_t record; /* the connection, while it is remembered */
     uint16_t input;
     uint16_t used; /* 0: empty; 1 + v6 */
     bool refuted;  /* the server answered a SYN that was older: it remembers no host */
@@ -95,10 +97,30 @@ static void remember(struct recycle_table *recycle, const struct recycle_event *
     recycle->count += !entry->used;
     want.refuted = entry->refuted;
     want.tsval = s->tsval;
+    want.record = event->live->self;
     want.input = s->input;
     want.time_ns = s->time_ns;
     want.frame = s->frame;
     *entry = want;
+}
+
+static bool same_hosts(const struct live *a, unsigned client_a, const struct live *b,
+                       unsigned client_b) {
+    return a->host[client_a] == b->host[client_b] && a->host[!client_a] == b->host[!client_b] &&
+           (a->flags & LIVE_V6) == (b->flags & LIVE_V6);
+}
+
+/* The record may have been forgotten, and even used for something else since. */
+static void borrow_turnarounds(const struct recycle_event *event, uint32_t record, int64_t out[2]) {
+    const struct live *stored = table_at(event->table, record);
+    out[LA_CLIENT] = out[LA_SERVER] = -1;
+    unsigned client = stored->side[0].flags & SIDE_SYN_SENT ? 0 : 1;
+    if (stored->self != record || !same_hosts(stored, client, event->live, event->side))
+        return;
+    int64_t by_side[2];
+    live_turnarounds(stored, by_side);
+    out[LA_CLIENT] = by_side[client];
+    out[LA_SERVER] = by_side[!client];
 }
 
 static void suspect(struct recycle_table *recycle, const struct recycle_event *event) {
@@ -116,15 +138,24 @@ static void suspect(struct recycle_table *recycle, const struct recycle_event *e
     *suspicion = (struct la_recycle){
         .stored = {.time_ns = entry->time_ns, .frame = entry->frame, .input = entry->input},
         .stored_tsval = entry->tsval};
+    borrow_turnarounds(event, entry->record, suspicion->turnaround_ns);
     event->live->recycle = suspicion;
     if (recycle->suspect_count < SUSPECTS)
         recycle->suspects[recycle->suspect_count++] = event->live->self;
 }
 
-static bool same_hosts(const struct live *a, unsigned client_a, const struct live *b,
-                       unsigned client_b) {
-    return a->host[client_a] == b->host[client_b] && a->host[!client_a] == b->host[!client_b] &&
-           (a->flags & LIVE_V6) == (b->flags & LIVE_V6);
+static unsigned client_of(const struct live *live) {
+    return live->side[0].flags & SIDE_SYN_SENT ? 0 : 1;
+}
+
+/* Against the suspicion for those of the same hosts that wait. */
+static void refute_waiting(struct recycle_table *recycle, const struct recycle_event *event,
+                           unsigned client) {
+    for (size_t i = 0; i < recycle->suspect_count; i++) {
+        struct live *waiting = table_at(event->table, recycle->suspects[i]);
+        if (same_hosts(waiting, client_of(waiting), event->live, client))
+            waiting->recycle->refuted = true;
+    }
 }
 
 /* A suspect was answered at its first SYN: this server does not compare hosts' timestamps. */
@@ -134,12 +165,7 @@ static void refute(struct recycle_table *recycle, const struct recycle_event *ev
     struct entry *entry = slot_for(recycle, &want);
     if (entry->used)
         entry->refuted = true;
-    for (size_t i = 0; i < recycle->suspect_count; i++) {
-        struct live *waiting = table_at(event->table, recycle->suspects[i]);
-        unsigned its_client = waiting->side[0].flags & SIDE_SYN_SENT ? 0 : 1;
-        if (same_hosts(waiting, its_client, event->live, client))
-            waiting->recycle->refuted = true;
-    }
+    refute_waiting(recycle, event, client);
 }
 
 /* A SYN-ACK: for its own attempt the wait is over; for others of the same client it shows that the
@@ -149,13 +175,12 @@ static void answered(struct recycle_table *recycle, const struct recycle_event *
     uint32_t tsval = event->live->side[client].tsval;
     for (size_t i = 0; i < recycle->suspect_count; i++) {
         struct live *waiting = table_at(event->table, recycle->suspects[i]);
-        unsigned its_client = waiting->side[0].flags & SIDE_SYN_SENT ? 0 : 1;
         if (waiting == event->live) {
             recycle->suspects[i--] = recycle->suspects[--recycle->suspect_count];
             continue;
         }
         struct la_recycle *suspicion = waiting->recycle;
-        if (suspicion->answered.frame || !same_hosts(waiting, its_client, event->live, client) ||
+        if (event->live->side[client].syn > 1 || suspicion->answered.frame || !same_hosts(waiting, client_of(waiting), event->live, client) ||
             seq_diff(suspicion->stored_tsval, tsval) > STAMP_SLACK)
             continue;
         suspicion->answered = (struct la_where){.time_ns = event->segment->time_ns,
@@ -176,6 +201,8 @@ void recycle_watch(struct recycle_table *recycle, const struct recycle_event *ev
     }
     if (!(s->options & LA_HAS_TIMESTAMPS))
         return;
+    if (event->class == LA_CLASS_SYN_AGAIN && !event->live->recycle)
+        refute_waiting(recycle, event, event->side); /* silence for newer timestamps as well */
     if (event->class == LA_CLASS_SYN)
         suspect(recycle, event);
     else if (event->class == LA_CLASS_FIN && (peer->flags & SIDE_FIN) &&

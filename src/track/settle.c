@@ -319,3 +319,17 @@ bool view_fill(struct view *view, const struct settle_context *context, const st
     c->capture_end_ns = context->end_ns;
     return true;
 }
+
+void live_turnarounds(const struct live *live, int64_t out[2]) {
+    struct view view = {0};
+    struct la_endpoint end;
+    out[0] = out[1] = -1;
+    if (reserve(&view, live->log.count)) {
+        read_log(&view, live);
+        for (unsigned side = 0; side < 2; side++) {
+            fill_turnaround(&view, live, side, &end);
+            out[side] = end.rtt_min_ns;
+        }
+    }
+    view_release(&view);
+}

@@ -34,6 +34,9 @@ struct settle_context {
 bool view_fill(struct view *view, const struct settle_context *context, const struct live *live);
 void view_release(struct view *view);
 
+/* The shortest turnaround of each side (by number) of a record, as far as it shows; -1 where not. */
+void live_turnarounds(const struct live *live, int64_t out[2]);
+
 /* The steps, in this order, on a filled view whose neighbours are set. Each is a file. */
 void settle_vantage(struct view *view);   /* where the capture point lies; one-way times */
 void settle_arrivals(struct view *view);  /* which segments arrived */

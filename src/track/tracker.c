@@ -342,12 +342,15 @@ static uint32_t distance(uint32_t value, uint32_t low, uint32_t high) {
 enum { UNKNOWN_DISTANCE = 1 << 20, BEHIND = 1 << 16, AHEAD = 1 << 20 };
 
 /* Distance of a number sent (or acknowledged) to the space that one side has used in this
- * incarnation. Nothing lies before a known ISN or after a known FIN. */
-static uint64_t misfit(const struct live_side *side, uint32_t value) {
+ * incarnation. Nothing lies before a known ISN or after a known FIN, nor beyond the SYN as long as the
+ * peer has said nothing. */
+static uint64_t misfit(const struct live *live, unsigned d, uint32_t value) {
+    const struct live_side *side = &live->side[d];
     if (!(side->flags & SIDE_BASED))
         return UNKNOWN_DISTANCE;
+    bool answered = live->side[!d].flags & SIDE_SEEN;
     uint32_t low = side->flags & SIDE_ISN ? side->base_seq : side->base_seq - BEHIND;
-    uint32_t high = side->flags & SIDE_FIN ? side->fin_end : side->next + AHEAD;
+    uint32_t high = side->flags & SIDE_FIN ? side->fin_end : side->next + (answered ? AHEAD : 0);
     return distance(value, low, high);
 }
 
@@ -355,9 +358,9 @@ static uint64_t total_misfit(const struct live *live, unsigned d, const struct l
     uint64_t total = 0;
     bool answers_syn = (s->flags & LA_RST) && (s->flags & LA_ACK) && s->seq == 0;
     if (!answers_syn)
-        total += misfit(&live->side[d], s->seq);
+        total += misfit(live, d, s->seq);
     if (s->flags & LA_ACK)
-        total += misfit(&live->side[!d], s->ack);
+        total += misfit(live, !d, s->ack);
     return total;
 }
 
@@ -381,7 +384,7 @@ static bool is_foreign(const struct live *live, unsigned d, const struct la_segm
     if ((s->flags & LA_RST) || !is_over(live) || !(live->side[d].flags & SIDE_SEEN) ||
         !(s->flags & LA_ACK))
         return false;
-    return misfit(&live->side[d], s->seq) > AHEAD && misfit(&live->side[!d], s->ack) > AHEAD;
+    return misfit(live, d, s->seq) > AHEAD && misfit(live, !d, s->ack) > AHEAD;
 }
 
 /* The incarnation that a segment belongs to; NULL when it begins one. */

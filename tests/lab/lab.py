@@ -35,6 +35,7 @@ class Scenario:
         self.hertz, self.full_every = said.pop("hertz", 20), said.pop("full_every", 1)
         self.crafted, self.room = said.pop("crafted", None), said.pop("room", Lab)
         self.transform, self.faulty = said.pop("transform", None), said.pop("faulty", False)
+        self.last_sign = said.pop("last_sign", True)
         self.profile = said.pop("profile", "linux")
         assert not said, said
 
@@ -184,7 +185,20 @@ class Lab:
 
     # --- the end --------------------------------------------------------------------------------
 
+    def last_sign(self):
+        """One UDP datagram each way: it shows that the captures went on until now.  Without a packet no analyser could
+        know, and what is proven by silence would not be."""
+        if not self.scenario.last_sign:
+            return
+        for source, target in ((self.client, self.server), (self.server, self.client)):
+            with target.inside():
+                self.keep(socket.socket(target.family, socket.SOCK_DGRAM)).bind((target.address, 9))
+            with source.inside():
+                self.keep(socket.socket(source.family, socket.SOCK_DGRAM)).sendto(b"still here", (target.address, 9))
+        time.sleep(sum(self.scenario.delay) + 0.1)
+
     def finish(self):
+        self.last_sign()
         dropped = [stop_capture(process) for process in self.captures]
         self.must(dropped == [0] * len(dropped), "tcpdump lost packets: %s" % dropped)
         truth.stop_sampler(self.sampler)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Holds the analyser against the truth.
 
-usage: score.py [--lastack PATH] [--only PATTERN] [--settings] [--details] [--json PATH] [--no-require] DIR...
+usage: score.py [--lastack PATH] [--only PATTERN] [--kinds LIST] [--settings] [--details] [--json PATH] [--no-require] DIR...
 
 Runs lastack on every capture of every scenario under DIR (as `run` writes them, or compressed as in testdata/lab) and
 compares
@@ -72,17 +72,24 @@ def seconds(text):
 
 
 class Capture:
-    """What one vantage's packets say by themselves: the span, and when each FIN was first there."""
+    """What one vantage's packets say by themselves: the span, when each connection and each FIN was first there."""
 
-    def __init__(self, path):
+    def __init__(self, path, faulty=False):
+        self.faulty = faulty
         packets = parse_pcap(read(path))
         self.first = packets[0][0] / 1e9 if packets else 0
         self.last = packets[-1][0] / 1e9 if packets else 0
         self.fins = collections.defaultdict(list)
+        self.begins = {}                # 4-tuple, from either side -> its first packet
         for time_ns, frame in packets:
             segment = Packet(frame)
-            if segment.tcp and segment.flags & FIN:
-                self.fins[(segment.src, segment.sport, segment.dst, segment.dport)].append(time_ns / 1e9)
+            if not segment.tcp:
+                continue
+            key = (segment.src, segment.sport, segment.dst, segment.dport)
+            for side in (key, key[2:] + key[:2]):
+                self.begins.setdefault(side, time_ns / 1e9)
+            if segment.flags & FIN:
+                self.fins[key].append(time_ns / 1e9)
 
 
 class Scenario:
@@ -149,9 +156,13 @@ def enough(got, want):
 class FindingScore:
     """Recall and precision by kind, and a line for whatever is wrong."""
 
-    def __init__(self):
+    def __init__(self, kinds):
+        self.built = kinds              # the kinds to be scored; None: all
         self.kinds = collections.defaultdict(collections.Counter)
         self.lines = []
+
+    def scored(self, kinds):
+        return self.built is None or any(kind in self.built for kind in kinds)
 
     def wrong(self, scenario, vantage, kind, what, text):
         self.kinds[kind][what] += 1
@@ -164,6 +175,8 @@ class FindingScore:
         expected_kinds = {kind for expected in scenario.meta["expect"] for kind in as_list(expected["kind"])}
         for finding in left:
             kind = finding["kind"]
+            if not self.scored([kind]):
+                continue
             text = "%s (%s)" % (finding.get("summary"), finding.get("confidence"))
             if kind in scenario.meta["allow"]:
                 self.kinds[kind]["allowed"] += 1
@@ -175,7 +188,7 @@ class FindingScore:
     def expect(self, scenario, vantage, expected, left):
         """Takes the findings that an expectation explains out of `left`."""
         seen, kinds = expected["seen"][vantage], as_list(expected["kind"])
-        if seen == "invisible":
+        if seen == "invisible" or not self.scored(kinds):
             return                          # whatever is left of this kind is reported as wrong
         address = scenario.meta["hosts"].get(expected["host"], {}).get("address")
         candidates = [finding for finding in left if finding["kind"] in kinds]
@@ -288,7 +301,7 @@ class StateScore:
 
     def add(self, truth, entry, agrees, before_end, where):
         state = truth if truth != NONE else state_of(entry)
-        certain = entry is not None and entry[2]
+        certain = entry is not None and entry[2] and before_end     # what lies after the last packet is not certain
         self.total[state] += 1
         self.right[state] += agrees
         self.certain += certain
@@ -326,6 +339,8 @@ def score_states(scenario, vantage, connections, score, capture):
         for sample in samples:
             if sample["time"] < capture.first or "sockets" not in sample:
                 continue
+            if scenario.meta["faulty_capture"] and sample["time"] > capture.last:
+                continue                # it was stopped early: what came then is nobody's to know
             score_sample(scenario, "%s %s of %s" % (scenario.name, vantage, host), sample, histories, score[said],
                          own, excuses, capture)
 
@@ -338,16 +353,19 @@ def score_sample(scenario, where, sample, histories, score, own, excuses, captur
         if truth == NONE and state_of(entry) == NONE:
             continue
         agrees = truth in histories.during(key, sample["time"] - PERIOD, sample["until"] + PERIOD)
-        why = None if agrees else cannot_show(key, truth, entry, middle, histories, own, excuses)
+        why = None if agrees else cannot_show(key, truth, entry, middle, capture, own, excuses)
         if why:
             score.unseen[why] += 1
         else:
             score.add(truth, entry, agrees, middle <= capture.last, "%s at %.3f" % (where, middle - capture.first))
 
 
-def cannot_show(key, truth, entry, when, histories, own, excuses):
+def cannot_show(key, truth, entry, when, capture, own, excuses):
     """Why no capture could have shown this, or None."""
     said = state_of(entry)
+    if capture is not own or capture.faulty:
+        if when < capture.begins.get(key, when + 1) + PERIOD:
+            return "no packet of it was captured yet"
     if said == NONE and entry is not None and not entry[3] and when - entry[0] <= TIMER_SLACK:
         return "a timer's slack (%s lives on for up to 2.3 s)" % truth
     fins = own.fins.get(key, [])
@@ -451,7 +469,8 @@ def analyse_all(options, scenarios):
 def score_all(options, scenarios):
     names = ("own", "middle", "far", "faulty own", "faulty middle", "faulty far")
     states = {name: StateScore(name) for name in names}
-    findings, curves, failures = FindingScore(), CurveScore(), []
+    kinds = options.kinds.split(",") if options.kinds else None
+    findings, curves, failures = FindingScore(kinds), CurveScore(), []
     for scenario, vantage, result in analyse_all(options, scenarios):
         if isinstance(result, str):
             failures.append("%s %s: %s" % (scenario.name, vantage, result))
@@ -459,7 +478,8 @@ def score_all(options, scenarios):
         findings.add(scenario, vantage, result[0])
         if scenario.meta["truth"]["full_every"] > 1:
             curves.add(scenario, vantage, result[1])
-        score_states(scenario, vantage, result[1], states, Capture(scenario.captures[vantage]))
+        capture = Capture(scenario.captures[vantage], scenario.meta["faulty_capture"])
+        score_states(scenario, vantage, result[1], states, capture)
     return states, findings, curves, failures
 
 
@@ -497,6 +517,7 @@ def main():
     parser.add_argument("--lastack", default=os.path.join(here, "..", "..", "build", "lastack"))
     parser.add_argument("--only", action="append", default=[], metavar="PATTERN")
     parser.add_argument("--settings", action="store_true", help="tell it the hosts' settings (--host-settings)")
+    parser.add_argument("--kinds", metavar="LIST", help="score only these kinds of findings (those that are built)")
     parser.add_argument("--details", action="store_true", help="every disagreement")
     parser.add_argument("--json", metavar="PATH", help="the score as JSON")
     parser.add_argument("--jobs", type=int, default=2)

@@ -294,7 +294,7 @@ def run_vantage(job):
         if output is not None:
             problems += compare(os.path.join(HERE, "expected", name + ".json"), output, update)
         return name, problems
-    except (BadClaim, pkt2pcap.ScriptError, KeyError, IndexError, ValueError, TypeError) as error:
+    except (BadClaim, pkt2pcap.ScriptError, KeyError, IndexError, ValueError, TypeError, OSError) as error:
         return name, ["%s: %s" % (type(error).__name__, error)]
 
 
@@ -445,6 +445,10 @@ def main():
 def run_all(options, paths, work):
     lastack = os.path.abspath(options.lastack)
     passed = failed = skipped = 0
+    if not os.access(lastack, os.X_OK):
+        print("FAIL %s: no such program (make builds it)" % options.lastack)
+        print("0 passed, 1 failed, 0 skipped")
+        return 1
     schemas = None
     if jsonschema:
         try:

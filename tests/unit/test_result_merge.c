@@ -235,6 +235,7 @@ static void a_kept_instance_does_not_point_into_its_original(void **unused) {
     struct la_finding finding;
     memset(&finding, 0, sizeof finding);
     strcpy(finding.text, "first");
+    finding.text_used = sizeof "first";
     finding.summary = finding.text;
     finding.responsible.why = "static";
     assert_int_equal(la_result_add_finding(result, &finding), LA_OK);
