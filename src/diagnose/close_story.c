@@ -59,12 +59,27 @@ static void decide(struct close_story *s, enum close_verdict verdict, bool obser
     s->why = why;
 }
 
+/* Every copy but a later one was answered: there is an ACK that echoes the first copy and reports no
+ * duplicate, beside the one that does. */
+static bool first_was_answered(const struct la_connection *c, const struct la_fin_story *fin) {
+    const struct la_observation *first = &c->log[fin->copies[0]], *second = &c->log[fin->copies[1]];
+    for (size_t i = 0; i < fin->ack_count; i++) {
+        const struct la_observation *ack = &c->log[fin->acks[i]];
+        if ((ack->options & LA_HAS_TIMESTAMPS) && !(ack->options & LA_HAS_DSACK) &&
+            first->tsval != second->tsval && ack->tsecr == first->tsval)
+            return true;
+    }
+    return false;
+}
+
 /* The ACK after the repeat shows that an earlier copy had arrived. Was its ACK lost, or late? */
 static void judge_arrived(const struct la_connection *c, struct close_story *s) {
     const struct la_fin_story *fin = &s->fin;
     unsigned peer = !s->side;
     bool dsack = c->log[fin->re_ack].options & LA_HAS_DSACK;
-    if (dsack)
+    if (dsack && first_was_answered(c, fin))
+        decide(s, CLOSE_LATE_ACK, true, "each FIN was answered: the first one's ACK was only late");
+    else if (dsack)
         decide(s, CLOSE_FIRST_ACK_LOST, true,
                "the ACK reports the repeated FIN as a duplicate (D-SACK): the first had arrived, its "
                "ACK had not");
@@ -80,17 +95,13 @@ static void judge_arrived(const struct la_connection *c, struct close_story *s) 
         decide(s, CLOSE_UNKNOWN, true, "nothing tells whether an ACK was lost or late");
 }
 
-/* The peer's FIN was acknowledged by this FIN only: a peer that has forgotten everything had it. */
+/* A peer that has forgotten the connection so soon had the FIN: without it, it would still wait in
+ * FIN-WAIT-2. */
 static bool reset_implies_ack(const struct la_connection *c, const struct close_story *s) {
-    const struct la_endpoint *peer = &c->side[!s->side];
     if (!s->fin.second || s->fin.peer_reset == LA_NOWHERE)
         return false;
-    for (size_t i = 0; i < s->fin.copies[0]; i++) {
-        const struct la_observation *o = &c->log[i];
-        if (o->from == s->side && (o->flags & LA_ACK) && seq_leq(peer->fin_end, o->ack))
-            return false;
-    }
-    return true;
+    int64_t waited = c->log[s->fin.peer_reset].time_ns - c->log[s->fin.copies[0]].time_ns;
+    return waited < c->profile[!s->side]->fin_wait_2_orphan_ns / 2;
 }
 
 /* The FIN came again before any ACK of it passed here. */
@@ -165,6 +176,9 @@ static void judge_next(const struct la_connection *c, struct close_story *s) {
     if (s->challenge && s->verdict == CLOSE_NOTHING && fin->ack_count > 0)
         decide(s, CLOSE_FINAL_ACK_LOST, true,
                "it still held LAST-ACK when the next SYN came, long after the ACK should have arrived");
+    else if (fin->second && s->challenge && !reused && s->verdict != CLOSE_FIN_LOST)
+        decide(s, CLOSE_FINAL_ACK_LOST, false,
+               "the peer used its port again, which it does not before it has had the FIN");
     else if (fin->second && reused)
         decide(s, CLOSE_FINAL_ACK_LOST, true,
                "the peer's next connection came out of TIME-WAIT (its ISN is the old SND.NXT + 65537): "

@@ -92,6 +92,7 @@ static void read_held(const struct la_connection *c, struct syn_story *s) {
     s->held = state_at(server, arrived, &s->held_since_ns);
     s->held_since_known = s->held == LA_ST_TIME_WAIT;
     s->held_known = s->held != LA_ST_UNKNOWN && s->held != LA_ST_CLOSED;
+    s->server_unseen = !server->seen;
 }
 
 static void read_isn_step(const struct la_connection *c, struct syn_story *s) {
@@ -140,6 +141,12 @@ static void judge_refusal(const struct la_connection *c, struct syn_story *s) {
      * SYN follows. */
     if (!s->reset && s->attempts < 2)
         return;
+    /* It answers for an attempt whose SYN-ACK the capture never saw. */
+    if (!s->held_known && c->previous && s->server_unseen &&
+        s->answer->ack == c->previous->side[client_in_previous(c)].isn + 1) {
+        s->held_known = true;
+        s->held = LA_ST_SYN_RECV;
+    }
     bool older = is_older_than_remembered(c, s);
     /* A full socket challenges any SYN; only TIME-WAIT looks at the timestamp. Where the capture does not
      * know what was held, the disclosed timestamp decides. */

@@ -28,6 +28,7 @@ struct syn_story {
     int attempts;                         /* SYNs sent until it was accepted, or at all */
     bool held_known;
     enum la_state held;                   /* what the server still held when the SYN came */
+    bool server_unseen;                   /* it said nothing in the old incarnation */
     bool held_since_known;
     int64_t held_since_ns;                /* when TIME-WAIT began that was taken over */
     unsigned reused_by;                   /* LA_CLIENT or LA_SERVER: whose TIME-WAIT was taken over */

@@ -230,6 +230,8 @@ static void take_own(struct machine *m, const struct step *s) {
     if (o->class == LA_CLASS_OUTSIDE)
         return;
     if (o->flags & LA_RST) {
+        if (speaks_after(m, s->at + JITTER_NS))
+            return; /* somebody else sent it: this end goes on */
         bool unexpected = m->state == LA_ST_TIME_WAIT || m->state == LA_ST_LAST_ACK;
         if (unexpected)
             doubt_last(m);

@@ -3,13 +3,10 @@
 Only for what no running kernel does any more; meta.json says so in `crafted`.
 """
 
-import os
-import platform
 import time
 
 import packet
 from lab import Lab
-from netns import Nursery
 from wire import C2S
 
 

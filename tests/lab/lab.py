@@ -9,10 +9,8 @@ import time
 import zlib
 
 import truth
-import wire as wires
 from netns import Host, Nursery, choose_isn, silent_close, stop_capture
-from packet import PcapWriter, build
-from wire import C2S, S2C, CraftedPort, TapPort, Wire
+from wire import TapPort, Wire
 
 CLIENT_MAC, SERVER_MAC = "02:00:00:00:00:07", "02:00:00:00:00:02"
 VANTAGES = ("client", "middle", "server")

@@ -403,6 +403,8 @@ class CurveScore:
             # TIME_WAIT ends late by the timer's slack, so the kernel may still have what ended since.
             early = TIMER_SLACK if state in ("TIME-WAIT", "FIN-WAIT-2") else PERIOD
             low, high = count_range(steps.get(state, ([], [])), sample["time"] - early, sample["until"] + PERIOD)
+            if state not in ("TIME-WAIT", "FIN-WAIT-2", "CLOSE-WAIT", "ESTAB"):
+                low, high = low - 1, high + 1       # states of some milliseconds: the dump itself takes as long
             self.total += 1
             if low <= counts.get(state, 0) <= high:
                 self.right += 1

@@ -1,11 +1,10 @@
 """RST instead of FIN: linger-zero, unread data, data after close, sockets destroyed, a listener closed."""
 
-import socket
 import time
 
-from lab import PORT, found, receive, scenario
+from lab import found, receive, scenario
 from netns import abort_close
-from wire import C2S, S2C, data, syn_ack
+from wire import C2S, data
 
 NOT_REUSE = ["recycled-port-rst", "half-open", "lost-final-ack", "fin-wait-2-timeout", "injected-rst", "challenge-ack"]
 

@@ -4,7 +4,7 @@ import socket
 import time
 
 from lab import found, receive, scenario
-from wire import C2S, S2C, any_packet, data
+from wire import C2S, S2C, data
 
 TCP = socket.IPPROTO_TCP
 

@@ -9,7 +9,7 @@ import packet
 from crafted import CraftedRoom
 from lab import PORT, found, receive, scenario
 from netns import abort_close
-from packet import ACK, FIN, PSH, SYN, seq_add, timestamps
+from packet import ACK, FIN, PSH, SYN, timestamps
 from wire import C2S, S2C, acks_fin, fin
 
 

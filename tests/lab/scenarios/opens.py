@@ -3,13 +3,12 @@
 import contextlib
 import errno
 import random
-import socket
 import time
 
-from lab import PORT, found, receive, scenario
+from lab import PORT, found, scenario
 from netns import ip_batch
-from packet import ACK, RST, SYN, build, mss
-from wire import C2S, S2C, any_packet, data, pure_ack, syn, syn_ack
+from packet import SYN, build, mss
+from wire import C2S, S2C, pure_ack, syn, syn_ack
 
 NO_OLD_LIFE = ["recycled-port-rst", "timestamp-rejected-syn", "time-wait-reuse", "half-open", "abortive-close",
                "challenge-ack", "injected-rst"]
