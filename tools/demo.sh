@@ -1,12 +1,12 @@
 #!/bin/sh
-# `make demo`: a capture of a connection whose final ACK was lost, and what lastack says of it.
-# With --valgrind: the same under valgrind, saying only what valgrind finds.
+# `make demo`: a connection between two Linux hosts whose final ACK was lost, captured between the
+# two, and what lastack reports. With --valgrind: only what valgrind says of that.
 set -eu
 : "${LASTACK:=build/lastack}"
-capture=testdata/lab/loss-final-ack/client.pcap.xz
+capture=testdata/lab/loss-final-ack/middle.pcap.xz
 
 if [ "${1-}" = --valgrind ]; then
-    for arguments in "$capture" "--connections /dev/null --findings /dev/null $capture" \
+    for arguments in "$capture" "-o /dev/null --connections - --findings /dev/null $capture" \
         "explain lost-final-ack" "schema report"; do
         # shellcheck disable=SC2086 # arguments without spaces
         valgrind --quiet --leak-check=full --show-leak-kinds=definite,indirect,possible \
@@ -17,5 +17,11 @@ if [ "${1-}" = --valgrind ]; then
     exit
 fi
 
-echo "\$ lastack $capture"
+echo "\$ $LASTACK $capture"
 "$LASTACK" "$capture"
+cat <<EOF
+
+That is the whole report. What it means and what to do about it, and both ends' states with times:
+\$ $LASTACK explain lost-final-ack
+\$ $LASTACK -o /dev/null --connections - $capture
+EOF

@@ -55,6 +55,7 @@ program:clang-format clang-format clang-tools-extra clang clang-format
 program:clang-tidy clang-tidy clang-tools-extra clang llvm
 program:cppcheck cppcheck cppcheck cppcheck cppcheck
 program:mandoc mandoc mandoc mandoc mandoc
+program:jq jq jq jq jq
 program:valgrind valgrind valgrind valgrind valgrind
 EOF
     *)

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Shards, by unordered pair of hosts. Their number is fixed, so that nothing depends on how many threads
- * there are. */
+/* Shards, by unordered pair of hosts. Their number is fixed, so that nothing depends on how many
+ * threads there are. */
 enum { SHARDS = 16, BATCH = 512, BATCHES_A_REPORT = 64 };
 
 struct shard {
@@ -15,6 +15,8 @@ struct shard {
     struct la_tracker *tracker;
     struct la_result *result;
     enum la_status status;
+    size_t segment_count;
+    struct la_segment segments[BATCH]; /* of the batch under way */
 };
 
 struct la_analysis {
@@ -24,6 +26,7 @@ struct la_analysis {
     struct shard shards[SHARDS];
     struct la_result *result;
     struct la_packet packets[BATCH];
+    struct la_segment segment; /* scratch */
     int64_t end_ns;
     bool interrupted;
 };
@@ -95,7 +98,8 @@ void la_analysis_free(struct la_analysis *analysis) {
     free(analysis);
 }
 
-enum la_status la_analysis_add(struct la_analysis *analysis, const char *path, struct la_error *err) {
+enum la_status la_analysis_add(struct la_analysis *analysis, const char *path,
+                               struct la_error *err) {
     return la_capture_add(analysis->capture, path, err);
 }
 
@@ -110,14 +114,25 @@ static unsigned shard_of(const struct la_segment *segment) {
     return (unsigned)(h >> 59) % SHARDS;
 }
 
-static enum la_status take_packet(struct la_analysis *analysis, const struct la_packet *packet) {
-    struct la_segment segment;
-    enum la_undecoded why;
-    if (packet->time_ns > analysis->end_ns)
-        analysis->end_ns = packet->time_ns;
-    if (la_decode(analysis->decoder, packet, &segment, &why) != LA_DECODED_TCP)
-        return LA_OK;
-    return la_tracker_segment(analysis->shards[shard_of(&segment)].tracker, &segment);
+/* Decodes a batch and deals its segments out to the shards. */
+static enum la_status take_batch(struct la_analysis *analysis, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const struct la_packet *packet = &analysis->packets[i];
+        enum la_undecoded why;
+        if (packet->time_ns > analysis->end_ns)
+            analysis->end_ns = packet->time_ns;
+        if (la_decode(analysis->decoder, packet, &analysis->segment, &why) != LA_DECODED_TCP)
+            continue;
+        struct shard *shard = &analysis->shards[shard_of(&analysis->segment)];
+        shard->segments[shard->segment_count++] = analysis->segment;
+    }
+    for (int i = 0; i < SHARDS; i++) {
+        struct shard *shard = &analysis->shards[i];
+        if (la_tracker_segments(shard->tracker, shard->segments, shard->segment_count) != LA_OK)
+            return LA_ENOMEM;
+        shard->segment_count = 0;
+    }
+    return LA_OK;
 }
 
 static bool told_to_stop(const struct la_analysis *analysis) {
@@ -141,9 +156,8 @@ static enum la_status read_all(struct la_analysis *analysis, struct la_error *er
             return told_to_stop(analysis) ? LA_END : LA_OK;
         if (status != LA_OK)
             return status;
-        for (size_t i = 0; i < count; i++)
-            if (take_packet(analysis, &analysis->packets[i]) != LA_OK)
-                return la_fail(err, LA_ENOMEM, "out of memory (analyse fewer files, or use a filter)");
+        if (take_batch(analysis, count) != LA_OK)
+            return la_fail(err, LA_ENOMEM, "out of memory (analyse fewer files, or use a filter)");
         if (batch % BATCHES_A_REPORT == 0)
             report_progress(analysis);
     }
@@ -154,8 +168,8 @@ static enum la_status settle_all(struct la_analysis *analysis, struct la_error *
     la_decoder_finish(analysis->decoder);
     for (int i = 0; i < SHARDS; i++) {
         struct shard *shard = &analysis->shards[i];
-        if (la_tracker_finish(shard->tracker, analysis->end_ns) != LA_OK || shard->status != LA_OK ||
-            la_result_merge(analysis->result, shard->result) != LA_OK)
+        if (la_tracker_finish(shard->tracker, analysis->end_ns) != LA_OK ||
+            shard->status != LA_OK || la_result_merge(analysis->result, shard->result) != LA_OK)
             return la_fail(err, LA_ENOMEM, "out of memory");
     }
     return LA_OK;

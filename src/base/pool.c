@@ -7,9 +7,9 @@ enum { CHUNK = 256 * 1024, LARGEST = 32 * 1024 };
 
 /* Spaced so that no block wastes more than a third, and the sizes of the records of a connection
  * (see track) hit one closely. */
-static const uint16_t class_sizes[] = {16,   32,   48,   64,   80,   96,    112,   128,   160,
-                                       192,  224,  256,  320,  384,  512,   768,   1024,  1536,
-                                       2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, LARGEST};
+static const uint16_t class_sizes[] = {
+    16,  32,  48,  64,   80,   104,  128,  160,  192,  224,  256,   320,   384,   448,
+    512, 640, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, LARGEST};
 enum { CLASSES = sizeof class_sizes / sizeof class_sizes[0] };
 
 struct free_block {

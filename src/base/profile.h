@@ -1,5 +1,6 @@
 /* What is assumed of a host's TCP: timers and rules by operating system (see the man page,
- * section PROFILES). A profile never forbids a finding; what contradicts it is evidence against it. */
+ * section PROFILES). A profile never forbids a finding; what contradicts it is evidence against it.
+ */
 #ifndef LA_BASE_PROFILE_H
 #define LA_BASE_PROFILE_H
 
@@ -17,20 +18,20 @@ struct la_profile {
     const char *name; /* as `--os` takes it */
     int64_t time_wait_ns;
     int64_t fin_wait_2_orphan_ns;
-    bool fin_wait_2_expiry_resets;   /* sends RST|ACK when it gives up FIN-WAIT-2 */
-    bool rst_kills_time_wait;        /* an exact RST deletes a TIME-WAIT */
-    bool time_wait_knows_timestamps; /* TSval decides on a SYN in TIME-WAIT (RFC 6191) */
+    bool fin_wait_2_expiry_resets;            /* sends RST|ACK when it gives up FIN-WAIT-2 */
+    bool rst_kills_time_wait;                 /* an exact RST deletes a TIME-WAIT */
+    bool time_wait_knows_timestamps;          /* TSval decides on a SYN in TIME-WAIT (RFC 6191) */
     enum la_tw_syn_refusal time_wait_refusal; /* how TIME-WAIT answers a SYN it does not accept */
-    bool in_window_syn_aborts;       /* RFC 793: RST and abort, instead of a challenge ACK */
-    int64_t syn_resend_ns;           /* after a bad ACK in SYN-SENT */
-    bool tw_recycle_possible;        /* net.ipv4.tcp_tw_recycle exists */
+    bool in_window_syn_aborts;        /* RFC 793: RST and abort, instead of a challenge ACK */
+    int64_t syn_resend_ns;            /* after a bad ACK in SYN-SENT */
+    bool tw_recycle_possible;         /* net.ipv4.tcp_tw_recycle exists */
     bool time_wait_freezes_ts_recent; /* its ACKs echo the last TSval from before TIME-WAIT */
     int64_t rto_min_ns;
-    int64_t syn_retry_total_ns;      /* SYN-SENT given up this long after the first SYN */
-    int64_t syn_ack_retry_total_ns;  /* SYN-RECV given up */
-    int64_t orphan_retry_total_ns;   /* LAST-ACK, CLOSING, FIN-WAIT-1 without an answer: no retry
-                                        is sent later than this after the first one */
-    bool rst_before_next_accepted;   /* RST at RCV.NXT - 1 closes the closing states */
+    int64_t syn_retry_total_ns;     /* SYN-SENT given up this long after the first SYN */
+    int64_t syn_ack_retry_total_ns; /* SYN-RECV given up */
+    int64_t orphan_retry_total_ns;  /* LAST-ACK, CLOSING, FIN-WAIT-1 without an answer: no retry
+                                       is sent later than this after the first one */
+    bool rst_before_next_accepted;  /* RST at RCV.NXT - 1 closes the closing states */
 };
 
 /* NULL when there is no such profile. `index` counts them all, NULL past the last. */

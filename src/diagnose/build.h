@@ -5,27 +5,31 @@
 #include "diagnose/diagnose.h"
 #include "track/fin_story.h"
 
-/* Linux gives a connection that takes over a TIME-WAIT the initial sequence number SND.NXT + 65535 + 2
- * (tcp_timewait_state_process, tcp_twsk_unique). */
+/* Linux gives a connection that takes over a TIME-WAIT the initial sequence number SND.NXT + 65535
+ * + 2 (tcp_timewait_state_process, tcp_twsk_unique). */
 enum { LA_TIME_WAIT_ISN_STEP = 65537 };
 
 /* Clears the finding and fills what every kind has: kind, connection, previous, the host in trouble
  * (a side of the connection) and its peer. */
-void finding_start(struct la_finding *f, enum la_kind kind, const struct la_connection *c, unsigned host);
+void finding_start(struct la_finding *f, enum la_kind kind, const struct la_connection *c,
+                   unsigned host);
 
 /* Formats into the finding's own text space; what does not fit is cut. Never NULL. */
 const char *finding_text(struct la_finding *f, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* A line of the connection's log as evidence; LA_NOWHERE is passed over. */
-void finding_show(struct la_finding *f, const struct la_connection *c, size_t index, const char *role);
-void finding_show_observation(struct la_finding *f, const struct la_observation *o, const char *role);
+void finding_show(struct la_finding *f, const struct la_connection *c, size_t index,
+                  const char *role);
+void finding_show_observation(struct la_finding *f, const struct la_observation *o,
+                              const char *role);
 
 void finding_assume(struct la_finding *f, const char *what);
 /* "vantage: near the client", "profile: linux": what every verdict of this kind rests on. */
 void finding_assume_usual(struct la_finding *f, const struct la_connection *c, unsigned side);
 void finding_exclude(struct la_finding *f, const char *kind, const char *why);
-void finding_blame(struct la_finding *f, enum la_role role, const struct la_addr *host, const char *why);
+void finding_blame(struct la_finding *f, enum la_role role, const struct la_addr *host,
+                   const char *why);
 
 /* Details, in the registry's order. */
 void detail_null(struct la_finding *f, const char *name);

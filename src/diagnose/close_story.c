@@ -59,8 +59,8 @@ static void decide(struct close_story *s, enum close_verdict verdict, bool obser
     s->why = why;
 }
 
-/* Every copy but a later one was answered: there is an ACK that echoes the first copy and reports no
- * duplicate, beside the one that does. */
+/* Every copy but a later one was answered: there is an ACK that echoes the first copy and reports
+ * no duplicate, beside the one that does. */
 static bool first_was_answered(const struct la_connection *c, const struct la_fin_story *fin) {
     const struct la_observation *first = &c->log[fin->copies[0]], *second = &c->log[fin->copies[1]];
     for (size_t i = 0; i < fin->ack_count; i++) {
@@ -80,9 +80,10 @@ static void judge_arrived(const struct la_connection *c, struct close_story *s) 
     if (dsack && first_was_answered(c, fin))
         decide(s, CLOSE_LATE_ACK, true, "each FIN was answered: the first one's ACK was only late");
     else if (dsack)
-        decide(s, CLOSE_FIRST_ACK_LOST, true,
-               "the ACK reports the repeated FIN as a duplicate (D-SACK): the first had arrived, its "
-               "ACK had not");
+        decide(
+            s, CLOSE_FIRST_ACK_LOST, true,
+            "the ACK reports the repeated FIN as a duplicate (D-SACK): the first had arrived, its "
+            "ACK had not");
     else if (!fin->second || la_is_near(c, peer))
         decide(s, CLOSE_LATE_ACK, fin->ack_count > 1 || la_is_near(c, peer),
                "the ACK echoes the first FIN's timestamp: it answers that one, late");
@@ -120,7 +121,8 @@ static void judge_uncaptured_ack(const struct la_connection *c, struct close_sto
                "the peer's own repeated FIN acknowledges it: an ACK had been sent before");
     else if (fin->echo == LA_ECHO_EARLIER_LOST && !fin->crossed)
         decide(s, CLOSE_FIN_LOST, true,
-               "the ACK echoes the repeated FIN's timestamp and reports no duplicate: the first FIN had "
+               "the ACK echoes the repeated FIN's timestamp and reports no duplicate: the first "
+               "FIN had "
                "not arrived");
     else if (fin->echo == LA_ECHO_EARLIER_ARRIVED)
         judge_arrived(c, s);
@@ -139,7 +141,8 @@ static void judge_repeat(const struct la_connection *c, struct close_story *s) {
         decide(s, CLOSE_LATE_ACK, true,
                "both ACKs arrived: the second one met no socket and drew a RST");
     else if (fin->crossed && !fin->acked_before_repeat)
-        decide(s, CLOSE_LATE_ACK, fin->ack_count > 1, "its ACK was under way when it was sent again");
+        decide(s, CLOSE_LATE_ACK, fin->ack_count > 1,
+               "its ACK was under way when it was sent again");
     else if (!fin->acked_before_repeat)
         judge_uncaptured_ack(c, s);
     else if (!fin->second || re_ack_dsack)
@@ -162,26 +165,30 @@ static bool peer_reused_time_wait(const struct la_connection *c, unsigned side) 
     return false;
 }
 
-/* The next connection on this port met the old socket: its SYN was challenged, or the old FIN met it. */
+/* The next connection on this port met the old socket: its SYN was challenged, or the old FIN met
+ * it. */
 static void judge_next(const struct la_connection *c, struct close_story *s) {
     const struct la_fin_story *fin = &s->fin;
     s->challenge = find_challenge(c, s->side, fin);
     bool reused = peer_reused_time_wait(c, s->side);
-    bool met_reset = fin->peer_reset != LA_NOWHERE && c->next &&
-                     (c->next->first.time_ns <= c->log[fin->peer_reset].time_ns ||
-                      (reused && c->next->first.time_ns - c->log[fin->peer_reset].time_ns < LA_SEC));
+    bool met_reset =
+        fin->peer_reset != LA_NOWHERE && c->next &&
+        (c->next->first.time_ns <= c->log[fin->peer_reset].time_ns ||
+         (reused && c->next->first.time_ns - c->log[fin->peer_reset].time_ns < LA_SEC));
     s->port_recycled = s->challenge != NULL || met_reset;
     if (!s->port_recycled || s->verdict == CLOSE_FINAL_ACK_LOST)
         return;
     if (s->challenge && s->verdict == CLOSE_NOTHING && fin->ack_count > 0)
         decide(s, CLOSE_FINAL_ACK_LOST, true,
-               "it still held LAST-ACK when the next SYN came, long after the ACK should have arrived");
+               "it still held LAST-ACK when the next SYN came, long after the ACK should have "
+               "arrived");
     else if (fin->second && s->challenge && !reused && s->verdict != CLOSE_FIN_LOST)
         decide(s, CLOSE_FINAL_ACK_LOST, false,
                "the peer used its port again, which it does not before it has had the FIN");
     else if (fin->second && reused)
         decide(s, CLOSE_FINAL_ACK_LOST, true,
-               "the peer's next connection came out of TIME-WAIT (its ISN is the old SND.NXT + 65537): "
+               "the peer's next connection came out of TIME-WAIT (its ISN is the old SND.NXT + "
+               "65537): "
                "it had the FIN, and its ACK did not arrive");
 }
 

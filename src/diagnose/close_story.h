@@ -1,5 +1,6 @@
-/* How a repeated FIN is read: one verdict, from which lost-final-ack and fin-retransmitted each take
- * what is theirs, so that the two can never both claim the same segments. Internal to this room. */
+/* How a repeated FIN is read: one verdict, from which lost-final-ack and fin-retransmitted each
+ * take what is theirs, so that the two can never both claim the same segments. Internal to this
+ * room. */
 #ifndef LA_DIAGNOSE_CLOSE_STORY_H
 #define LA_DIAGNOSE_CLOSE_STORY_H
 
@@ -21,9 +22,9 @@ struct close_story {
     unsigned side; /* whose FIN */
     bool observed;
     struct la_fin_story fin;
-    bool port_recycled; /* it was still held when the next connection came */
+    bool port_recycled;                     /* it was still held when the next connection came */
     const struct la_observation *challenge; /* how it answered that one's SYN; NULL: it did not */
-    const char *why; /* static: the proof in words */
+    const char *why;                        /* static: the proof in words */
 };
 
 /* Reads the FIN of `side`. */

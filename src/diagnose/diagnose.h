@@ -20,7 +20,7 @@ struct la_detail_spec {
 struct la_diagnosis {
     enum la_kind kind;
     const char *name;
-    const char *summary; /* one sentence: what one instance says */
+    const char *summary;                  /* one sentence: what one instance says */
     const struct la_detail_spec *details; /* ends with a NULL name */
     /* Looks at one settled connection (and its neighbours) and fills `finding` when it has the
      * trouble; true when it did. At most one instance a connection. */
@@ -34,7 +34,7 @@ bool la_kind_find(const char *name, enum la_kind *kind);
 
 /* Runs the diagnoses in `enabled` (1 << enum la_kind) on one settled connection, sets
  * connection->findings, and hands each finding on. */
-void la_diagnose_connection(struct la_connection *connection, uint64_t enabled, la_finding_sink *sink,
-                            void *context);
+void la_diagnose_connection(struct la_connection *connection, uint64_t enabled,
+                            la_finding_sink *sink, void *context);
 
 #endif

@@ -31,15 +31,22 @@ enum la_role {
     LA_ROLE_COUNT,
 };
 
-/* A field that only this kind has. Its name and type come from the registry (diagnose/diagnose.h). */
-enum la_detail_type { LA_DETAIL_NULL, LA_DETAIL_BOOL, LA_DETAIL_INTEGER, LA_DETAIL_SECONDS, LA_DETAIL_WORD };
+/* A field that only this kind has. Its name and type come from the registry (diagnose/diagnose.h).
+ */
+enum la_detail_type {
+    LA_DETAIL_NULL,
+    LA_DETAIL_BOOL,
+    LA_DETAIL_INTEGER,
+    LA_DETAIL_SECONDS,
+    LA_DETAIL_WORD
+};
 
 struct la_detail {
     const char *name;
     enum la_detail_type type; /* LA_DETAIL_NULL: unknown */
     union {
         bool boolean;
-        int64_t integer; /* LA_DETAIL_INTEGER, and nanoseconds for LA_DETAIL_SECONDS */
+        int64_t integer;  /* LA_DETAIL_INTEGER, and nanoseconds for LA_DETAIL_SECONDS */
         const char *word; /* static */
     } value;
 };
@@ -72,7 +79,8 @@ enum {
     LA_FINDING_TEXT = 2048,
 };
 
-/* Holds no pointer to anything but static strings and its own `text`; copy with la_finding_copy(). */
+/* Holds no pointer to anything but static strings and its own `text`; copy with la_finding_copy().
+ */
 struct la_finding {
     enum la_kind kind;
     enum la_severity severity;
@@ -90,7 +98,7 @@ struct la_finding {
     struct la_connection_ref connection, previous;
     struct la_evidence evidence[LA_FINDING_EVIDENCE];
     size_t evidence_count;
-    uint32_t evidence_dropped; /* repeats beyond the bound */
+    uint32_t evidence_dropped;                    /* repeats beyond the bound */
     struct la_detail details[LA_FINDING_DETAILS]; /* in the registry's order, all of them */
     size_t detail_count;
     const char *assumes[LA_FINDING_NOTES];

@@ -1,11 +1,12 @@
-/* recycled-port-rst: a SYN on a 4-tuple that the peer still held was refused, for another reason than its
- * timestamp. The ladders are in docs/diagnoses/recycled-port-rst.md. */
+/* recycled-port-rst: a SYN on a 4-tuple that the peer still held was refused, for another reason
+ * than its timestamp. The ladders are in docs/diagnoses/recycled-port-rst.md. */
 #include "diagnose/syn_story.h"
 
 #include "decode/segment.h"
 
-static const char *const states[] = {"SYN-SENT",   "SYN-RECV", "ESTAB",   "FIN-WAIT-1", "FIN-WAIT-2",
-                                     "CLOSE-WAIT", "LAST-ACK", "CLOSING", "TIME-WAIT",  NULL};
+static const char *const states[] = {"SYN-SENT",   "SYN-RECV",   "ESTAB",    "FIN-WAIT-1",
+                                     "FIN-WAIT-2", "CLOSE-WAIT", "LAST-ACK", "CLOSING",
+                                     "TIME-WAIT",  NULL};
 static const char *const mechanisms[] = {"challenge-ack", "rst", "rst-ack", "fin-again", NULL};
 
 static const struct la_detail_spec details[] = {
@@ -27,32 +28,40 @@ static const char *mechanism_of(const struct syn_story *s) {
 static void blame(struct la_finding *f, const struct la_connection *c, const struct syn_story *s) {
     const struct la_addr *client = &c->side[LA_CLIENT].addr, *server = &c->side[LA_SERVER].addr;
     if (syn_changed_hands(c))
-        finding_blame(f, LA_ROLE_MIDDLEBOX, client,
-                      "the port was given to another host behind this address (its TTL differs): NAT "
-                      "recycles ports too soon");
+        finding_blame(
+            f, LA_ROLE_MIDDLEBOX, client,
+            "the port was given to another host behind this address (its TTL differs): NAT "
+            "recycles ports too soon");
     else if (s->held_known && s->held == LA_ST_CLOSE_WAIT)
         finding_blame(f, LA_ROLE_APPLICATION, server, "it had not closed the old connection");
     else if (s->held_known && s->held == LA_ST_LAST_ACK)
-        finding_blame(f, LA_ROLE_NETWORK, NULL,
-                      "the final ACK of the old connection was lost, so its port was not free when it was "
-                      "used again");
+        finding_blame(
+            f, LA_ROLE_NETWORK, NULL,
+            "the final ACK of the old connection was lost, so its port was not free when it was "
+            "used again");
     else
-        finding_blame(f, LA_ROLE_PEER, client, "it used a port again that the other end still held");
+        finding_blame(f, LA_ROLE_PEER, client,
+                      "it used a port again that the other end still held");
 }
 
-static void summarize(struct la_finding *f, const struct la_connection *c, const struct syn_story *s) {
+static void summarize(struct la_finding *f, const struct la_connection *c,
+                      const struct syn_story *s) {
     const char *client = endpoint_text(f, &c->side[LA_CLIENT]);
     const char *server = endpoint_text(f, &c->side[LA_SERVER]);
     const char *held = s->held_known ? la_state_name(s->held) : "an earlier connection";
-    const char *how = s->refusal == REFUSED_BY_RST ? "refused it with a RST"
-                                                   : "answered for the old connection and was reset";
+    const char *how = s->refusal == REFUSED_BY_RST
+                          ? "refused it with a RST"
+                          : "answered for the old connection and was reset";
     if (s->syn_ack)
-        f->summary = finding_text(f, "%s opened over a port that %s still held in %s: it %s; connected %s late",
-                                  client, server, held, how, seconds_text(f, syn_story_delay_ns(s)));
+        f->summary = finding_text(
+            f, "%s opened over a port that %s still held in %s: it %s; connected %s late", client,
+            server, held, how, seconds_text(f, syn_story_delay_ns(s)));
     else
-        f->summary = finding_text(f, "%s opened over a port that %s still held in %s: it %s; no SYN got "
-                                     "through",
-                                  client, server, held, how);
+        f->summary =
+            finding_text(f,
+                         "%s opened over a port that %s still held in %s: it %s; no SYN got "
+                         "through",
+                         client, server, held, how);
 }
 
 static bool examine(const struct la_connection *c, struct la_finding *f) {
@@ -72,10 +81,12 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     syn_story_show(f, c, &s);
     finding_assume_usual(f, c, LA_SERVER);
     if (s.remembered_known)
-        finding_exclude(f, "timestamp-rejected-syn",
-                        "the state that was held does not look at timestamps, or the SYN's was not older");
+        finding_exclude(
+            f, "timestamp-rejected-syn",
+            "the state that was held does not look at timestamps, or the SYN's was not older");
     if (c->previous)
-        finding_exclude(f, "syn-refused", "the port was listening: the old connection held the 4-tuple");
+        finding_exclude(f, "syn-refused",
+                        "the port was listening: the old connection held the 4-tuple");
     if (s.held_known)
         detail_word(f, "held_state", la_state_name(s.held));
     else
@@ -89,8 +100,9 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
 const struct la_diagnosis diagnosis_recycled_port_rst = {
     .kind = LA_KIND_RECYCLED_PORT_RST,
     .name = "recycled-port-rst",
-    .summary = "a SYN on a 4-tuple that the peer still held was refused, for another reason than its "
-               "timestamp",
+    .summary =
+        "a SYN on a 4-tuple that the peer still held was refused, for another reason than its "
+        "timestamp",
     .details = details,
     .examine = examine,
 };

@@ -4,7 +4,6 @@
 #include "base/time.h"
 #include "decode/segment.h"
 
-
 /* A client that waits longer than this for its next SYN has given up, or the capture ended. */
 #define NEXT_SYN_NS (1500 * LA_MSEC)
 
@@ -36,8 +35,9 @@ static void read_attempt(const struct la_connection *c, struct syn_story *s) {
 
 /* What the old incarnation's server says after the new SYN, before that is accepted. */
 static bool is_refusal(const struct syn_story *s, const struct la_observation *o, unsigned server) {
-    return o->from == server && o->frame != 0 && !(o->flags & (LA_RST | LA_SYN)) && (o->flags & LA_ACK) &&
-           o->time_ns >= s->syn->time_ns && (!s->syn_ack || o->time_ns < s->syn_ack->time_ns);
+    return o->from == server && o->frame != 0 && !(o->flags & (LA_RST | LA_SYN)) &&
+           (o->flags & LA_ACK) && o->time_ns >= s->syn->time_ns &&
+           (!s->syn_ack || o->time_ns < s->syn_ack->time_ns);
 }
 
 static void find_refusal_in(const struct la_connection *log, unsigned server, struct syn_story *s) {
@@ -47,8 +47,8 @@ static void find_refusal_in(const struct la_connection *log, unsigned server, st
             s->answer = o;
             s->refusal = o->flags & LA_FIN ? REFUSED_BY_FIN : REFUSED_BY_ACK;
         }
-        bool drawn = s->answer && o->from != server && (o->flags & LA_RST) && o->seq == s->answer->ack &&
-                     o->time_ns >= s->answer->time_ns;
+        bool drawn = s->answer && o->from != server && (o->flags & LA_RST) &&
+                     o->seq == s->answer->ack && o->time_ns >= s->answer->time_ns;
         if (drawn && !s->reset)
             s->reset = o;
     }
@@ -109,8 +109,7 @@ static void read_reuse(const struct la_connection *c, struct syn_story *s) {
     const struct la_endpoint *old_server = &c->previous->side[!client];
     if (taken_over(old_server, LA_EV_RECV_SYN_REUSE, &s->held_since_ns))
         s->reused_by = LA_SERVER;
-    else if (!syn_changed_hands(c) &&
-             taken_over(old_client, LA_EV_TAKEN_OVER, &s->held_since_ns))
+    else if (!syn_changed_hands(c) && taken_over(old_client, LA_EV_TAKEN_OVER, &s->held_since_ns))
         s->reused_by = LA_CLIENT;
     else
         return;
@@ -120,8 +119,8 @@ static void read_reuse(const struct la_connection *c, struct syn_story *s) {
     s->observed = s->isn_step || (is_whole(c->previous) && c->previous->ending == LA_ENDING_FIN);
 }
 
-/* The ACK that refuses a SYN discloses what its sender remembers (TSecr); otherwise the old incarnation's
- * last TSval is what it must have remembered. */
+/* The ACK that refuses a SYN discloses what its sender remembers (TSecr); otherwise the old
+ * incarnation's last TSval is what it must have remembered. */
 static bool is_older_than_remembered(const struct la_connection *c, struct syn_story *s) {
     const struct la_observation *syn = s->syn;
     if (!(syn->options & LA_HAS_TIMESTAMPS))
@@ -137,8 +136,8 @@ static bool is_older_than_remembered(const struct la_connection *c, struct syn_s
 }
 
 static void judge_refusal(const struct la_connection *c, struct syn_story *s) {
-    /* A forged SYN draws a challenge as well: the true client knows the ACK and says nothing, and no
-     * SYN follows. */
+    /* A forged SYN draws a challenge as well: the true client knows the ACK and says nothing, and
+     * no SYN follows. */
     if (!s->reset && s->attempts < 2)
         return;
     /* It answers for an attempt whose SYN-ACK the capture never saw. */
@@ -148,8 +147,8 @@ static void judge_refusal(const struct la_connection *c, struct syn_story *s) {
         s->held = LA_ST_SYN_RECV;
     }
     bool older = is_older_than_remembered(c, s);
-    /* A full socket challenges any SYN; only TIME-WAIT looks at the timestamp. Where the capture does not
-     * know what was held, the disclosed timestamp decides. */
+    /* A full socket challenges any SYN; only TIME-WAIT looks at the timestamp. Where the capture
+     * does not know what was held, the disclosed timestamp decides. */
     bool decides = !s->held_known || s->held == LA_ST_TIME_WAIT;
     s->verdict = older && decides ? SYN_OLDER_TIMESTAMP : SYN_RECYCLED;
     bool disclosed = s->answer->options & LA_HAS_TIMESTAMPS;
@@ -159,8 +158,8 @@ static void judge_refusal(const struct la_connection *c, struct syn_story *s) {
         s->observed = c->previous != NULL && s->reset != NULL && s->held_known;
 }
 
-/* A host that answers a SYN over TIME-WAIT with silence (RFC 6191 taken literally): told from loss only
- * next to the server, and from a full queue only by its end. */
+/* A host that answers a SYN over TIME-WAIT with silence (RFC 6191 taken literally): told from loss
+ * only next to the server, and from a full queue only by its end. */
 static void judge_silence(const struct la_connection *c, struct syn_story *s) {
     bool per_connection = s->held_known && s->held == LA_ST_TIME_WAIT &&
                           c->profile[LA_SERVER]->time_wait_knows_timestamps;
@@ -171,8 +170,8 @@ static void judge_silence(const struct la_connection *c, struct syn_story *s) {
     s->refusal = REFUSED_BY_SILENCE;
 }
 
-/* tcp_tw_recycle: silence for a SYN older than what the server may remember of its host, while a newer
- * one of the same host is answered. */
+/* tcp_tw_recycle: silence for a SYN older than what the server may remember of its host, while a
+ * newer one of the same host is answered. */
 static void judge_host(const struct la_connection *c, struct syn_story *s) {
     const struct la_recycle *r = c->recycle;
     if (!r || r->refuted || s->attempts < 2 || s->answer)
@@ -219,7 +218,8 @@ int64_t syn_story_delay_ns(const struct syn_story *story) {
     return story->syn_ack ? story->syn_ack->time_ns - story->syn->time_ns : -1;
 }
 
-void syn_story_show(struct la_finding *f, const struct la_connection *c, const struct syn_story *story) {
+void syn_story_show(struct la_finding *f, const struct la_connection *c,
+                    const struct syn_story *story) {
     static const char *const answers[] = {
         [REFUSED_BY_ACK] = "ACK of the old connection",
         [REFUSED_BY_FIN] = "FIN of the old connection",

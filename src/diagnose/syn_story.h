@@ -1,6 +1,6 @@
 /* How a SYN over a held 4-tuple is read: one verdict, from which recycled-port-rst,
- * timestamp-rejected-syn and time-wait-reuse each take what is theirs, so that a SYN is exactly one of
- * them. Internal to this room. */
+ * timestamp-rejected-syn and time-wait-reuse each take what is theirs, so that a SYN is exactly one
+ * of them. Internal to this room. */
 #ifndef LA_DIAGNOSE_SYN_STORY_H
 #define LA_DIAGNOSE_SYN_STORY_H
 
@@ -8,14 +8,20 @@
 
 enum syn_verdict {
     SYN_NOTHING,
-    SYN_RECYCLED,          /* recycled-port-rst */
-    SYN_OLDER_TIMESTAMP,   /* timestamp-rejected-syn, per-connection */
-    SYN_OLDER_THAN_HOST,   /* timestamp-rejected-syn, per-host */
-    SYN_TIME_WAIT_REUSED,  /* time-wait-reuse */
+    SYN_RECYCLED,         /* recycled-port-rst */
+    SYN_OLDER_TIMESTAMP,  /* timestamp-rejected-syn, per-connection */
+    SYN_OLDER_THAN_HOST,  /* timestamp-rejected-syn, per-host */
+    SYN_TIME_WAIT_REUSED, /* time-wait-reuse */
 };
 
 /* How a SYN was refused. */
-enum syn_refusal { REFUSED_NOT, REFUSED_BY_ACK, REFUSED_BY_FIN, REFUSED_BY_RST, REFUSED_BY_SILENCE };
+enum syn_refusal {
+    REFUSED_NOT,
+    REFUSED_BY_ACK,
+    REFUSED_BY_FIN,
+    REFUSED_BY_RST,
+    REFUSED_BY_SILENCE
+};
 
 struct syn_story {
     enum syn_verdict verdict;
@@ -27,15 +33,15 @@ struct syn_story {
     const struct la_observation *syn_ack; /* the one that accepted it at last */
     int attempts;                         /* SYNs sent until it was accepted, or at all */
     bool held_known;
-    enum la_state held;                   /* what the server still held when the SYN came */
-    bool server_unseen;                   /* it said nothing in the old incarnation */
+    enum la_state held; /* what the server still held when the SYN came */
+    bool server_unseen; /* it said nothing in the old incarnation */
     bool held_since_known;
-    int64_t held_since_ns;                /* when TIME-WAIT began that was taken over */
-    unsigned reused_by;                   /* LA_CLIENT or LA_SERVER: whose TIME-WAIT was taken over */
-    bool isn_step_known, isn_step;        /* new ISN = old SND.NXT + 65537: Linux, out of TIME-WAIT */
+    int64_t held_since_ns;         /* when TIME-WAIT began that was taken over */
+    unsigned reused_by;            /* LA_CLIENT or LA_SERVER: whose TIME-WAIT was taken over */
+    bool isn_step_known, isn_step; /* new ISN = old SND.NXT + 65537: Linux, out of TIME-WAIT */
     bool remembered_known;
-    uint32_t remembered_tsval;            /* what the server remembered, as far as disclosed or seen */
-    bool gave_up;                         /* no SYN came any more although one was due */
+    uint32_t remembered_tsval; /* what the server remembered, as far as disclosed or seen */
+    bool gave_up;              /* no SYN came any more although one was due */
 };
 
 void syn_story_read(const struct la_connection *c, struct syn_story *story);
@@ -44,7 +50,8 @@ void syn_story_read(const struct la_connection *c, struct syn_story *story);
 bool syn_changed_hands(const struct la_connection *c);
 
 /* Evidence, and the details that the refusals share: recovered, recovered_after. */
-void syn_story_show(struct la_finding *f, const struct la_connection *c, const struct syn_story *story);
+void syn_story_show(struct la_finding *f, const struct la_connection *c,
+                    const struct syn_story *story);
 void syn_story_details(struct la_finding *f, const struct syn_story *story);
 /* From the first SYN to the SYN-ACK; -1 when there was none. */
 int64_t syn_story_delay_ns(const struct syn_story *story);

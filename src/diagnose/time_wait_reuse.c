@@ -6,11 +6,13 @@ static const char *const sides[] = {"client", "server", NULL};
 
 static const struct la_detail_spec details[] = {
     {"side", LA_DETAIL_WORD, false, sides,
-     "whose TIME-WAIT: the client's (tcp_tw_reuse, or bind and connect), or the server's (an acceptable "
+     "whose TIME-WAIT: the client's (tcp_tw_reuse, or bind and connect), or the server's (an "
+     "acceptable "
      "SYN)"},
     {"time_wait_age", LA_DETAIL_SECONDS, true, NULL, "how long TIME-WAIT had lasted"},
     {"isn_step", LA_DETAIL_BOOL, true, NULL,
-     "whether the new initial sequence number is the old SND.NXT + 65537, Linux's mark of such a reuse"},
+     "whether the new initial sequence number is the old SND.NXT + 65537, Linux's mark of such a "
+     "reuse"},
     {0},
 };
 
@@ -26,8 +28,9 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     f->confidence = s.observed ? LA_OBSERVED : LA_INFERRED;
     int64_t age = s.syn->time_ns - s.held_since_ns;
     const char *owner = endpoint_text(f, &c->side[side]);
-    f->summary = finding_text(f, "a TIME_WAIT of %s, %s old, was taken over by a new connection, as it may be",
-                              owner, seconds_text(f, age > 0 ? age : 0));
+    f->summary = finding_text(
+        f, "a TIME_WAIT of %s, %s old, was taken over by a new connection, as it may be", owner,
+        seconds_text(f, age > 0 ? age : 0));
     finding_blame(f, LA_ROLE_KERNEL, &c->side[side].addr,
                   side == LA_CLIENT ? "tcp_tw_reuse, or bind() and connect() with timestamps"
                                     : "an acceptable SYN reopens a TIME_WAIT");

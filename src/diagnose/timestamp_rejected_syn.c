@@ -1,6 +1,6 @@
 /* timestamp-rejected-syn: a SYN was refused because its TSval was older than one that the peer
- * remembered, of the same 4-tuple in TIME-WAIT (RFC 7323, 5.3; RFC 6191) or, with tcp_tw_recycle, of the
- * same host. */
+ * remembered, of the same 4-tuple in TIME-WAIT (RFC 7323, 5.3; RFC 6191) or, with tcp_tw_recycle,
+ * of the same host. */
 #include "diagnose/syn_story.h"
 
 #include "decode/segment.h"
@@ -18,16 +18,17 @@ static const struct la_detail_spec details[] = {
     {0},
 };
 
-static void summarize(struct la_finding *f, const struct la_connection *c, const struct syn_story *s,
-                      bool per_host) {
+static void summarize(struct la_finding *f, const struct la_connection *c,
+                      const struct syn_story *s, bool per_host) {
     const char *client = endpoint_text(f, &c->side[LA_CLIENT]);
     const char *server = endpoint_text(f, &c->side[LA_SERVER]);
     const char *outcome =
         s->syn_ack ? finding_text(f, "connected %s late", seconds_text(f, syn_story_delay_ns(s)))
                    : "no SYN got through";
-    f->summary = finding_text(f, "%s %s a SYN of %s: its TSval %u is older than the %u that it remembers of %s; %s",
-                              server, per_host ? "ignored" : "refused", client, s->syn->tsval,
-                              s->remembered_tsval, per_host ? "that host" : "that connection", outcome);
+    f->summary = finding_text(
+        f, "%s %s a SYN of %s: its TSval %u is older than the %u that it remembers of %s; %s",
+        server, per_host ? "ignored" : "refused", client, s->syn->tsval, s->remembered_tsval,
+        per_host ? "that host" : "that connection", outcome);
 }
 
 static void show_host_evidence(struct la_finding *f, const struct la_connection *c) {
@@ -60,9 +61,10 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     if (per_host)
         finding_blame(f, LA_ROLE_KERNEL, &c->side[LA_SERVER].addr, "net.ipv4.tcp_tw_recycle=1");
     else
-        finding_blame(f, LA_ROLE_PEER, &c->side[LA_CLIENT].addr,
-                      "its timestamps went back: another host behind the address, a reboot, or a load "
-                      "balancer that passes its clients' timestamps on");
+        finding_blame(
+            f, LA_ROLE_PEER, &c->side[LA_CLIENT].addr,
+            "its timestamps went back: another host behind the address, a reboot, or a load "
+            "balancer that passes its clients' timestamps on");
     syn_story_show(f, c, &s);
     if (per_host)
         show_host_evidence(f, c);

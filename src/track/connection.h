@@ -33,7 +33,7 @@ enum la_class {
     LA_CLASS_HANDSHAKE_ACK, /* the first segment that acknowledges a SYN-ACK */
     LA_CLASS_FIN,           /* a FIN not seen before, with or without data */
     LA_CLASS_FIN_AGAIN,
-    LA_CLASS_ACK_OF_FIN,       /* the first segment that covers the peer's FIN (a FIN may do so too) */
+    LA_CLASS_ACK_OF_FIN, /* the first segment that covers the peer's FIN (a FIN may do so too) */
     LA_CLASS_ACK_OF_FIN_AGAIN, /* another one that tells nothing else new */
     LA_CLASS_RST,
     LA_CLASS_DATA,          /* new data where that says something: after a FIN, or in a connection
@@ -43,7 +43,8 @@ enum la_class {
     LA_CLASS_KEEPALIVE,
     LA_CLASS_WINDOW_PROBE,
     LA_CLASS_OLD,     /* of the incarnation before this one, after this one began */
-    LA_CLASS_OUTSIDE, /* outside of every window: a challenge ACK to a SYN, forged, or lost history */
+    LA_CLASS_OUTSIDE, /* outside of every window: a challenge ACK to a SYN, forged, or lost history
+                       */
     LA_CLASS_ACK,     /* anything else worth keeping: context of a reset */
     LA_CLASS_COUNT,
 };
@@ -78,12 +79,12 @@ struct la_observation {
 
 /* One entry of a history. */
 struct la_change {
-    int64_t time_ns;  /* when it happened at the host, not when it was seen here */
-    uint64_t frame;   /* 0: a timer, or the mere passing of time */
+    int64_t time_ns; /* when it happened at the host, not when it was seen here */
+    uint64_t frame;  /* 0: a timer, or the mere passing of time */
     uint16_t input;
-    uint8_t state;    /* enum la_state */
-    uint8_t event;    /* enum la_event; for the first entry of one joined in the middle LA_EV_COUNT */
-    bool certain;     /* every reading that the packets allow gives this state until the next entry */
+    uint8_t state; /* enum la_state */
+    uint8_t event; /* enum la_event; for the first entry of one joined in the middle LA_EV_COUNT */
+    bool certain;  /* every reading that the packets allow gives this state until the next entry */
 };
 
 enum la_reset_form {
@@ -124,16 +125,22 @@ enum la_opening {
 };
 
 enum la_ending {
-    LA_ENDING_FIN,         /* both FINs, both acknowledged */
-    LA_ENDING_FIN_UNACKED, /* both FINs, and at least one never acknowledged */
-    LA_ENDING_HALF_CLOSED, /* one side's FIN only */
-    LA_ENDING_RESET,       /* a RST ended it before both FINs were through */
-    LA_ENDING_OPEN,        /* opened, and no end in the capture */
+    LA_ENDING_FIN,          /* both FINs, both acknowledged */
+    LA_ENDING_FIN_UNACKED,  /* both FINs, and at least one never acknowledged */
+    LA_ENDING_HALF_CLOSED,  /* one side's FIN only */
+    LA_ENDING_RESET,        /* a RST ended it before both FINs were through */
+    LA_ENDING_OPEN,         /* opened, and no end in the capture */
     LA_ENDING_NEVER_OPENED, /* refused, unanswered, or never completed */
     LA_ENDING_COUNT,
 };
 
-enum la_closer { LA_CLOSER_CLIENT, LA_CLOSER_SERVER, LA_CLOSER_BOTH, LA_CLOSER_NONE, LA_CLOSER_COUNT };
+enum la_closer {
+    LA_CLOSER_CLIENT,
+    LA_CLOSER_SERVER,
+    LA_CLOSER_BOTH,
+    LA_CLOSER_NONE,
+    LA_CLOSER_COUNT
+};
 
 enum la_vantage_kind {
     LA_VANTAGE_UNKNOWN, /* no handshake to measure, or a path too short to tell */
@@ -162,28 +169,28 @@ struct la_endpoint {
     uint64_t data_bytes;     /* payload sent, each sequence number once */
     uint64_t retransmitted_segments, retransmitted_bytes;
     uint64_t duplicate_acks, zero_windows;
-    uint32_t syn, fin, rst;  /* segments with that flag */
+    uint32_t syn, fin, rst;            /* segments with that flag */
     int64_t rtt_min_ns, rtt_median_ns; /* capture point to this end and back; -1: unknown */
-    uint16_t mss;            /* as announced; 0: not seen */
-    uint8_t ttl;             /* of its first packet */
-    int window_scale;        /* as announced; -1: not seen or not offered */
+    uint16_t mss;                      /* as announced; 0: not seen */
+    uint8_t ttl;                       /* of its first packet */
+    int window_scale;                  /* as announced; -1: not seen or not offered */
     bool timestamps_used;
-    double timestamp_hz;     /* 0: unknown */
-    bool sack;               /* SACK permitted was offered; false also when the SYN was not seen */
+    double timestamp_hz; /* 0: unknown */
+    bool sack;           /* SACK permitted was offered; false also when the SYN was not seen */
 
     /* Sequence space, host order; what the log alone does not tell. */
-    bool seen;               /* sent anything at all */
+    bool seen; /* sent anything at all */
     bool isn_known, fin_seen, acked_known;
-    bool fin_unseen;         /* its FIN was acknowledged but never captured: fin_seen is set as well */
-    bool fin_acked;          /* the peer acknowledged its FIN */
-    bool syn_sent;           /* sent a SYN without ACK */
-    uint32_t isn, next;      /* next: end of the highest segment sent */
-    uint32_t fin_end;        /* sequence number after its FIN, when fin_seen */
-    uint32_t acked;          /* highest acknowledgement that this end sent */
-    uint32_t window;         /* last advertised by this end, bytes */
-    uint32_t tsval;          /* newest TSval that this end sent */
-    int64_t last_ns;         /* time of its last packet */
-    int64_t last_data_ns;    /* of its last new data; LA_TIME_NONE: none */
+    bool fin_unseen;      /* its FIN was acknowledged but never captured: fin_seen is set as well */
+    bool fin_acked;       /* the peer acknowledged its FIN */
+    bool syn_sent;        /* sent a SYN without ACK */
+    uint32_t isn, next;   /* next: end of the highest segment sent */
+    uint32_t fin_end;     /* sequence number after its FIN, when fin_seen */
+    uint32_t acked;       /* highest acknowledgement that this end sent */
+    uint32_t window;      /* last advertised by this end, bytes */
+    uint32_t tsval;       /* newest TSval that this end sent */
+    int64_t last_ns;      /* time of its last packet */
+    int64_t last_data_ns; /* of its last new data; LA_TIME_NONE: none */
 };
 
 enum { LA_ZEEK_HISTORY = 40, LA_CONNECTION_INPUTS = 8, LA_CONNECTION_VLANS = 4 };
@@ -202,8 +209,8 @@ struct la_recycle {
 struct la_connection {
     struct la_endpoint side[2]; /* LA_CLIENT, LA_SERVER */
     bool initiator_known;
-    uint32_t incarnation;  /* from 1 */
-    int64_t opened_ns;     /* of its first SYN; LA_TIME_NONE when none was seen */
+    uint32_t incarnation; /* from 1 */
+    int64_t opened_ns;    /* of its first SYN; LA_TIME_NONE when none was seen */
     struct la_where first, last;
     enum la_opening opening;
     enum la_ending ending;
@@ -212,25 +219,25 @@ struct la_connection {
     char zeek_history[LA_ZEEK_HISTORY];
     const struct la_reset *resets;
     size_t reset_count;
-    uint64_t gaps;         /* holes that the peer acknowledged: the capture missed packets here */
-    uint64_t duplicates;   /* packets left out as copies of others */
+    uint64_t gaps;       /* holes that the peer acknowledged: the capture missed packets here */
+    uint64_t duplicates; /* packets left out as copies of others */
     uint16_t vlans[LA_CONNECTION_VLANS]; /* identifiers met, ascending, 0-terminated unless full */
-    uint16_t tunnels;      /* LA_TUNNEL_... */
+    uint16_t tunnels;                    /* LA_TUNNEL_... */
     uint16_t inputs[LA_CONNECTION_INPUTS]; /* inputs that hold its packets, ascending */
     size_t input_count;
     const struct la_recycle *recycle; /* NULL: the SYN was not older than anything remembered */
-    uint64_t log_dropped;  /* observations that did not fit into its log */
-    bool evicted;          /* given up under the memory limit */
+    uint64_t log_dropped;             /* observations that did not fit into its log */
+    bool evicted;                     /* given up under the memory limit */
     struct la_vantage vantage;
 
     const struct la_observation *log; /* in capture order */
     size_t log_count;
 
-    int64_t capture_end_ns;            /* time of the last packet of the whole capture */
+    int64_t capture_end_ns;              /* time of the last packet of the whole capture */
     const struct la_profile *profile[2]; /* assumed of each end */
 
-    /* The incarnation before and after this one, NULL when the capture has none in reach. Settled as
-     * well, but of their own neighbours only this one is filled in. */
+    /* The incarnation before and after this one, NULL when the capture has none in reach. Settled
+     * as well, but of their own neighbours only this one is filled in. */
     const struct la_connection *previous, *next;
     uint64_t findings; /* set of diagnosis kinds found, 1 << enum la_kind; filled by diagnose */
 };

@@ -154,7 +154,8 @@ static void read_re_ack(const struct la_connection *c, unsigned side, struct la_
         return;
     int64_t least = c->vantage.turnaround_ns[!side];
     int64_t took = c->log[s->re_ack].time_ns - c->log[s->repeat].time_ns;
-    bool retransmitted = c->log[s->re_ack].flags & LA_FIN; /* sent by a timer, not drawn by anything */
+    bool retransmitted =
+        c->log[s->re_ack].flags & LA_FIN; /* sent by a timer, not drawn by anything */
     if (!s->acked_before_repeat && !retransmitted && least > 2 * JITTER_NS && took < least / 10 * 9)
         s->crossed = true;
     size_t later = 1;
@@ -165,12 +166,11 @@ static void read_re_ack(const struct la_connection *c, unsigned side, struct la_
     s->echo = la_read_echo(c, s->re_ack, s->copies[later - 1], s->copies[later]);
 }
 
-/* The repeat carries data that nothing had acknowledged: it is the data that was sent again, and the FIN
- * rides along. */
+/* The repeat carries data that nothing had acknowledged: it is the data that was sent again, and
+ * the FIN rides along. */
 static bool data_waits(const struct la_connection *c, const struct la_fin_story *s) {
     return c->log[s->repeat].payload > 0 && !s->acked_before_repeat && !s->crossed &&
-           s->echo != LA_ECHO_EARLIER_ARRIVED &&
-           (s->ack_count == 0 || s->acks[0] > s->repeat);
+           s->echo != LA_ECHO_EARLIER_ARRIVED && (s->ack_count == 0 || s->acks[0] > s->repeat);
 }
 
 bool la_fin_story(const struct la_connection *c, unsigned side, struct la_fin_story *story) {

@@ -1,6 +1,6 @@
 /* What became of one side's FIN: its copies, their acknowledgements, and what the stacks' own marks
- * (TSecr, D-SACK, a trailing RST) say of them. Read from a settled connection; shared by the arrivals
- * and by the diagnoses. */
+ * (TSecr, D-SACK, a trailing RST) say of them. Read from a settled connection; shared by the
+ * arrivals and by the diagnoses. */
 #ifndef LA_TRACK_FIN_STORY_H
 #define LA_TRACK_FIN_STORY_H
 
@@ -9,8 +9,8 @@
 /* What an acknowledgement says of an earlier copy than the last one that can have drawn it. */
 enum la_echo { LA_ECHO_NOTHING, LA_ECHO_EARLIER_ARRIVED, LA_ECHO_EARLIER_LOST };
 
-/* `ack`, `earlier` and `later` are indices of the log; the acknowledgement comes from the receiver of
- * the two copies. */
+/* `ack`, `earlier` and `later` are indices of the log; the acknowledgement comes from the receiver
+ * of the two copies. */
 enum la_echo la_read_echo(const struct la_connection *c, size_t ack, size_t earlier, size_t later);
 
 /* True when the acknowledgement at `ack` of everything up to `end` reached `side` late, not never:
@@ -25,21 +25,22 @@ enum { LA_STORY_COPIES = 24 };
 struct la_fin_story {
     size_t copies[LA_STORY_COPIES]; /* the first ones; at least one RTO apart from the one before */
     size_t copy_count;              /* of these */
-    size_t copies_seen;             /* of all, those that came too soon to be timed out ones included */
-    size_t acks[LA_STORY_COPIES];   /* what the peer sent that covers the FIN */
+    size_t copies_seen; /* of all, those that came too soon to be timed out ones included */
+    size_t acks[LA_STORY_COPIES]; /* what the peer sent that covers the FIN */
     size_t ack_count;
-    bool second;      /* it was sent by the passive closer, or crossed the peer's: what acknowledges it is
-                         the final ACK */
-    size_t repeat;    /* the first copy sent although an ACK should have arrived, or, without an ACK
-                         before it, the second copy */
+    bool second;   /* it was sent by the passive closer, or crossed the peer's: what acknowledges it
+                      is   the final ACK */
+    size_t repeat; /* the first copy sent although an ACK should have arrived, or, without an ACK
+                      before it, the second copy */
     bool acked_before_repeat; /* acks[0] should have arrived before `repeat` was sent */
-    bool crossed;     /* acks[0] was under way when `repeat` was sent */
-    size_t re_ack;    /* the first ACK from the peer after `repeat` */
-    enum la_echo echo; /* what re_ack says of the copies before the last one that it can answer */
+    bool crossed;             /* acks[0] was under way when `repeat` was sent */
+    size_t re_ack;            /* the first ACK from the peer after `repeat` */
+    enum la_echo echo;  /* what re_ack says of the copies before the last one that it can answer */
     bool re_ack_prompt; /* it came as soon after that copy as the peer answers anything */
-    size_t peer_reset; /* the peer's RST that answers a copy */
-    size_t own_reset;  /* the RST with which this side answers a second ACK: the first was late */
-    bool data_is_cause; /* the repeat carries data that was still unacknowledged, and is that data's */
+    size_t peer_reset;  /* the peer's RST that answers a copy */
+    size_t own_reset;   /* the RST with which this side answers a second ACK: the first was late */
+    bool data_is_cause; /* the repeat carries data that was still unacknowledged, and is that data's
+                         */
 };
 
 /* False when `side` sent no FIN, or only one. */

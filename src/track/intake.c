@@ -455,12 +455,19 @@ void live_take_in(struct live *live, const struct intake *in) {
     me->last_payload = s->payload;
 }
 
+struct extra *live_extra(struct live *live, struct la_pool *pool) {
+    if (!live->extra) {
+        live->extra = la_pool_take(pool, sizeof *live->extra);
+        if (live->extra)
+            memset(live->extra, 0, sizeof *live->extra);
+    }
+    return live->extra;
+}
+
 void live_release(struct live *live, struct la_pool *pool) {
     la_log_release(&live->log, pool);
     la_pool_give(pool, live->flow, sizeof *live->flow);
-    la_pool_give(pool, live->points, sizeof *live->points);
-    la_pool_give(pool, live->recycle, sizeof *live->recycle);
+    la_pool_give(pool, live->extra, sizeof *live->extra);
     live->flow = NULL;
-    live->points = NULL;
-    live->recycle = NULL;
+    live->extra = NULL;
 }

@@ -13,24 +13,28 @@ enum { LA_NO_LIVE = 0 }; /* index 0 is never used: zero means none */
 
 /* What is known of one direction. */
 enum {
-    SIDE_SEEN = 1 << 0,        /* sent something: base_seq, next are its own */
-    SIDE_BASED = 1 << 1,       /* base_seq, base_tsval are set (perhaps from the peer's numbers) */
-    SIDE_ISN = 1 << 2,         /* base_seq is its initial sequence number, from its SYN */
-    SIDE_ACKED = 1 << 3,       /* acked is set */
-    SIDE_ACKED_SYN = 1 << 4,   /* acknowledged the peer's SYN */
-    SIDE_FIN = 1 << 5,         /* fin_end is set */
-    SIDE_FIN_ACKED = 1 << 6,   /* the peer acknowledged its FIN */
-    SIDE_SCALE = 1 << 7,       /* offered window scaling */
-    SIDE_TIMESTAMPS = 1 << 8,  /* used timestamps */
-    SIDE_SACK = 1 << 9,        /* offered SACK */
+    SIDE_SEEN = 1 << 0,       /* sent something: base_seq, next are its own */
+    SIDE_BASED = 1 << 1,      /* base_seq, base_tsval are set (perhaps from the peer's numbers) */
+    SIDE_ISN = 1 << 2,        /* base_seq is its initial sequence number, from its SYN */
+    SIDE_ACKED = 1 << 3,      /* acked is set */
+    SIDE_ACKED_SYN = 1 << 4,  /* acknowledged the peer's SYN */
+    SIDE_FIN = 1 << 5,        /* fin_end is set */
+    SIDE_FIN_ACKED = 1 << 6,  /* the peer acknowledged its FIN */
+    SIDE_SCALE = 1 << 7,      /* offered window scaling */
+    SIDE_TIMESTAMPS = 1 << 8, /* used timestamps */
+    SIDE_SACK = 1 << 9,       /* offered SACK */
     SIDE_RST = 1 << 10,
-    SIDE_DATA_LOGGED = 1 << 11,      /* its first data in a connection joined in the middle */
+    SIDE_DATA_LOGGED = 1 << 11,       /* its first data in a connection joined in the middle */
     SIDE_HALF_CLOSE_LOGGED = 1 << 12, /* its first data after the peer's FIN */
-    SIDE_LAST_LOGGED = 1 << 13, /* its last segment is in the log */
-    SIDE_SYN_SENT = 1 << 14,   /* sent a SYN without ACK */
+    SIDE_LAST_LOGGED = 1 << 13,       /* its last segment is in the log */
+    SIDE_SYN_SENT = 1 << 14,          /* sent a SYN without ACK */
 };
 
+/* Fields in the order of their sizes: there are two of these for every connection remembered. */
 struct live_side {
+    uint64_t bytes;
+    int64_t last_ns;
+    uint64_t last_frame;
     uint32_t base_seq, base_tsval; /* what the log counts from */
     uint32_t next;                 /* end of the highest segment sent */
     uint32_t acked;                /* highest acknowledgement that it sent */
@@ -40,9 +44,6 @@ struct live_side {
     uint32_t fingerprints[2];      /* of its last two segments, to know a copy by */
     uint32_t last_payload;
     uint32_t packets;
-    uint64_t bytes;
-    int64_t last_ns;
-    uint64_t last_frame;
     uint16_t flags;
     uint16_t mss;
     uint16_t syn, fin, rst; /* segments with that flag; saturate */
@@ -56,13 +57,14 @@ struct flow_side {
     uint64_t data_bytes, retransmitted_bytes;
     uint64_t retransmitted_segments, duplicate_acks, zero_windows;
     int64_t last_data_ns;
-    int64_t timed_ns;   /* a segment whose ACK is waited for; LA_TIME_NONE: none */
+    int64_t timed_ns; /* a segment whose ACK is waited for; LA_TIME_NONE: none */
     uint32_t timed_end;
     uint8_t hole_count;
     uint8_t sample_count;
-    uint16_t sample_stride_log2; /* every 2^n-th turnaround was kept, so that all of the life counts */
+    uint16_t
+        sample_stride_log2; /* every 2^n-th turnaround was kept, so that all of the life counts */
     uint32_t sample_seen;
-    uint32_t gaps; /* acknowledged holes that had to be forgotten */
+    uint32_t gaps;               /* acknowledged holes that had to be forgotten */
     float samples[FLOW_SAMPLES]; /* seconds from here to this side and back */
     float sample_min;            /* valid when sample_seen > 0 */
     struct {
@@ -71,45 +73,45 @@ struct flow_side {
     } holes[FLOW_HOLES]; /* sequence space that passed unseen */
 };
 
-enum { FLOW_POINTS = 4, FLOW_VLANS = 4 };
+enum { FLOW_POINTS = 4 };
 
 struct flow {
     struct flow_side side[2];
 };
 
-/* For connections seen at more than one place, or in more than one file. */
-struct points {
+/* What few connections need: those seen at more than one place, in more than one file, with several
+ * VLAN tags, or suspected of a refused timestamp. */
+struct extra {
     uint32_t ignored[FLOW_POINTS]; /* observation points whose packets are copies */
-    uint8_t ignored_count;
-    uint8_t input_count;
+    uint8_t ignored_count, input_count, vlan_count;
+    bool suspect; /* recycle holds something */
     uint16_t inputs[LA_CONNECTION_INPUTS];
-    uint8_t vlan_count;
     uint16_t vlans[LA_CONNECTION_VLANS];
+    struct la_recycle recycle;
 };
 
 enum {
-    LIVE_V6 = 1 << 0,       /* hosts are indices of the address table */
+    LIVE_V6 = 1 << 0, /* hosts are indices of the address table */
     LIVE_IN_WHEEL = 1 << 1,
-    LIVE_SETTLED = 1 << 2,  /* already handed on; kept as its successor's past */
+    LIVE_SETTLED = 1 << 2, /* already handed on; kept as its successor's past */
     LIVE_EVICTED = 1 << 3,
 };
 
 enum { LIVE_HISTORY = 14 };
 
 struct live {
-    uint32_t host[2]; /* IPv4 addresses in host order, or indices of the tracker's address table */
-    uint16_t port[2];
-    uint32_t self;                  /* its index */
-    uint32_t hash_next, wheel_next, wheel_previous; /* indices; LA_NO_LIVE ends */
-    uint32_t older, newer;          /* incarnations of the same 4-tuple */
     int64_t expire_ns; /* when nothing more can happen to it; LA_TIME_NONE: not closed yet */
     int64_t first_ns;
     uint64_t first_frame;
     struct la_log log;
-    struct flow *flow;
-    struct points *points;
-    struct la_recycle *recycle;
-    uint32_t point;       /* input << 16 | interface that is being followed */
+    struct flow *flow;   /* NULL: bare */
+    struct extra *extra; /* NULL: nothing out of the ordinary */
+    uint32_t host[2]; /* IPv4 addresses in host order, or indices of the tracker's address table */
+    uint16_t port[2];
+    uint32_t self;                       /* its index */
+    uint32_t wheel_next, wheel_previous; /* indices; LA_NO_LIVE ends */
+    uint32_t older, newer;               /* incarnations of the same 4-tuple */
+    uint32_t point;                      /* input << 16 | interface that is being followed */
     uint16_t first_input;
     uint16_t incarnation; /* saturates */
     uint16_t duplicates;
@@ -139,6 +141,9 @@ struct intake {
     bool newest;
 };
 void live_take_in(struct live *live, const struct intake *intake);
+
+/* The record's extra, made when there is none; NULL when out of memory. */
+struct extra *live_extra(struct live *live, struct la_pool *pool);
 
 /* Frees what hangs on the record. */
 void live_release(struct live *live, struct la_pool *pool);

@@ -1,19 +1,34 @@
 #include "track/log.h"
 
+#include "base/time.h"
 #include "decode/segment.h"
 
 #include <string.h>
 
-/* The third byte of an entry says which of the rarer fields follow. */
+/* First byte: what almost every entry needs. */
 enum {
-    BIT_EXACT = 1 << 0,
-    BIT_IN_WINDOW = 1 << 1,
-    BIT_TIMESTAMPS = 1 << 2,
-    BIT_SACK = 1 << 3,
-    BIT_INPUT = 1 << 4, /* another input than the base's */
-    BIT_WINDOW = 1 << 5,
-    BIT_IDENTITY = 1 << 6, /* TTL and IP ID */
-    BIT_OPTIONS = 1 << 7,  /* any option bit beside timestamps */
+    CLASS_MASK = 0x1f,
+    HEAD_SIDE_1 = 1 << 5,
+    HEAD_TIMESTAMPS = 1 << 6,
+    HEAD_RARE = 1 << 7, /* a third byte follows */
+};
+
+/* Second byte: the four TCP flags that matter to anybody downstream, and more. */
+enum {
+    KEPT_FLAGS = LA_FIN | LA_SYN | LA_RST | LA_ACK, /* 0x17 */
+    FLAG_PAYLOAD = 1 << 3,                          /* in the place of PSH */
+    FLAG_EXACT = 1 << 5,
+    FLAG_IN_WINDOW = 1 << 6,
+    FLAG_USEC = 1 << 7, /* the time is written in microseconds */
+};
+
+/* Third byte: the rarer fields. */
+enum {
+    RARE_SACK = 1 << 0,
+    RARE_INPUT = 1 << 1, /* another input than the base's */
+    RARE_WINDOW = 1 << 2,
+    RARE_IDENTITY = 1 << 3, /* TTL and IP ID */
+    RARE_OPTIONS = 1 << 4,  /* any option bit beside timestamps */
 };
 
 static uint8_t *put_unsigned(uint8_t *p, uint64_t value) {
@@ -49,37 +64,64 @@ static bool keeps_identity(const struct la_observation *entry) {
            entry->class == LA_CLASS_SYN_ACK || entry->class == LA_CLASS_OUTSIDE;
 }
 
-static uint8_t bits_of(const struct la_observation *entry, const struct la_log_base *base) {
-    unsigned bits = 0;
-    if (entry->exact)
-        bits |= BIT_EXACT;
-    if (entry->in_window)
-        bits |= BIT_IN_WINDOW;
-    if (entry->options & LA_HAS_TIMESTAMPS)
-        bits |= BIT_TIMESTAMPS;
+static uint8_t rare_of(const struct la_observation *entry, const struct la_log_base *base) {
+    unsigned rare = 0;
     if (entry->options & LA_HAS_SACK)
-        bits |= BIT_SACK;
+        rare |= RARE_SACK;
     if (entry->input != base->input)
-        bits |= BIT_INPUT;
+        rare |= RARE_INPUT;
     if (entry->window != 0 && entry->class == LA_CLASS_RST)
-        bits |= BIT_WINDOW;
+        rare |= RARE_WINDOW;
     if (keeps_identity(entry))
-        bits |= BIT_IDENTITY;
+        rare |= RARE_IDENTITY;
     if (entry->options & ~(unsigned)LA_HAS_TIMESTAMPS)
-        bits |= BIT_OPTIONS;
-    return (uint8_t)bits;
+        rare |= RARE_OPTIONS;
+    return (uint8_t)rare;
+}
+
+static uint8_t *put_head(uint8_t *p, const struct la_observation *entry, uint8_t rare, bool usec) {
+    unsigned head = entry->class & CLASS_MASK, flags = entry->flags & KEPT_FLAGS;
+    head |= entry->from ? HEAD_SIDE_1 : 0;
+    head |= entry->options & LA_HAS_TIMESTAMPS ? HEAD_TIMESTAMPS : 0;
+    head |= rare ? HEAD_RARE : 0;
+    flags |= entry->payload ? FLAG_PAYLOAD : 0;
+    flags |= entry->exact ? FLAG_EXACT : 0;
+    flags |= entry->in_window ? FLAG_IN_WINDOW : 0;
+    flags |= usec ? FLAG_USEC : 0;
+    *p++ = (uint8_t)head;
+    *p++ = (uint8_t)flags;
+    if (rare)
+        *p++ = rare;
+    return p;
+}
+
+static uint8_t *put_rare(uint8_t *p, const struct la_log_base *base,
+                         const struct la_observation *entry, uint8_t rare) {
+    unsigned to = !entry->from;
+    if (rare & RARE_SACK) {
+        p = put_signed(p, (int32_t)(entry->sack_from - base->seq[to]));
+        p = put_signed(p, (int32_t)(entry->sack_to - base->seq[to]));
+    }
+    if (rare & RARE_WINDOW)
+        p = put_unsigned(p, entry->window);
+    if (rare & RARE_IDENTITY) {
+        *p++ = entry->ttl;
+        p = put_unsigned(p, entry->ip_id);
+    }
+    if (rare & RARE_OPTIONS)
+        p = put_unsigned(p, entry->options);
+    return p;
 }
 
 static size_t encode(uint8_t *out, const struct la_log_base *base,
                      const struct la_observation *entry) {
     unsigned from = entry->from, to = !from;
-    uint8_t bits = bits_of(entry, base);
-    uint8_t *p = out;
-    *p++ = (uint8_t)(entry->class | from << 7);
-    *p++ = entry->flags;
-    *p++ = bits;
-    p = put_signed(p, entry->time_ns - base->time_ns);
-    if (bits & BIT_INPUT) {
+    uint8_t rare = rare_of(entry, base);
+    int64_t elapsed = entry->time_ns - base->time_ns;
+    bool usec = elapsed % LA_USEC == 0;
+    uint8_t *p = put_head(out, entry, rare, usec);
+    p = put_signed(p, usec ? elapsed / LA_USEC : elapsed);
+    if (rare & RARE_INPUT) {
         p = put_unsigned(p, entry->input);
         p = put_unsigned(p, entry->frame);
     } else {
@@ -88,25 +130,14 @@ static size_t encode(uint8_t *out, const struct la_log_base *base,
     p = put_signed(p, (int32_t)(entry->seq - base->seq[from]));
     if (entry->flags & LA_ACK)
         p = put_signed(p, (int32_t)(entry->ack - base->seq[to]));
-    p = put_unsigned(p, entry->payload);
-    if (bits & BIT_TIMESTAMPS) {
+    if (entry->payload)
+        p = put_unsigned(p, entry->payload);
+    if (entry->options & LA_HAS_TIMESTAMPS) {
         p = put_signed(p, (int32_t)(entry->tsval - base->tsval[from]));
         if (entry->flags & LA_ACK) /* without it TSecr means nothing (RFC 7323, 3.2) */
             p = put_signed(p, (int32_t)(entry->tsecr - base->tsval[to]));
     }
-    if (bits & BIT_SACK) {
-        p = put_signed(p, (int32_t)(entry->sack_from - base->seq[to]));
-        p = put_signed(p, (int32_t)(entry->sack_to - base->seq[to]));
-    }
-    if (bits & BIT_WINDOW)
-        p = put_unsigned(p, entry->window);
-    if (bits & BIT_IDENTITY) {
-        *p++ = entry->ttl;
-        p = put_unsigned(p, entry->ip_id);
-    }
-    if (bits & BIT_OPTIONS)
-        p = put_unsigned(p, entry->options);
-    return (size_t)(p - out);
+    return (size_t)(put_rare(p, base, entry, rare) - out);
 }
 
 static bool opens_or_closes(const struct la_observation *entry) {
@@ -114,12 +145,21 @@ static bool opens_or_closes(const struct la_observation *entry) {
            entry->class == LA_CLASS_ACK_OF_FIN;
 }
 
+/* The usual sizes at once, so that a log is moved once or twice in its life: a SYN and its answer;
+ * a whole bare connection; then twice as much each time. */
+static size_t room_for(size_t bytes) {
+    enum { ATTEMPT = 48, BARE = 104 };
+    if (bytes <= BARE)
+        return bytes <= ATTEMPT ? ATTEMPT : BARE;
+    return bytes + bytes / 2 < LA_LOG_MAX_BYTES ? bytes + bytes / 2 : LA_LOG_MAX_BYTES;
+}
+
 static bool make_room(struct la_log *log, struct la_pool *pool, size_t wanted, size_t most) {
     if (log->used + wanted > most)
         return false;
     if (log->used + wanted <= log->capacity)
         return true;
-    size_t size = la_pool_size(log->used + wanted);
+    size_t size = la_pool_size(room_for(log->used + wanted));
     uint8_t *bytes = la_pool_take(pool, size);
     if (!bytes)
         return false;
@@ -153,47 +193,38 @@ static uint32_t get_serial(const uint8_t **p, uint32_t base) {
     return base + (uint32_t)difference;
 }
 
-static const uint8_t *decode_place(const uint8_t *p, const struct la_log_base *base, uint8_t bits,
-                                   struct la_observation *entry) {
-    int64_t difference;
-    p = get_signed(p, &difference);
-    entry->time_ns = base->time_ns + difference;
-    if (bits & BIT_INPUT) {
+static const uint8_t *get_place(const uint8_t *p, const struct la_log_base *base, uint8_t rare,
+                                struct la_observation *entry) {
+    if (rare & RARE_INPUT) {
         uint64_t input;
         p = get_unsigned(p, &input);
         entry->input = (uint16_t)input;
         return get_unsigned(p, &entry->frame);
     }
+    int64_t difference;
     p = get_signed(p, &difference);
     entry->input = base->input;
     entry->frame = base->frame + (uint64_t)difference;
     return p;
 }
 
-static const uint8_t *decode_options(const uint8_t *p, const struct la_log_base *base, uint8_t bits,
-                                     struct la_observation *entry) {
-    unsigned from = entry->from, to = !from;
+static const uint8_t *get_rare(const uint8_t *p, const struct la_log_base *base, uint8_t rare,
+                               struct la_observation *entry) {
     uint64_t value;
-    if (bits & BIT_TIMESTAMPS) {
-        entry->options = LA_HAS_TIMESTAMPS;
-        entry->tsval = get_serial(&p, base->tsval[from]);
-        if (entry->flags & LA_ACK)
-            entry->tsecr = get_serial(&p, base->tsval[to]);
+    if (rare & RARE_SACK) {
+        entry->sack_from = get_serial(&p, base->seq[!entry->from]);
+        entry->sack_to = get_serial(&p, base->seq[!entry->from]);
     }
-    if (bits & BIT_SACK) {
-        entry->sack_from = get_serial(&p, base->seq[to]);
-        entry->sack_to = get_serial(&p, base->seq[to]);
-    }
-    if (bits & BIT_WINDOW) {
+    if (rare & RARE_WINDOW) {
         p = get_unsigned(p, &value);
         entry->window = (uint32_t)value;
     }
-    if (bits & BIT_IDENTITY) {
+    if (rare & RARE_IDENTITY) {
         entry->ttl = *p++;
         p = get_unsigned(p, &value);
         entry->ip_id = (uint16_t)value;
     }
-    if (bits & BIT_OPTIONS) {
+    if (rare & RARE_OPTIONS) {
         p = get_unsigned(p, &value);
         entry->options = (uint16_t)value;
     }
@@ -203,20 +234,31 @@ static const uint8_t *decode_options(const uint8_t *p, const struct la_log_base 
 static const uint8_t *decode(const uint8_t *p, const struct la_log_base *base,
                              struct la_observation *entry) {
     memset(entry, 0, sizeof *entry);
-    entry->class = *p & 0x7f;
-    entry->from = *p++ >> 7;
-    entry->flags = *p++;
-    uint8_t bits = *p++;
-    entry->exact = bits & BIT_EXACT;
-    entry->in_window = bits & BIT_IN_WINDOW;
-    p = decode_place(p, base, bits, entry);
+    uint8_t head = *p++, flags = *p++, rare = head & HEAD_RARE ? *p++ : 0;
+    entry->class = head & CLASS_MASK;
+    entry->from = (head & HEAD_SIDE_1) != 0;
+    entry->flags = flags & KEPT_FLAGS;
+    entry->exact = flags & FLAG_EXACT;
+    entry->in_window = flags & FLAG_IN_WINDOW;
+    int64_t elapsed;
+    p = get_signed(p, &elapsed);
+    entry->time_ns = base->time_ns + (flags & FLAG_USEC ? elapsed * LA_USEC : elapsed);
+    p = get_place(p, base, rare, entry);
     entry->seq = get_serial(&p, base->seq[entry->from]);
     if (entry->flags & LA_ACK)
         entry->ack = get_serial(&p, base->seq[!entry->from]);
-    uint64_t payload;
-    p = get_unsigned(p, &payload);
-    entry->payload = (uint32_t)payload;
-    return decode_options(p, base, bits, entry);
+    if (flags & FLAG_PAYLOAD) {
+        uint64_t payload;
+        p = get_unsigned(p, &payload);
+        entry->payload = (uint32_t)payload;
+    }
+    if (head & HEAD_TIMESTAMPS) {
+        entry->options = LA_HAS_TIMESTAMPS;
+        entry->tsval = get_serial(&p, base->tsval[entry->from]);
+        if (entry->flags & LA_ACK)
+            entry->tsecr = get_serial(&p, base->tsval[!entry->from]);
+    }
+    return get_rare(p, base, rare, entry);
 }
 
 void la_log_read(const struct la_log *log, const struct la_log_base *base,

@@ -29,8 +29,8 @@ struct la_log_base {
     uint32_t seq[2], tsval[2]; /* by side */
 };
 
-/* The last bytes are kept for what opens and closes: a day of keepalive probes must not push the FIN
- * out. */
+/* The last bytes are kept for what opens and closes: a day of keepalive probes must not push the
+ * FIN out. */
 enum { LA_LOG_MAX_BYTES = 8192, LA_LOG_MAX_COMMON = 4096, LA_LOG_MAX_ENTRY = 96 };
 
 /* False when the entry was dropped: the log is full, or memory is. */
@@ -38,7 +38,8 @@ bool la_log_append(struct la_log *log, const struct la_log_base *base, struct la
                    const struct la_observation *entry);
 
 /* Reads all entries into `out`, which has room for log->count of them. */
-void la_log_read(const struct la_log *log, const struct la_log_base *base, struct la_observation *out);
+void la_log_read(const struct la_log *log, const struct la_log_base *base,
+                 struct la_observation *out);
 
 void la_log_release(struct la_log *log, struct la_pool *pool);
 

@@ -48,6 +48,10 @@ size_t recycle_bytes(const struct recycle_table *recycle) {
     return recycle->capacity * sizeof *recycle->entries;
 }
 
+static struct la_recycle *suspicion_of(struct live *live) {
+    return live->extra && live->extra->suspect ? &live->extra->recycle : NULL;
+}
+
 static struct entry *slot_for(const struct recycle_table *recycle, const struct entry *want) {
     uint64_t word = (uint64_t)want->client << 32 | want->server;
     size_t slot = la_siphash(&recycle->hash_key, &word, 1) & (recycle->capacity - 1);
@@ -125,21 +129,21 @@ static void borrow_turnarounds(const struct recycle_event *event, uint32_t recor
 
 static void suspect(struct recycle_table *recycle, const struct recycle_event *event) {
     const struct la_segment *s = event->segment;
-    if (recycle->capacity == 0 || event->live->recycle)
+    if (recycle->capacity == 0 || suspicion_of(event->live))
         return;
     struct entry want = key_of(event->live, event->side);
     const struct entry *entry = slot_for(recycle, &want);
     if (!entry->used || entry->refuted || s->time_ns - entry->time_ns > STAMP_LIFE_NS ||
         seq_diff(entry->tsval, s->tsval) <= STAMP_SLACK)
         return;
-    struct la_recycle *suspicion = la_pool_take(event->pool, sizeof *suspicion);
-    if (!suspicion)
+    struct extra *extra = live_extra(event->live, event->pool);
+    if (!extra)
         return;
-    *suspicion = (struct la_recycle){
+    extra->suspect = true;
+    extra->recycle = (struct la_recycle){
         .stored = {.time_ns = entry->time_ns, .frame = entry->frame, .input = entry->input},
         .stored_tsval = entry->tsval};
-    borrow_turnarounds(event, entry->record, suspicion->turnaround_ns);
-    event->live->recycle = suspicion;
+    borrow_turnarounds(event, entry->record, extra->recycle.turnaround_ns);
     if (recycle->suspect_count < SUSPECTS)
         recycle->suspects[recycle->suspect_count++] = event->live->self;
 }
@@ -154,7 +158,7 @@ static void refute_waiting(struct recycle_table *recycle, const struct recycle_e
     for (size_t i = 0; i < recycle->suspect_count; i++) {
         struct live *waiting = table_at(event->table, recycle->suspects[i]);
         if (same_hosts(waiting, client_of(waiting), event->live, client))
-            waiting->recycle->refuted = true;
+            suspicion_of(waiting)->refuted = true;
     }
 }
 
@@ -179,8 +183,9 @@ static void answered(struct recycle_table *recycle, const struct recycle_event *
             recycle->suspects[i--] = recycle->suspects[--recycle->suspect_count];
             continue;
         }
-        struct la_recycle *suspicion = waiting->recycle;
-        if (event->live->side[client].syn > 1 || suspicion->answered.frame || !same_hosts(waiting, client_of(waiting), event->live, client) ||
+        struct la_recycle *suspicion = suspicion_of(waiting);
+        if (event->live->side[client].syn > 1 || suspicion->answered.frame ||
+            !same_hosts(waiting, client_of(waiting), event->live, client) ||
             seq_diff(suspicion->stored_tsval, tsval) > STAMP_SLACK)
             continue;
         suspicion->answered = (struct la_where){.time_ns = event->segment->time_ns,
@@ -194,14 +199,14 @@ void recycle_watch(struct recycle_table *recycle, const struct recycle_event *ev
     const struct la_segment *s = event->segment;
     const struct live_side *peer = &event->live->side[!event->side];
     if (event->class == LA_CLASS_SYN_ACK) {
-        if (event->live->recycle && event->live->side[!event->side].syn == 1)
+        if (suspicion_of(event->live) && event->live->side[!event->side].syn == 1)
             refute(recycle, event);
         answered(recycle, event);
         return;
     }
     if (!(s->options & LA_HAS_TIMESTAMPS))
         return;
-    if (event->class == LA_CLASS_SYN_AGAIN && !event->live->recycle)
+    if (event->class == LA_CLASS_SYN_AGAIN && !suspicion_of(event->live))
         refute_waiting(recycle, event, event->side); /* silence for newer timestamps as well */
     if (event->class == LA_CLASS_SYN)
         suspect(recycle, event);

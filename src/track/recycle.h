@@ -1,6 +1,6 @@
 /* What a server with tcp_tw_recycle would remember of each client host: the last timestamp of a
- * connection that the server closed first, for 60 s (Linux up to 4.11, tcp_v4_conn_request). Internal
- * to this room. */
+ * connection that the server closed first, for 60 s (Linux up to 4.11, tcp_v4_conn_request).
+ * Internal to this room. */
 #ifndef LA_TRACK_RECYCLE_H
 #define LA_TRACK_RECYCLE_H
 
@@ -23,8 +23,8 @@ struct recycle_event {
 };
 
 /* Looks at a segment that was just taken in: a client's FIN after its server's is remembered; a SYN
- * older than what is remembered becomes a suspect (live->recycle); another SYN of the same host that
- * is answered while it waits is noted with it. */
+ * older than what is remembered becomes a suspect (its extra says so); another SYN of the same host
+ * that is answered while it waits is noted with it. */
 void recycle_watch(struct recycle_table *recycle, const struct recycle_event *event);
 
 /* The record goes away. */

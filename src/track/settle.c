@@ -240,7 +240,7 @@ static void fill_endpoint(const struct view *view, const struct settle_context *
 }
 
 static void fill_places(const struct live *live, struct la_connection *c) {
-    const struct points *points = live->points;
+    const struct extra *points = live->extra;
     uint8_t input_count = 0, vlan_count = 0;
     if (points) {
         input_count = points->input_count;
@@ -313,7 +313,7 @@ bool view_fill(struct view *view, const struct settle_context *context, const st
     c->duplicates = live->duplicates;
     c->log_dropped = live->log.dropped;
     c->evicted = live->flags & LIVE_EVICTED;
-    c->recycle = live->recycle;
+    c->recycle = live->extra && live->extra->suspect ? &live->extra->recycle : NULL;
     c->log = view->log;
     c->log_count = live->log.count;
     c->capture_end_ns = context->end_ns;

@@ -14,8 +14,8 @@ struct view {
     struct la_change *changes[2];
     struct la_reset *resets;
     struct arrival_times *times; /* parallel to log */
-    size_t capacity;        /* of log, times and resets */
-    size_t change_capacity; /* of each of changes */
+    size_t capacity;             /* of log, times and resets */
+    size_t change_capacity;      /* of each of changes */
 };
 
 /* When an observed segment left its sender and reached its receiver, by their own clocks as far as
@@ -34,7 +34,8 @@ struct settle_context {
 bool view_fill(struct view *view, const struct settle_context *context, const struct live *live);
 void view_release(struct view *view);
 
-/* The shortest turnaround of each side (by number) of a record, as far as it shows; -1 where not. */
+/* The shortest turnaround of each side (by number) of a record, as far as it shows; -1 where not.
+ */
 void live_turnarounds(const struct live *live, int64_t out[2]);
 
 /* The steps, in this order, on a filled view whose neighbours are set. Each is a file. */
@@ -43,6 +44,5 @@ void settle_arrivals(struct view *view);  /* which segments arrived */
 void settle_histories(struct view *view); /* both ends through the state table */
 void settle_resets(struct view *view);    /* what drew each RST */
 void settle_words(struct view *view);     /* opening, ending, first closer, Zeek's words */
-
 
 #endif

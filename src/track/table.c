@@ -3,16 +3,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLAB = 1024, FIRST_BUCKETS = 1024, MAX_PAST = 1 << 20 };
+enum { SLAB = 1024, FIRST_SLOTS = 1024, MAX_PAST = 1 << 20 };
+
+/* Half of the hash stands beside the index: most other 4-tuples are told apart, and slots moved,
+ * without touching a record. */
+struct slot {
+    uint32_t index; /* LA_NO_LIVE: empty */
+    uint32_t tag;
+};
 
 struct table {
     struct la_hash_key hash_key;
     struct live **slabs; /* owned, each of SLAB records */
     size_t slab_count, slab_capacity;
     uint32_t top;       /* first index never used */
-    uint32_t free_list; /* through hash_next */
-    uint32_t *buckets;  /* owned: indices of newest incarnations */
-    size_t bucket_count, in_table, in_use;
+    uint32_t free_list; /* through wheel_next */
+    struct slot *slots; /* owned: the newest incarnation of each 4-tuple, by linear probing */
+    size_t slot_count, in_table, in_use;
 
     struct la_addr *addresses; /* owned: IPv6 addresses by index */
     uint32_t *address_buckets; /* owned: index + 1 */
@@ -28,9 +35,9 @@ struct table *table_new(void) {
         return NULL;
     table->hash_key = la_hash_key_random();
     table->top = 1;
-    table->bucket_count = FIRST_BUCKETS;
-    table->buckets = calloc(FIRST_BUCKETS, sizeof *table->buckets);
-    if (!table->buckets) {
+    table->slot_count = FIRST_SLOTS;
+    table->slots = calloc(FIRST_SLOTS, sizeof *table->slots);
+    if (!table->slots) {
         table_free(table);
         return NULL;
     }
@@ -43,7 +50,7 @@ void table_free(struct table *table) {
     for (size_t i = 0; i < table->slab_count; i++)
         free(table->slabs[i]);
     free(table->slabs);
-    free(table->buckets);
+    free(table->slots);
     free(table->addresses);
     free(table->address_buckets);
     free(table->past);
@@ -161,13 +168,38 @@ static bool is_tuple(const struct live *live, const struct key *key) {
            (live->flags & LIVE_V6) == (key->v6 ? LIVE_V6 : 0);
 }
 
+/* The slot's home is taken from the tag, so that it can be found again without the record. */
+static size_t home_of(const struct table *table, uint32_t tag) {
+    return tag & (table->slot_count - 1);
+}
+
+static uint32_t tag_of(uint64_t hash) {
+    return (uint32_t)(hash >> 32);
+}
+
+void table_prefetch_slot(const struct table *table, const struct key *key) {
+    __builtin_prefetch(&table->slots[home_of(table, tag_of(key->hash))]);
+}
+
+void table_prefetch_record(struct table *table, const struct key *key) {
+    uint32_t tag = tag_of(key->hash);
+    const struct slot *slot = &table->slots[home_of(table, tag)];
+    if (slot->index == LA_NO_LIVE || slot->tag != tag)
+        return;
+    const char *record = (const char *)table_at(table, slot->index);
+    for (size_t line = 0; line < sizeof(struct live); line += 64)
+        __builtin_prefetch(record + line, 1);
+}
+
 struct live *table_find(struct table *table, const struct key *key) {
-    uint32_t index = table->buckets[key->hash & (table->bucket_count - 1)];
-    while (index != LA_NO_LIVE) {
-        struct live *live = table_at(table, index);
+    uint32_t tag = tag_of(key->hash);
+    size_t mask = table->slot_count - 1;
+    for (size_t i = home_of(table, tag); table->slots[i].index != LA_NO_LIVE; i = (i + 1) & mask) {
+        if (table->slots[i].tag != tag)
+            continue;
+        struct live *live = table_at(table, table->slots[i].index);
         if (is_tuple(live, key))
             return live;
-        index = live->hash_next;
     }
     return NULL;
 }
@@ -176,26 +208,26 @@ static uint64_t hash_live(const struct table *table, const struct live *live) {
     return hash_tuple(table, live->host, live->port, (live->flags & LIVE_V6) != 0);
 }
 
-/* Growing the table is what it can do without: chains only get longer. */
-static void grow_buckets(struct table *table) {
-    size_t count = table->bucket_count * 2;
-    uint32_t *buckets = calloc(count, sizeof *buckets);
-    if (!buckets)
-        return;
-    for (size_t i = 0; i < table->bucket_count; i++) {
-        uint32_t index = table->buckets[i];
-        while (index != LA_NO_LIVE) {
-            struct live *live = table_at(table, index);
-            uint32_t next = live->hash_next;
-            uint32_t *bucket = &buckets[hash_live(table, live) & (count - 1)];
-            live->hash_next = *bucket;
-            *bucket = index;
-            index = next;
-        }
-    }
-    free(table->buckets);
-    table->buckets = buckets;
-    table->bucket_count = count;
+static void put_slot(struct table *table, struct slot slot) {
+    size_t mask = table->slot_count - 1, i = home_of(table, slot.tag);
+    while (table->slots[i].index != LA_NO_LIVE)
+        i = (i + 1) & mask;
+    table->slots[i] = slot;
+}
+
+static bool grow_slots(struct table *table) {
+    size_t old_count = table->slot_count;
+    struct slot *old = table->slots;
+    struct slot *slots = calloc(old_count * 2, sizeof *slots);
+    if (!slots)
+        return false;
+    table->slots = slots;
+    table->slot_count = old_count * 2;
+    for (size_t i = 0; i < old_count; i++)
+        if (old[i].index != LA_NO_LIVE)
+            put_slot(table, old[i]);
+    free(old);
+    return true;
 }
 
 static bool add_slab(struct table *table) {
@@ -217,7 +249,7 @@ static bool add_slab(struct table *table) {
 static uint32_t take_index(struct table *table) {
     uint32_t index = table->free_list;
     if (index != LA_NO_LIVE) {
-        table->free_list = table_at(table, index)->hash_next;
+        table->free_list = table_at(table, index)->wheel_next;
         return index;
     }
     if (table->top == UINT32_MAX || (table->top / SLAB == table->slab_count && !add_slab(table)))
@@ -226,8 +258,8 @@ static uint32_t take_index(struct table *table) {
 }
 
 struct live *table_add(struct table *table, const struct key *key, struct live *former) {
-    if (table->in_table >= table->bucket_count)
-        grow_buckets(table);
+    if (table->in_table * 8 >= table->slot_count * 7 && !grow_slots(table))
+        return NULL;
     uint32_t index = take_index(table);
     if (index == LA_NO_LIVE)
         return NULL;
@@ -242,36 +274,49 @@ struct live *table_add(struct table *table, const struct key *key, struct live *
         former->newer = index;
         table_remove(table, former);
     }
-    uint32_t *bucket = &table->buckets[key->hash & (table->bucket_count - 1)];
-    live->hash_next = *bucket;
-    *bucket = index;
+    put_slot(table, (struct slot){index, tag_of(key->hash)});
     table->in_table++;
     table->in_use++;
     return live;
 }
 
+/* Closes the gap at `hole`: what was pushed beyond its home moves back. */
+static void close_gap(struct table *table, size_t hole) {
+    size_t mask = table->slot_count - 1;
+    for (size_t i = (hole + 1) & mask; table->slots[i].index != LA_NO_LIVE; i = (i + 1) & mask) {
+        size_t home = home_of(table, table->slots[i].tag);
+        if (((i - home) & mask) < ((i - hole) & mask))
+            continue;
+        table->slots[hole] = table->slots[i];
+        hole = i;
+    }
+    table->slots[hole] = (struct slot){LA_NO_LIVE, 0};
+}
+
 void table_remove(struct table *table, struct live *live) {
-    uint32_t *link = &table->buckets[hash_live(table, live) & (table->bucket_count - 1)];
-    while (*link != LA_NO_LIVE && table_at(table, *link) != live)
-        link = &table_at(table, *link)->hash_next;
-    if (*link == LA_NO_LIVE)
-        return; /* an older incarnation: it left when its successor came */
-    *link = live->hash_next;
-    live->hash_next = LA_NO_LIVE;
-    table->in_table--;
+    uint32_t tag = tag_of(hash_live(table, live));
+    size_t mask = table->slot_count - 1;
+    for (size_t i = home_of(table, tag); table->slots[i].index != LA_NO_LIVE; i = (i + 1) & mask) {
+        if (table->slots[i].index != live->self)
+            continue;
+        close_gap(table, i);
+        table->in_table--;
+        return;
+    }
+    /* Not there: an older incarnation, which left when its successor came. */
 }
 
 void table_release(struct table *table, struct live *live) {
     uint32_t index = live->self;
     memset(live, 0, sizeof *live);
-    live->hash_next = table->free_list;
+    live->wheel_next = table->free_list;
     table->free_list = index;
     table->in_use--;
 }
 
 size_t table_bytes(const struct table *table) {
     return table->slab_count * SLAB * sizeof(struct live) +
-           table->bucket_count * sizeof *table->buckets +
+           table->slot_count * sizeof *table->slots +
            table->address_capacity *
                (sizeof *table->addresses + 2 * sizeof *table->address_buckets) +
            table->past_capacity * sizeof *table->past;

@@ -24,6 +24,9 @@ void table_free(struct table *table);
 bool table_key(struct table *table, const struct la_segment *segment, struct key *key);
 /* The newest incarnation of the 4-tuple; NULL when there is none. */
 struct live *table_find(struct table *table, const struct key *key);
+/* Ask for the memory that table_find() will touch: first the slot, later the record. */
+void table_prefetch_slot(const struct table *table, const struct key *key);
+void table_prefetch_record(struct table *table, const struct key *key);
 /* A cleared record, as the newest incarnation of its 4-tuple: a former one is linked as `older` and
  * leaves the table. NULL when out of memory. */
 struct live *table_add(struct table *table, const struct key *key, struct live *former);
@@ -32,8 +35,8 @@ void table_remove(struct table *table, struct live *live);
 /* Gives the record back. */
 void table_release(struct table *table, struct live *live);
 
-/* Records by index, 1 to table_top() - 1; one that is in use knows its index as `self`, others have 0
- * there. */
+/* Records by index, 1 to table_top() - 1; one that is in use knows its index as `self`, others have
+ * 0 there. */
 struct live *table_at(struct table *table, uint32_t index);
 uint32_t table_top(const struct table *table);
 size_t table_count(const struct table *table);

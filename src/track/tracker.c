@@ -19,7 +19,7 @@
 /* The same packet seen at another place, by another clock. */
 #define OTHER_POINT_NS (5 * LA_SEC)
 
-enum { WHEEL = 256 };
+enum { WHEEL = 256, GROUP = 32 };
 
 struct la_tracker {
     struct la_tracker_options options;
@@ -283,27 +283,22 @@ static uint32_t point_of(const struct la_segment *s) {
     return (uint32_t)s->input << 16 | (s->interface & 0xffff);
 }
 
-static struct points *points_of(struct la_tracker *tracker, struct live *live) {
-    if (!live->points) {
-        live->points = la_pool_take(tracker->pool, sizeof *live->points);
-        if (!live->points) {
-            tracker->out_of_memory = true;
-            return NULL;
-        }
-        memset(live->points, 0, sizeof *live->points);
-    }
-    return live->points;
+static struct extra *extra_of(struct la_tracker *tracker, struct live *live) {
+    struct extra *extra = live_extra(live, tracker->pool);
+    if (!extra)
+        tracker->out_of_memory = true;
+    return extra;
 }
 
 static void ignore_point(struct la_tracker *tracker, struct live *live, uint32_t point) {
-    struct points *points = points_of(tracker, live);
-    if (points && points->ignored_count < FLOW_POINTS)
-        points->ignored[points->ignored_count++] = point;
+    struct extra *extra = extra_of(tracker, live);
+    if (extra && extra->ignored_count < FLOW_POINTS)
+        extra->ignored[extra->ignored_count++] = point;
 }
 
 static bool is_ignored(const struct live *live, uint32_t point) {
-    for (int i = 0; live->points && i < live->points->ignored_count; i++)
-        if (live->points->ignored[i] == point)
+    for (int i = 0; live->extra && i < live->extra->ignored_count; i++)
+        if (live->extra->ignored[i] == point)
             return true;
     return false;
 }
@@ -342,8 +337,8 @@ static uint32_t distance(uint32_t value, uint32_t low, uint32_t high) {
 enum { UNKNOWN_DISTANCE = 1 << 20, BEHIND = 1 << 16, AHEAD = 1 << 20 };
 
 /* Distance of a number sent (or acknowledged) to the space that one side has used in this
- * incarnation. Nothing lies before a known ISN or after a known FIN, nor beyond the SYN as long as the
- * peer has said nothing. */
+ * incarnation. Nothing lies before a known ISN or after a known FIN, nor beyond the SYN as long as
+ * the peer has said nothing. */
 static uint64_t misfit(const struct live *live, unsigned d, uint32_t value) {
     const struct live_side *side = &live->side[d];
     if (!(side->flags & SIDE_BASED))
@@ -444,14 +439,14 @@ static void note_places(struct la_tracker *tracker, struct live *live, const str
     live->point = point;
     if (!other_vlan && !other_input)
         return;
-    struct points *points = points_of(tracker, live);
-    if (!points)
+    struct extra *extra = extra_of(tracker, live);
+    if (!extra)
         return;
     if (other_input)
-        add_sorted(points->inputs, &points->input_count, LA_CONNECTION_INPUTS, s->input);
+        add_sorted(extra->inputs, &extra->input_count, LA_CONNECTION_INPUTS, s->input);
     for (int i = 0; other_vlan && i < 2; i++)
         if (s->vlans[i])
-            add_sorted(points->vlans, &points->vlan_count, LA_CONNECTION_VLANS, s->vlans[i]);
+            add_sorted(extra->vlans, &extra->vlan_count, LA_CONNECTION_VLANS, s->vlans[i]);
 }
 
 static void take(struct la_tracker *tracker, struct live *live, unsigned d,
@@ -474,13 +469,11 @@ static void take(struct la_tracker *tracker, struct live *live, unsigned d,
     arm(tracker, live, s->time_ns);
 }
 
-enum la_status la_tracker_segment(struct la_tracker *tracker, const struct la_segment *segment) {
+static enum la_status take_segment(struct la_tracker *tracker, const struct la_segment *segment,
+                                   const struct key *key) {
     advance(tracker, segment->time_ns);
-    struct key key;
-    if (!table_key(tracker->table, segment, &key))
-        return LA_ENOMEM;
-    unsigned d = key.swapped;
-    struct live *newest = table_find(tracker->table, &key), *live = NULL;
+    unsigned d = key->swapped;
+    struct live *newest = table_find(tracker->table, key), *live = NULL;
     if (newest && has_expired(newest, segment->time_ns)) {
         retire(tracker, newest, newest->expire_ns);
         newest = NULL;
@@ -496,7 +489,7 @@ enum la_status la_tracker_segment(struct la_tracker *tracker, const struct la_se
     if (newest)
         live = incarnation_of(tracker, newest, d, segment);
     if (!live) {
-        live = begin(tracker, &key, newest, segment);
+        live = begin(tracker, key, newest, segment);
         if (!live)
             return LA_ENOMEM;
         shorten_chain(tracker, live);
@@ -505,6 +498,28 @@ enum la_status la_tracker_segment(struct la_tracker *tracker, const struct la_se
     live->side[d].fingerprints[1] = live->side[d].fingerprints[0];
     live->side[d].fingerprints[0] = fingerprint;
     return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
+}
+
+/* The table is far larger than any cache, and the next segment is of another connection: the memory
+ * of a whole group is asked for before the first of them is looked at. */
+enum la_status la_tracker_segments(struct la_tracker *tracker, const struct la_segment *segments,
+                                   size_t count) {
+    struct key keys[GROUP];
+    for (size_t done = 0; done < count;) {
+        size_t group = count - done < GROUP ? count - done : GROUP;
+        for (size_t i = 0; i < group; i++) {
+            if (!table_key(tracker->table, &segments[done + i], &keys[i]))
+                return LA_ENOMEM;
+            table_prefetch_slot(tracker->table, &keys[i]);
+        }
+        for (size_t i = 0; i < group; i++)
+            table_prefetch_record(tracker->table, &keys[i]);
+        for (size_t i = 0; i < group; i++)
+            if (take_segment(tracker, &segments[done + i], &keys[i]) != LA_OK)
+                return LA_ENOMEM;
+        done += group;
+    }
+    return LA_OK;
 }
 
 enum la_status la_tracker_finish(struct la_tracker *tracker, int64_t end_ns) {

@@ -1,8 +1,8 @@
 /* The tracker: segments in, settled connections out.
  *
  * One tracker is one shard: it must be given all segments between a pair of hosts, in the order of
- * the capture. What it says of a connection depends on nothing but the segments of that pair of hosts
- * and the end of the capture. */
+ * the capture. What it says of a connection depends on nothing but the segments of that pair of
+ * hosts and the end of the capture. */
 #ifndef LA_TRACK_TRACKER_H
 #define LA_TRACK_TRACKER_H
 
@@ -10,8 +10,8 @@
 #include "decode/segment.h"
 #include "track/connection.h"
 
-/* Receives each connection once nothing more can happen to it. Borrowed for the call; `findings` may
- * be filled in. */
+/* Receives each connection once nothing more can happen to it. Borrowed for the call; `findings`
+ * may be filled in. */
 typedef void la_settled_sink(void *context, struct la_connection *connection);
 
 struct la_tracker_options {
@@ -26,8 +26,9 @@ struct la_tracker;
 struct la_tracker *la_tracker_new(const struct la_tracker_options *options);
 void la_tracker_free(struct la_tracker *tracker);
 
-/* Takes one segment. LA_OK or LA_ENOMEM. */
-enum la_status la_tracker_segment(struct la_tracker *tracker, const struct la_segment *segment);
+/* Takes segments, in the order of the capture. LA_OK or LA_ENOMEM. */
+enum la_status la_tracker_segments(struct la_tracker *tracker, const struct la_segment *segments,
+                                   size_t count);
 
 /* Settles everything that is left. `end_ns` is the time of the last packet of the whole capture. */
 enum la_status la_tracker_finish(struct la_tracker *tracker, int64_t end_ns);

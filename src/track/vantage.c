@@ -7,7 +7,8 @@
 /* Below this the processing times of the ends drown the path's. */
 enum { SHORTEST_PATH_NS = 200000 };
 
-/* An attempt that was never answered measures nothing; another connection of the same two hosts has. */
+/* An attempt that was never answered measures nothing; another connection of the same two hosts
+ * has. */
 static void borrow(const struct la_connection *c, int64_t turnaround_ns[2]) {
     const struct la_connection *near[2] = {c->previous, c->next};
     for (int i = 0; i < 2; i++) {

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""What a packager relies on: `make install` puts a working program and library where it is told,
-pkg-config finds the library, a program links with it either way, and `make uninstall` leaves
-nothing behind. Also: the man page is well-formed, where mandoc can say so.
+"""What a packager and a reader rely on: `make install` puts a working program and library where it
+is told, pkg-config finds the library, a program links with it either way, and `make uninstall`
+leaves nothing behind; the man page is well-formed, the documents link to what exists, and the
+examples of README.md print what it says.
 
     tests/package/run.py --build DIR
 """
 
 import argparse
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -129,6 +131,34 @@ def test_man_page(stage, directory):
     if not shutil.which("mandoc"):
         raise Skip("mandoc is not installed")
     call("mandoc", "-T", "lint", "-W", "warning", str(stage.prefix / "share/man/man1/lastack.1"))
+
+
+def test_links(stage, directory):
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md"),
+                 *ROOT.glob("testdata/**/*.md")]
+    dead = [f"{document.relative_to(ROOT)}: {target}" for document in documents
+            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+            if not (document.parent / target).exists()]
+    assert not dead, f"links to what does not exist: {dead}"
+
+
+def examples(text):
+    """The commands that a document shows with `$`, each with what it says they print."""
+    for block in re.findall(r"^```\n(\$ .*?)^```$", text, re.DOTALL | re.MULTILINE):
+        lines = block.splitlines()
+        # A command goes on as long as lines are indented by six.
+        end = next((i for i, line in enumerate(lines[1:], 1) if not line.startswith("      ")),
+                   len(lines))
+        yield "\n".join(lines[:end]).removeprefix("$ "), "\n".join(lines[end:])
+
+
+def test_readme_examples(stage, directory):
+    if not shutil.which("jq"):
+        raise Skip("jq is not installed")
+    environment = {**stage.environment, "PATH": f"{stage.prefix / 'bin'}:{os.environ['PATH']}"}
+    for command, wanted in examples((ROOT / "README.md").read_text()):
+        printed = call("sh", "-c", command, env=environment).rstrip("\n")
+        assert printed == wanted, f"README.md: {command}\nprints\n{printed}"
 
 
 def test_uninstall(stage, directory):

@@ -41,10 +41,10 @@ def duration(text):
 
 
 class Host:
-    def __init__(self, name, address, options):
+    def __init__(self, name, address, options, seed):
         self.name = name
         self.address = ipaddress.ip_address(address)
-        self.clock = int(options.pop("clock", str(zlib.crc32(name.encode()) % 900_000_000 + 1_000_000)))
+        self.clock = int(options.pop("clock", str(zlib.crc32(name.encode() + seed) % 900_000_000 + 1_000_000)))
         self.hz = int(options.pop("hz", "1000"))
         self.ttl = int(options.pop("ttl", "64"))
         self.mss = int(options.pop("mss", "1460" if self.address.version == 4 else "1440"))
@@ -118,8 +118,9 @@ class Line:
 
 
 class Script:
-    def __init__(self, name, text):
+    def __init__(self, name, text, seed=""):
         self.name = name
+        self.seed = seed.encode()  # other ISNs and timestamp clocks, the same story
         self.hosts, self.conns, self.lines, self.labels = {}, {}, [], {}
         self.expects, self.allows, self.args = [], [], []
         self.vantages = list(VANTAGES)
@@ -159,7 +160,7 @@ class Script:
 
     def do_host(self, words, _):
         options = dict(word.split("=", 1) for word in words[2:])
-        self.hosts[words[0]] = Host(words[0], words[1], options)
+        self.hosts[words[0]] = Host(words[0], words[1], options, self.seed)
 
     def do_path(self, words, _):
         self.delay = duration(words[0])
@@ -413,7 +414,7 @@ class Script:
         rule = end.isn_rule
         if rule is None:
             seed = "%s/%d/%s" % (self.name, conn.number, end.host.name)
-            end.isn = zlib.crc32(seed.encode())
+            end.isn = zlib.crc32(seed.encode() + self.seed)
         elif rule.startswith("prev"):
             before = self.previous(conn, end)
             if before is None or before.snd_nxt is None:
@@ -747,10 +748,10 @@ def ladder(script, vantage):
         yield text
 
 
-def load(path):
+def load(path, seed=""):
     with open(path, encoding="utf-8") as stream:
         name = path.rsplit("/", 1)[-1]
-        return Script(name[:-4] if name.endswith(".pkt") else name, stream.read())
+        return Script(name[:-4] if name.endswith(".pkt") else name, stream.read(), seed)
 
 
 def main():
