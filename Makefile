@@ -70,9 +70,10 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 
-# Remade when the compiler, its flags or the version change, and everything with it. A compiler
-# that cannot find the libraries would only name one header: say what is missing instead.
-$(BUILD)/flags: FORCE
+# Remade when the compiler, its flags or the version change, and everything with it (not with KEEP=1:
+# then what was built stays as it was). A compiler that cannot find the libraries would only name one
+# header: say what is missing instead.
+$(BUILD)/flags: $(if $(KEEP),,FORCE)
 	@mkdir -p $(@D)
 	$(if $(PACKAGE_LIBS),,@CC='$(CC)' tools/install-deps.sh --check build)
 	@printf '%s\n' '$(subst ','\'',$(COMPILE) | $(LINK) $(LIBS))' | cmp -s - $@ || \

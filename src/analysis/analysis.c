@@ -51,8 +51,10 @@ static void take_connection(void *context, struct la_connection *connection) {
 }
 
 static bool open_shard(struct la_analysis *analysis, struct shard *shard) {
-    struct la_tracker_options options = {
-        .hosts = analysis->options.hosts, .on_settled = take_connection, .context = shard};
+    struct la_tracker_options options = {.hosts = analysis->options.hosts,
+                                         .histories = analysis->options.on_connection != NULL,
+                                         .on_settled = take_connection,
+                                         .context = shard};
     shard->analysis = analysis;
     shard->tracker = la_tracker_new(&options);
     shard->result = la_result_new();

@@ -123,6 +123,10 @@ static bool parse_rfc3339(const char *text, int64_t *ns) {
         return false;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
+    struct tm date = {.tm_year = tm.tm_year, .tm_mon = tm.tm_mon, .tm_mday = tm.tm_mday};
+    timegm(&date);
+    if (date.tm_mday != tm.tm_mday)
+        return false; /* 30 February would be taken for a day in March */
     *ns = ((int64_t)timegm(&tm) - offset) * LA_SEC + fraction;
     return true;
 }

@@ -161,8 +161,8 @@ struct la_vantage {
 struct la_endpoint {
     struct la_addr addr;
     uint16_t port;
-    enum la_state state; /* at the connection's last packet */
-    const struct la_change *changes;
+    enum la_state state;             /* at the connection's last packet; with the history */
+    const struct la_change *changes; /* NULL, none: not asked for */
     size_t change_count;
 
     uint64_t packets, bytes; /* frames and their bytes on the wire */

@@ -455,19 +455,20 @@ void live_take_in(struct live *live, const struct intake *in) {
     me->last_payload = s->payload;
 }
 
-struct extra *live_extra(struct live *live, struct la_pool *pool) {
-    if (!live->extra) {
-        live->extra = la_pool_take(pool, sizeof *live->extra);
-        if (live->extra)
-            memset(live->extra, 0, sizeof *live->extra);
-    }
-    return live->extra;
+struct extra *live_make_extra(struct live *live, struct la_pool *pool) {
+    struct flow *flow = flow_of(live, pool);
+    if (!flow || flow->extra)
+        return flow ? flow->extra : NULL;
+    flow->extra = la_pool_take(pool, sizeof *flow->extra);
+    if (flow->extra)
+        memset(flow->extra, 0, sizeof *flow->extra);
+    return flow->extra;
 }
 
 void live_release(struct live *live, struct la_pool *pool) {
     la_log_release(&live->log, pool);
+    if (live->flow)
+        la_pool_give(pool, live->flow->extra, sizeof *live->flow->extra);
     la_pool_give(pool, live->flow, sizeof *live->flow);
-    la_pool_give(pool, live->extra, sizeof *live->extra);
     live->flow = NULL;
-    live->extra = NULL;
 }

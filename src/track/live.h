@@ -77,6 +77,7 @@ enum { FLOW_POINTS = 4 };
 
 struct flow {
     struct flow_side side[2];
+    struct extra *extra; /* NULL: nothing out of the ordinary */
 };
 
 /* What few connections need: those seen at more than one place, in more than one file, with several
@@ -95,28 +96,27 @@ enum {
     LIVE_IN_WHEEL = 1 << 1,
     LIVE_SETTLED = 1 << 2, /* already handed on; kept as its successor's past */
     LIVE_EVICTED = 1 << 3,
+    LIVE_FORGOTTEN = 1 << 4, /* only waits for its slot of the wheel to be swept */
 };
 
-enum { LIVE_HISTORY = 14 };
+enum { LIVE_HISTORY = 12 };
 
 struct live {
     int64_t expire_ns; /* when nothing more can happen to it; LA_TIME_NONE: not closed yet */
     int64_t first_ns;
     uint64_t first_frame;
     struct la_log log;
-    struct flow *flow;   /* NULL: bare */
-    struct extra *extra; /* NULL: nothing out of the ordinary */
-    uint32_t host[2]; /* IPv4 addresses in host order, or indices of the tracker's address table */
+    struct flow *flow; /* NULL: bare, that is without payload and without anything odd */
+    uint32_t host[2];  /* IPv4 addresses in host order, or indices of the tracker's address table */
     uint16_t port[2];
-    uint32_t self;                       /* its index */
-    uint32_t wheel_next, wheel_previous; /* indices; LA_NO_LIVE ends */
-    uint32_t older, newer;               /* incarnations of the same 4-tuple */
-    uint32_t point;                      /* input << 16 | interface that is being followed */
+    uint32_t self;         /* its index */
+    uint32_t wheel_next;   /* in the list of those that expire together; LA_NO_LIVE ends */
+    uint32_t older, newer; /* incarnations of the same 4-tuple */
+    uint32_t point;        /* input << 16 | interface that is being followed */
     uint16_t first_input;
     uint16_t incarnation; /* saturates */
     uint16_t duplicates;
     uint16_t tunnels, vlan;
-    uint16_t wheel_slot;
     uint16_t flags;
     char history[LIVE_HISTORY]; /* Zeek's letters; upper case: side 0 */
     struct live_side side[2];
@@ -142,8 +142,13 @@ struct intake {
 };
 void live_take_in(struct live *live, const struct intake *intake);
 
+/* NULL when the record has none. */
+static inline struct extra *live_extra(const struct live *live) {
+    return live->flow ? live->flow->extra : NULL;
+}
+
 /* The record's extra, made when there is none; NULL when out of memory. */
-struct extra *live_extra(struct live *live, struct la_pool *pool);
+struct extra *live_make_extra(struct live *live, struct la_pool *pool);
 
 /* Frees what hangs on the record. */
 void live_release(struct live *live, struct la_pool *pool);

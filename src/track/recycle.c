@@ -49,7 +49,8 @@ size_t recycle_bytes(const struct recycle_table *recycle) {
 }
 
 static struct la_recycle *suspicion_of(struct live *live) {
-    return live->extra && live->extra->suspect ? &live->extra->recycle : NULL;
+    struct extra *extra = live_extra(live);
+    return extra && extra->suspect ? &extra->recycle : NULL;
 }
 
 static struct entry *slot_for(const struct recycle_table *recycle, const struct entry *want) {
@@ -136,7 +137,7 @@ static void suspect(struct recycle_table *recycle, const struct recycle_event *e
     if (!entry->used || entry->refuted || s->time_ns - entry->time_ns > STAMP_LIFE_NS ||
         seq_diff(entry->tsval, s->tsval) <= STAMP_SLACK)
         return;
-    struct extra *extra = live_extra(event->live, event->pool);
+    struct extra *extra = live_make_extra(event->live, event->pool);
     if (!extra)
         return;
     extra->suspect = true;

@@ -87,9 +87,13 @@ static unsigned find_client(const struct view *view, const struct live *live, bo
     return likely_client(view, live);
 }
 
-static int compare_samples(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
+static void sort_samples(int64_t *samples, size_t count) {
+    for (size_t i = 1; i < count; i++)
+        for (size_t j = i; j > 0 && samples[j - 1] > samples[j]; j--) {
+            int64_t larger = samples[j - 1];
+            samples[j - 1] = samples[j];
+            samples[j] = larger;
+        }
 }
 
 /* How long the receiver of the SYN or FIN at `i` took to acknowledge it; -1 when it was sent again
@@ -135,7 +139,7 @@ static void fill_turnaround(const struct view *view, const struct live *live, un
     end->rtt_min_ns = end->rtt_median_ns = -1;
     if (count == 0)
         return;
-    qsort(samples, count, sizeof samples[0], compare_samples);
+    sort_samples(samples, count);
     end->rtt_min_ns = samples[0] < least ? samples[0] : least;
     end->rtt_median_ns = samples[count / 2];
 }
@@ -240,7 +244,7 @@ static void fill_endpoint(const struct view *view, const struct settle_context *
 }
 
 static void fill_places(const struct live *live, struct la_connection *c) {
-    const struct extra *points = live->extra;
+    const struct extra *points = live_extra(live);
     uint8_t input_count = 0, vlan_count = 0;
     if (points) {
         input_count = points->input_count;
@@ -313,7 +317,8 @@ bool view_fill(struct view *view, const struct settle_context *context, const st
     c->duplicates = live->duplicates;
     c->log_dropped = live->log.dropped;
     c->evicted = live->flags & LIVE_EVICTED;
-    c->recycle = live->extra && live->extra->suspect ? &live->extra->recycle : NULL;
+    const struct extra *extra = live_extra(live);
+    c->recycle = extra && extra->suspect ? &extra->recycle : NULL;
     c->log = view->log;
     c->log_count = live->log.count;
     c->capture_end_ns = context->end_ns;

@@ -26,12 +26,11 @@ struct la_tracker {
     struct table *table;
     struct la_pool *pool;
     struct recycle_table *recycle;
-    /* Lists of records by the second in which they expire, through wheel_next and wheel_previous;
-     * the last one is for those put aside during a sweep. */
-    uint32_t wheel[WHEEL + 1];
-    int64_t now_ns;       /* of the capture; LA_TIME_NONE before the first segment */
-    struct view views[3]; /* previous, current, next */
+    uint32_t wheel[WHEEL]; /* lists of records by the second in which they expire */
+    int64_t now_ns;        /* of the capture; LA_TIME_NONE before the first segment */
+    struct view views[3];  /* previous, current, next */
     bool out_of_memory;
+    bool finishing; /* nothing is looked up any more */
 };
 
 struct la_tracker *la_tracker_new(const struct la_tracker_options *options) {
@@ -90,13 +89,25 @@ static const struct la_connection *fill_neighbour(struct la_tracker *tracker, in
     return &view->connection;
 }
 
+/* Of an ordinary connection nobody asks more than a few words, unless histories are wanted: no
+ * neighbour, nothing repeated, no RST, nothing odd. Most are like that. */
+static bool is_remarkable(const struct la_tracker *tracker, const struct la_connection *older,
+                          const struct la_connection *newer) {
+    const struct la_connection *c = &tracker->views[1].connection;
+    const struct la_endpoint *a = &c->side[0], *b = &c->side[1];
+    return older || newer || c->recycle || c->gaps > 0 || c->log_dropped > 0 || a->syn > 1 ||
+           b->syn > 1 || a->fin > 1 || b->fin > 1 || a->rst > 0 || b->rst > 0;
+}
+
 /* Each step on all three before the next one: they read each other's results. A neighbour's own
  * other neighbour is not looked at: it has no bearing on this pair. */
 static void settle_all_three(struct la_tracker *tracker, const struct la_connection *older,
                              const struct la_connection *newer) {
     static void (*const steps[])(struct view *) = {settle_vantage, settle_arrivals,
                                                    settle_histories, settle_resets, settle_words};
+    static const bool is_basic[] = {true, false, false, false, true}; /* vantage, and words */
     const bool present[3] = {older != NULL, true, newer != NULL};
+    bool whole = tracker->options.histories || is_remarkable(tracker, older, newer);
     struct view *views = tracker->views;
     views[1].connection.previous = older;
     views[1].connection.next = newer;
@@ -106,7 +117,7 @@ static void settle_all_three(struct la_tracker *tracker, const struct la_connect
         views[2].connection.previous = &views[1].connection;
     for (size_t step = 0; step < sizeof steps / sizeof steps[0]; step++)
         for (int i = 0; i < 3; i++)
-            if (present[i])
+            if (present[i] && (whole || is_basic[step]))
                 steps[step](&views[i]);
 }
 
@@ -126,31 +137,15 @@ static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns
     live->flags |= LIVE_SETTLED;
 }
 
-static void wheel_put(struct la_tracker *tracker, struct live *live, size_t slot) {
-    uint32_t head = tracker->wheel[slot];
-    live->wheel_next = head;
-    live->wheel_previous = LA_NO_LIVE;
-    live->wheel_slot = (uint16_t)slot;
+static void wheel_put(struct la_tracker *tracker, struct live *live) {
+    uint32_t *slot = &tracker->wheel[(uint64_t)(live->expire_ns / LA_SEC) % WHEEL];
+    live->wheel_next = *slot;
+    *slot = live->self;
     live->flags |= LIVE_IN_WHEEL;
-    if (head != LA_NO_LIVE)
-        table_at(tracker->table, head)->wheel_previous = live->self;
-    tracker->wheel[slot] = live->self;
 }
 
-static void wheel_drop(struct la_tracker *tracker, struct live *live) {
-    if (!(live->flags & LIVE_IN_WHEEL))
-        return;
-    if (live->wheel_next != LA_NO_LIVE)
-        table_at(tracker->table, live->wheel_next)->wheel_previous = live->wheel_previous;
-    if (live->wheel_previous != LA_NO_LIVE)
-        table_at(tracker->table, live->wheel_previous)->wheel_next = live->wheel_next;
-    else
-        tracker->wheel[live->wheel_slot] = live->wheel_next;
-    live->flags &= (uint16_t)~LIVE_IN_WHEEL;
-}
-
+/* What hangs in a list of the wheel stays there as a shell until the list is swept. */
 static void forget(struct la_tracker *tracker, struct live *live) {
-    wheel_drop(tracker, live);
     struct live *older = neighbour(tracker, live->older), *newer = neighbour(tracker, live->newer);
     if (older)
         older->newer = LA_NO_LIVE;
@@ -158,7 +153,9 @@ static void forget(struct la_tracker *tracker, struct live *live) {
         newer->older = LA_NO_LIVE;
     recycle_forget(tracker->recycle, live->self);
     live_release(live, tracker->pool);
-    table_release(tracker->table, live);
+    live->flags |= LIVE_FORGOTTEN;
+    if (!(live->flags & LIVE_IN_WHEEL))
+        table_release(tracker->table, live);
 }
 
 static struct live *oldest_of(struct la_tracker *tracker, struct live *live) {
@@ -169,7 +166,8 @@ static struct live *oldest_of(struct la_tracker *tracker, struct live *live) {
 
 /* Settles and forgets a whole chain, given its newest incarnation. */
 static void retire(struct la_tracker *tracker, struct live *newest, int64_t end_ns) {
-    table_remove(tracker->table, newest);
+    if (!tracker->finishing)
+        table_remove(tracker->table, newest);
     for (struct live *live = oldest_of(tracker, newest); live;
          live = neighbour(tracker, live->newer))
         if (!(live->flags & LIVE_SETTLED))
@@ -177,7 +175,7 @@ static void retire(struct la_tracker *tracker, struct live *newest, int64_t end_
     struct live *live = oldest_of(tracker, newest);
     while (live) {
         struct live *newer = neighbour(tracker, live->newer);
-        if (!newer)
+        if (!newer && !tracker->finishing)
             table_note_lives(tracker->table, live);
         forget(tracker, live);
         live = newer;
@@ -205,11 +203,7 @@ static bool is_over(const struct live *live) {
     if ((both & SIDE_FIN) || (any & SIDE_RST))
         return true;
     /* An attempt that was not answered, or whose answer was not acknowledged. */
-    return (any & SIDE_SYN_SENT) && !(both & SIDE_ACKED_SYN) && !live->flow;
-}
-
-static size_t slot_of(int64_t ns) {
-    return (uint64_t)(ns / LA_SEC) % WHEEL;
+    return (any & SIDE_SYN_SENT) && !(both & SIDE_ACKED_SYN);
 }
 
 /* Each packet moves the time of expiry; the slot only follows when it is swept. */
@@ -220,31 +214,30 @@ static void arm(struct la_tracker *tracker, struct live *live, int64_t now_ns) {
     }
     live->expire_ns = now_ns + REMEMBER_NS;
     if (!(live->flags & LIVE_IN_WHEEL))
-        wheel_put(tracker, live, slot_of(live->expire_ns));
+        wheel_put(tracker, live);
 }
 
 static bool has_expired(const struct live *live, int64_t now_ns) {
     return live->expire_ns != LA_TIME_NONE && live->expire_ns < now_ns;
 }
 
-/* Looks at one second's slot: what expires later is put back, an older incarnation waits for its
+/* Looks at one second's list: what expires later is put back, an older incarnation waits for its
  * newest. */
-static void sweep_slot(struct la_tracker *tracker, size_t slot) {
-    while (tracker->wheel[slot] != LA_NO_LIVE) {
-        struct live *live = table_at(tracker->table, tracker->wheel[slot]);
-        wheel_drop(tracker, live);
-        if (live->expire_ns == LA_TIME_NONE || live->newer != LA_NO_LIVE)
+static void sweep(struct la_tracker *tracker, uint32_t *slot) {
+    uint32_t index = *slot;
+    *slot = LA_NO_LIVE;
+    while (index != LA_NO_LIVE) {
+        struct live *live = table_at(tracker->table, index);
+        index = live->wheel_next;
+        live->flags &= (uint16_t)~LIVE_IN_WHEEL;
+        if (live->flags & LIVE_FORGOTTEN)
+            table_release(tracker->table, live);
+        else if (live->expire_ns == LA_TIME_NONE || live->newer != LA_NO_LIVE)
             continue;
-        size_t expires = slot_of(live->expire_ns);
-        if (has_expired(live, tracker->now_ns))
+        else if (has_expired(live, tracker->now_ns))
             retire(tracker, live, live->expire_ns);
         else
-            wheel_put(tracker, live, expires == slot ? WHEEL : expires);
-    }
-    while (tracker->wheel[WHEEL] != LA_NO_LIVE) {
-        struct live *live = table_at(tracker->table, tracker->wheel[WHEEL]);
-        wheel_drop(tracker, live);
-        wheel_put(tracker, live, slot);
+            wheel_put(tracker, live);
     }
 }
 
@@ -259,7 +252,7 @@ static void advance(struct la_tracker *tracker, int64_t now_ns) {
     if (to - from > WHEEL)
         from = to - WHEEL;
     for (int64_t second = from; second < to; second++)
-        sweep_slot(tracker, (uint64_t)second % WHEEL);
+        sweep(tracker, &tracker->wheel[(uint64_t)second % WHEEL]);
 }
 
 /* Copies of packets */
@@ -284,7 +277,7 @@ static uint32_t point_of(const struct la_segment *s) {
 }
 
 static struct extra *extra_of(struct la_tracker *tracker, struct live *live) {
-    struct extra *extra = live_extra(live, tracker->pool);
+    struct extra *extra = live_make_extra(live, tracker->pool);
     if (!extra)
         tracker->out_of_memory = true;
     return extra;
@@ -297,8 +290,9 @@ static void ignore_point(struct la_tracker *tracker, struct live *live, uint32_t
 }
 
 static bool is_ignored(const struct live *live, uint32_t point) {
-    for (int i = 0; live->extra && i < live->extra->ignored_count; i++)
-        if (live->extra->ignored[i] == point)
+    const struct extra *extra = live_extra(live);
+    for (int i = 0; extra && i < extra->ignored_count; i++)
+        if (extra->ignored[i] == point)
             return true;
     return false;
 }
@@ -523,12 +517,16 @@ enum la_status la_tracker_segments(struct la_tracker *tracker, const struct la_s
 }
 
 enum la_status la_tracker_finish(struct la_tracker *tracker, int64_t end_ns) {
+    tracker->finishing = true;
     for (uint32_t i = 1; i < table_top(tracker->table); i++) {
         struct live *live = table_at(tracker->table, i);
-        if (live->self == LA_NO_LIVE || live->newer != LA_NO_LIVE)
+        bool in_use = live->self != LA_NO_LIVE && !(live->flags & LIVE_FORGOTTEN);
+        if (!in_use || live->newer != LA_NO_LIVE)
             continue;
         bool expired = has_expired(live, end_ns);
         retire(tracker, live, expired ? live->expire_ns : end_ns);
     }
+    for (size_t i = 0; i < WHEEL; i++)
+        sweep(tracker, &tracker->wheel[i]);
     return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
 }

@@ -16,6 +16,8 @@ typedef void la_settled_sink(void *context, struct la_connection *connection);
 
 struct la_tracker_options {
     const struct la_hosts *hosts; /* profiles; borrowed, NULL for the default */
+    /* Write the histories of every connection, not only of those that a diagnosis may look at. */
+    bool histories;
     la_settled_sink *on_settled;
     void *context;
 };

@@ -60,39 +60,31 @@ static enum la_ending ending_of(const struct la_connection *c) {
     return a->fin_seen || b->fin_seen ? LA_ENDING_HALF_CLOSED : LA_ENDING_OPEN;
 }
 
-/* When a side left its open states by closing; LA_TIME_NONE when it did not. */
-static int64_t closed_at(const struct la_endpoint *end) {
-    for (size_t i = 0; i < end->change_count; i++)
-        if (end->changes[i].event == LA_EV_SEND_FIN)
-            return end->changes[i].time_ns;
-    return LA_TIME_NONE;
+/* The first FIN of a side in the log; NULL when none was captured. */
+static const struct la_observation *first_fin(const struct la_connection *c, unsigned side) {
+    for (size_t i = 0; i < c->log_count; i++)
+        if (c->log[i].from == side && (c->log[i].flags & LA_FIN))
+            return &c->log[i];
+    return NULL;
 }
 
-static enum la_state state_before(const struct la_endpoint *end, enum la_event event) {
-    for (size_t i = 1; i < end->change_count; i++)
-        if (end->changes[i].event == event)
-            return (enum la_state)end->changes[i - 1].state;
-    return LA_ST_UNKNOWN;
-}
-
-/* Who closed first is said by the states: the passive closer had the peer's FIN when it sent its
- * own. Both, when neither had. */
+/* The passive closer's FIN acknowledges the active closer's; when neither does, both closed first.
+ */
 static enum la_closer first_closer_of(const struct la_connection *c) {
-    int64_t at[2] = {closed_at(&c->side[0]), closed_at(&c->side[1])};
-    if (at[0] == LA_TIME_NONE && at[1] == LA_TIME_NONE)
-        return c->side[0].fin_unseen   ? LA_CLOSER_CLIENT
-               : c->side[1].fin_unseen ? LA_CLOSER_SERVER
-                                       : LA_CLOSER_NONE;
-    if (at[0] == LA_TIME_NONE || at[1] == LA_TIME_NONE)
-        return at[0] == LA_TIME_NONE ? LA_CLOSER_SERVER : LA_CLOSER_CLIENT;
+    const struct la_observation *fin[2] = {first_fin(c, 0), first_fin(c, 1)};
     bool passive[2];
+    if (!fin[0] || !fin[1]) {
+        bool client = fin[0] || (!fin[1] && c->side[LA_CLIENT].fin_unseen);
+        bool server = fin[1] || (!fin[0] && c->side[LA_SERVER].fin_unseen);
+        return client ? LA_CLOSER_CLIENT : server ? LA_CLOSER_SERVER : LA_CLOSER_NONE;
+    }
     for (int s = 0; s < 2; s++)
-        passive[s] = state_before(&c->side[s], LA_EV_SEND_FIN) == LA_ST_CLOSE_WAIT;
+        passive[s] = (fin[s]->flags & LA_ACK) && seq_leq(c->side[!s].fin_end, fin[s]->ack);
     if (passive[0] != passive[1])
         return passive[0] ? LA_CLOSER_SERVER : LA_CLOSER_CLIENT;
-    if (!passive[0] && c->opening != LA_OPENING_MID_STREAM)
+    if (!passive[0])
         return LA_CLOSER_BOTH;
-    return at[0] <= at[1] ? LA_CLOSER_CLIENT : LA_CLOSER_SERVER;
+    return fin[0] < fin[1] ? LA_CLOSER_CLIENT : LA_CLOSER_SERVER; /* the first ones were missed */
 }
 
 /* Zeek's conn_state (src/analyzer/protocol/tcp, scripts/base/protocols/conn): endpoint states

@@ -4,7 +4,7 @@ is told, pkg-config finds the library, a program links with it either way, and `
 leaves nothing behind; the man page is well-formed, the documents link to what exists, and the
 examples of README.md print what it says.
 
-    tests/package/run.py --build DIR
+    tests/package/run.py --build DIR [--update]     --update: rewrite what README.md says they print
 """
 
 import argparse
@@ -54,10 +54,9 @@ class Stage:
         self.compiler = shlex.split(flags)[0]
 
     def make(self, target):
-        # Installing must not build: the flags are those that the tree was built with.
-        return call("make", target, f"BUILD={self.build}", f"DESTDIR={self.top}",
-                    "PREFIX=/opt/lastack", "--old-file=" + str(self.build / "flags"),
-                    env=self.environment)
+        # What was built is installed, whatever the flags it was built with.
+        return call("make", target, "KEEP=1", f"BUILD={self.build}", f"DESTDIR={self.top}",
+                    "PREFIX=/opt/lastack", env=self.environment)
 
     def files(self):
         return sorted(str(p.relative_to(self.prefix)) for p in self.prefix.rglob("*")
@@ -142,23 +141,31 @@ def test_links(stage, directory):
     assert not dead, f"links to what does not exist: {dead}"
 
 
-def examples(text):
-    """The commands that a document shows with `$`, each with what it says they print."""
-    for block in re.findall(r"^```\n(\$ .*?)^```$", text, re.DOTALL | re.MULTILINE):
-        lines = block.splitlines()
-        # A command goes on as long as lines are indented by six.
-        end = next((i for i, line in enumerate(lines[1:], 1) if not line.startswith("      ")),
-                   len(lines))
-        yield "\n".join(lines[:end]).removeprefix("$ "), "\n".join(lines[end:])
+# A command that README.md shows, and what it says that this prints. A command goes on as long as
+# its lines are indented by six.
+EXAMPLE = re.compile(r"^```\n\$ (lastack .*\n(?: {6}.*\n)*)((?:.*\n)*?)```$", re.MULTILINE)
+
+
+def run_example(stage, command):
+    environment = {**stage.environment, "PATH": f"{stage.prefix / 'bin'}:{os.environ['PATH']}"}
+    return call("sh", "-c", command, env=environment)
 
 
 def test_readme_examples(stage, directory):
     if not shutil.which("jq"):
         raise Skip("jq is not installed")
-    environment = {**stage.environment, "PATH": f"{stage.prefix / 'bin'}:{os.environ['PATH']}"}
-    for command, wanted in examples((ROOT / "README.md").read_text()):
-        printed = call("sh", "-c", command, env=environment).rstrip("\n")
-        assert printed == wanted, f"README.md: {command}\nprints\n{printed}"
+    found = EXAMPLE.findall((ROOT / "README.md").read_text())
+    assert found, "README.md has no example"
+    for command, wanted in found:
+        printed = run_example(stage, command)
+        assert printed == wanted, f"README.md: {command}prints\n{printed}"
+
+
+def update_readme(stage):
+    """Writes what the examples print now into README.md."""
+    readme = ROOT / "README.md"
+    readme.write_text(EXAMPLE.sub(
+        lambda match: f"```\n$ {match[1]}{run_example(stage, match[1])}```", readme.read_text()))
 
 
 def test_uninstall(stage, directory):
@@ -169,11 +176,16 @@ def test_uninstall(stage, directory):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True, type=Path)
+    parser.add_argument("--update", action="store_true")
     options = parser.parse_args()
     count = {"passed": 0, "failed": 0, "skipped": 0}
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch)
         stage = Stage(options.build.resolve(), directory)
+        if options.update:
+            stage.make("install")
+            update_readme(stage)
+            return 0
         for name, test in list(globals().items()):
             if not name.startswith("test_"):
                 continue

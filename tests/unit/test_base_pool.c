@@ -1,0 +1,143 @@
+/* The pool: blocks are whole, aligned, apart from each other, and used again. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/pool.h"
+
+enum { LARGEST = 32 * 1024 };
+
+static struct la_pool *new_pool(void) {
+    struct la_pool *pool = la_pool_new();
+    assert_non_null(pool);
+    return pool;
+}
+
+static void a_block_is_at_least_as_large_as_asked(void **unused) {
+    (void)unused;
+    size_t last = 0;
+    for (size_t size = 1; size <= LARGEST; size++) {
+        size_t real = la_pool_size(size);
+        assert_true(real >= size);
+        assert_true(real >= last);
+        assert_true(real % 8 == 0);
+        last = real;
+    }
+}
+
+static void a_class_holds_what_it_says(void **unused) {
+    (void)unused;
+    for (size_t size = 1; size <= LARGEST; size++)
+        assert_int_equal(la_pool_size(la_pool_size(size)), la_pool_size(size));
+}
+
+/* A third of the block, as the classes are spaced; very small ones have no choice. */
+static void no_block_wastes_more_than_a_third(void **unused) {
+    (void)unused;
+    for (size_t size = 33; size <= LARGEST; size++)
+        assert_true((la_pool_size(size) - size) * 3 <= la_pool_size(size) + 3);
+}
+
+static void more_than_the_largest_class_is_refused(void **unused) {
+    (void)unused;
+    struct la_pool *pool = new_pool();
+    assert_int_equal(la_pool_size(LARGEST), LARGEST);
+    assert_int_equal(la_pool_size(LARGEST + 1), 0);
+    assert_int_equal(la_pool_size(SIZE_MAX), 0);
+    assert_null(la_pool_take(pool, LARGEST + 1));
+    assert_null(la_pool_take(pool, SIZE_MAX));
+    assert_non_null(la_pool_take(pool, LARGEST));
+    la_pool_free(pool);
+}
+
+static void blocks_are_aligned_and_apart(void **unused) {
+    (void)unused;
+    enum { BLOCKS = 4000 };
+    struct la_pool *pool = new_pool();
+    unsigned char **blocks = calloc(BLOCKS, sizeof *blocks);
+    assert_non_null(blocks);
+    size_t size[BLOCKS];
+    for (size_t i = 0; i < BLOCKS; i++) {
+        size[i] = 1 + i * 7919 % 700;
+        blocks[i] = la_pool_take(pool, size[i]);
+        assert_non_null(blocks[i]);
+        assert_int_equal((uintptr_t)blocks[i] % 8, 0);
+        memset(blocks[i], (int)(i & 0xff), la_pool_size(size[i]));
+    }
+    for (size_t i = 0; i < BLOCKS; i++)
+        for (size_t j = 0; j < la_pool_size(size[i]); j++)
+            if (blocks[i][j] != (i & 0xff))
+                fail_msg("block %zu was written over at %zu", i, j);
+    free(blocks);
+    la_pool_free(pool);
+}
+
+static void a_block_given_back_is_used_again(void **unused) {
+    (void)unused;
+    struct la_pool *pool = new_pool();
+    void *first = la_pool_take(pool, 100);
+    void *second = la_pool_take(pool, 100);
+    assert_ptr_not_equal(first, second);
+    la_pool_give(pool, first, 100);
+    la_pool_give(pool, second, 100);
+    assert_ptr_equal(la_pool_take(pool, la_pool_size(100)), second);
+    assert_ptr_equal(la_pool_take(pool, la_pool_size(100) - 1), first);
+    la_pool_free(pool);
+}
+
+static void classes_do_not_mix(void **unused) {
+    (void)unused;
+    struct la_pool *pool = new_pool();
+    void *small = la_pool_take(pool, 16);
+    la_pool_give(pool, small, 16);
+    assert_ptr_not_equal(la_pool_take(pool, 17), small);
+    assert_ptr_equal(la_pool_take(pool, 16), small);
+    la_pool_free(pool);
+}
+
+static void memory_does_not_grow_with_use_only_with_need(void **unused) {
+    (void)unused;
+    struct la_pool *pool = new_pool();
+    assert_int_equal(la_pool_bytes(pool), 0);
+    la_pool_give(pool, la_pool_take(pool, 64), 64);
+    size_t bytes = la_pool_bytes(pool);
+    assert_true(bytes > 0);
+    for (int i = 0; i < 100000; i++)
+        la_pool_give(pool, la_pool_take(pool, 64), 64);
+    assert_int_equal(la_pool_bytes(pool), bytes);
+    for (int i = 0; i < 100000; i++)
+        assert_non_null(la_pool_take(pool, 64));
+    assert_true(la_pool_bytes(pool) >= 100000 * 64);
+    assert_true(la_pool_bytes(pool) <= 100000 * 64 + 2 * 256 * 1024);
+    la_pool_free(pool);
+}
+
+static void nothing_may_be_given_back_and_freed(void **unused) {
+    (void)unused;
+    struct la_pool *pool = new_pool();
+    la_pool_give(pool, NULL, 64);
+    assert_int_equal(la_pool_bytes(pool), 0);
+    la_pool_free(pool);
+    la_pool_free(NULL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_block_is_at_least_as_large_as_asked),
+        cmocka_unit_test(a_class_holds_what_it_says),
+        cmocka_unit_test(no_block_wastes_more_than_a_third),
+        cmocka_unit_test(more_than_the_largest_class_is_refused),
+        cmocka_unit_test(blocks_are_aligned_and_apart),
+        cmocka_unit_test(a_block_given_back_is_used_again),
+        cmocka_unit_test(classes_do_not_mix),
+        cmocka_unit_test(memory_does_not_grow_with_use_only_with_need),
+        cmocka_unit_test(nothing_may_be_given_back_and_freed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
