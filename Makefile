@@ -227,3 +227,14 @@ help: ## this list
 FORCE:
 .PHONY: all deps demo test unit-programs test-asan test-valgrind bench bench-programs lab format \
         format-check lint install uninstall dist clean help FORCE
+
+# ---- pages made from the code ----------------------------------------------------------------
+
+$(BUILD)/states: $(BUILD)/tools/states.o $(BUILD)/src/track/state.o
+	$(call say,LD)
+	$(Q)$(LINK) -o $@ $^
+
+states-page: $(BUILD)/states ## docs/states.md from the state table
+	$(BUILD)/states >$(BUILD)/states.md && mv $(BUILD)/states.md docs/states.md
+
+.PHONY: states-page

@@ -1,64 +1,111 @@
 #include "analysis/analysis.h"
 
+#include "analysis/crew.h"
+#include "base/pages.h"
 #include "base/time.h"
 #include "track/tracker.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-/* Shards, by unordered pair of hosts. Their number is fixed, so that nothing depends on how many
- * threads there are. */
-enum { SHARDS = 16, BATCH = 512, BATCHES_A_REPORT = 64 };
+enum { READ_AT_ONCE = 512, BATCHES_A_REPORT = 16 };
 
+/* All traffic of a pair of hosts: what a connection is compared with lies in one shard. */
 struct shard {
     struct la_analysis *analysis;
     struct la_tracker *tracker;
     struct la_result *result;
     enum la_status status;
-    size_t segment_count;
-    struct la_segment segments[BATCH]; /* of the batch under way */
 };
 
 struct la_analysis {
     struct la_analysis_options options;
     struct la_capture *capture;
     struct la_decoder *decoder;
-    struct shard shards[SHARDS];
+    struct la_pages *pages;
+    struct crew *crew;
+    struct shard shards[LA_SHARDS];
     struct la_result *result;
-    struct la_packet packets[BATCH];
-    struct la_segment segment; /* scratch */
+    pthread_mutex_t sinks; /* one thread at a time calls the embedder */
+    struct la_packet packets[READ_AT_ONCE];
     int64_t end_ns;
     bool interrupted;
 };
 
 static void take_finding(void *context, const struct la_finding *finding) {
     struct shard *shard = context;
-    const struct la_analysis_options *options = &shard->analysis->options;
+    struct la_analysis *analysis = shard->analysis;
     if (la_result_add_finding(shard->result, finding) != LA_OK)
         shard->status = LA_ENOMEM;
-    if (options->on_finding)
-        options->on_finding(options->context, finding);
+    if (!analysis->options.on_finding)
+        return;
+    pthread_mutex_lock(&analysis->sinks);
+    analysis->options.on_finding(analysis->options.context, finding);
+    pthread_mutex_unlock(&analysis->sinks);
 }
 
 static void take_connection(void *context, struct la_connection *connection) {
     struct shard *shard = context;
-    const struct la_analysis_options *options = &shard->analysis->options;
-    la_diagnose_connection(connection, options->diagnoses, take_finding, shard);
+    struct la_analysis *analysis = shard->analysis;
+    la_diagnose_connection(connection, analysis->options.diagnoses, take_finding, shard);
     if (la_result_add_connection(shard->result, connection) != LA_OK)
         shard->status = LA_ENOMEM;
-    if (options->on_connection)
-        options->on_connection(options->context, connection);
+    if (!analysis->options.on_connection)
+        return;
+    pthread_mutex_lock(&analysis->sinks);
+    analysis->options.on_connection(analysis->options.context, connection);
+    pthread_mutex_unlock(&analysis->sinks);
+}
+
+static void take_segments(void *context, unsigned index, const struct batch *batch) {
+    struct la_analysis *analysis = context;
+    struct shard *shard = &analysis->shards[index];
+    size_t from = batch->start[index], count = batch->start[index + 1] - from;
+    if (shard->status == LA_OK)
+        shard->status = la_tracker_segments(shard->tracker, batch->ordered + from, count);
+}
+
+static void finish_shard(void *context, unsigned index) {
+    struct la_analysis *analysis = context;
+    struct shard *shard = &analysis->shards[index];
+    if (shard->status == LA_OK)
+        shard->status = la_tracker_finish(shard->tracker, analysis->end_ns);
 }
 
 static bool open_shard(struct la_analysis *analysis, struct shard *shard) {
-    struct la_tracker_options options = {.hosts = analysis->options.hosts,
-                                         .histories = analysis->options.on_connection != NULL,
-                                         .on_settled = take_connection,
-                                         .context = shard};
+    struct la_tracker_options options = {
+        .pages = analysis->pages,
+        .hosts = analysis->options.hosts,
+        .histories = analysis->options.on_connection != NULL,
+        .on_settled = take_connection,
+        .context = shard,
+    };
     shard->analysis = analysis;
     shard->tracker = la_tracker_new(&options);
     shard->result = la_result_new();
     return shard->tracker && shard->result;
+}
+
+static unsigned default_threads(void) {
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return processors > 1 ? (unsigned)processors : 1;
+}
+
+static bool open_rooms(struct la_analysis *analysis) {
+    struct crew_tasks tasks = {.take = take_segments, .finish = finish_shard, .context = analysis};
+    analysis->pages = la_pages_new();
+    analysis->decoder = la_decoder_new();
+    analysis->result = la_result_new();
+    if (!analysis->pages || !analysis->decoder || !analysis->result)
+        return false;
+    for (int i = 0; i < LA_SHARDS; i++)
+        if (!open_shard(analysis, &analysis->shards[i]))
+            return false;
+    unsigned threads = analysis->options.threads;
+    analysis->crew = crew_new(threads > 0 ? threads : default_threads(), &tasks);
+    return analysis->crew != NULL;
 }
 
 enum la_status la_analysis_new(const struct la_analysis_options *options, struct la_analysis **out,
@@ -69,16 +116,10 @@ enum la_status la_analysis_new(const struct la_analysis_options *options, struct
         return la_fail(err, LA_ENOMEM, "out of memory");
     analysis->options = *options;
     analysis->end_ns = LA_TIME_NONE;
-    analysis->decoder = la_decoder_new();
-    analysis->result = la_result_new();
-    bool whole = analysis->decoder && analysis->result;
-    for (int i = 0; whole && i < SHARDS; i++)
-        whole = open_shard(analysis, &analysis->shards[i]);
-    enum la_status status = LA_ENOMEM;
-    if (whole)
-        status = la_capture_new(&options->capture, &analysis->capture, err);
-    else
-        la_fail(err, LA_ENOMEM, "out of memory");
+    pthread_mutex_init(&analysis->sinks, NULL);
+    enum la_status status = la_capture_new(&options->capture, &analysis->capture, err);
+    if (status == LA_OK && !open_rooms(analysis))
+        status = la_fail(err, LA_ENOMEM, "out of memory");
     if (status != LA_OK) {
         la_analysis_free(analysis);
         return status;
@@ -90,13 +131,16 @@ enum la_status la_analysis_new(const struct la_analysis_options *options, struct
 void la_analysis_free(struct la_analysis *analysis) {
     if (!analysis)
         return;
-    for (int i = 0; i < SHARDS; i++) {
+    crew_free(analysis->crew);
+    for (int i = 0; i < LA_SHARDS; i++) {
         la_tracker_free(analysis->shards[i].tracker);
         la_result_free(analysis->shards[i].result);
     }
+    la_pages_free(analysis->pages);
     la_capture_free(analysis->capture);
     la_decoder_free(analysis->decoder);
     la_result_free(analysis->result);
+    pthread_mutex_destroy(&analysis->sinks);
     free(analysis);
 }
 
@@ -113,28 +157,17 @@ static unsigned shard_of(const struct la_segment *segment) {
     uint64_t h = (a[0] ^ b[0]) + ((a[1] + b[1]) * UINT64_C(0x9e3779b97f4a7c15) ^ (a[1] ^ b[1]));
     h ^= h >> 32;
     h *= UINT64_C(0xbf58476d1ce4e5b9);
-    return (unsigned)(h >> 59) % SHARDS;
+    return (unsigned)(h >> 59) % LA_SHARDS;
 }
 
-/* Decodes a batch and deals its segments out to the shards. */
-static enum la_status take_batch(struct la_analysis *analysis, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        const struct la_packet *packet = &analysis->packets[i];
-        enum la_undecoded why;
-        if (packet->time_ns > analysis->end_ns)
-            analysis->end_ns = packet->time_ns;
-        if (la_decode(analysis->decoder, packet, &analysis->segment, &why) != LA_DECODED_TCP)
-            continue;
-        struct shard *shard = &analysis->shards[shard_of(&analysis->segment)];
-        shard->segments[shard->segment_count++] = analysis->segment;
-    }
-    for (int i = 0; i < SHARDS; i++) {
-        struct shard *shard = &analysis->shards[i];
-        if (la_tracker_segments(shard->tracker, shard->segments, shard->segment_count) != LA_OK)
-            return LA_ENOMEM;
-        shard->segment_count = 0;
-    }
-    return LA_OK;
+static void take_packet(struct la_analysis *analysis, const struct la_packet *packet,
+                        struct batch *batch) {
+    struct la_segment *segment = &batch->segments[batch->count];
+    enum la_undecoded why;
+    if (packet->time_ns > analysis->end_ns)
+        analysis->end_ns = packet->time_ns;
+    if (la_decode(analysis->decoder, packet, segment, &why) == LA_DECODED_TCP)
+        batch->shard[batch->count++] = (uint8_t)shard_of(segment);
 }
 
 static bool told_to_stop(const struct la_analysis *analysis) {
@@ -149,43 +182,49 @@ static void report_progress(const struct la_analysis *analysis) {
     analysis->options.on_progress(analysis->options.context, done, total);
 }
 
-static enum la_status read_all(struct la_analysis *analysis, struct la_error *err) {
-    for (unsigned batch = 0; !told_to_stop(analysis); batch++) {
+/* Fills a batch; LA_END when there is no more to read, or a stop was asked for. */
+static enum la_status fill_batch(struct la_analysis *analysis, struct batch *batch,
+                                 struct la_error *err) {
+    while (batch->count + READ_AT_ONCE <= LA_BATCH && !told_to_stop(analysis)) {
         size_t count;
         enum la_status status =
-            la_capture_next_batch(analysis->capture, analysis->packets, BATCH, &count, err);
-        if (status == LA_END)
-            return told_to_stop(analysis) ? LA_END : LA_OK;
+            la_capture_next_batch(analysis->capture, analysis->packets, READ_AT_ONCE, &count, err);
         if (status != LA_OK)
             return status;
-        if (take_batch(analysis, count) != LA_OK)
-            return la_fail(err, LA_ENOMEM, "out of memory (analyse fewer files, or use a filter)");
+        for (size_t i = 0; i < count; i++)
+            take_packet(analysis, &analysis->packets[i], batch);
+    }
+    return told_to_stop(analysis) ? LA_END : LA_OK;
+}
+
+static enum la_status read_all(struct la_analysis *analysis, struct la_error *err) {
+    enum la_status status = LA_OK;
+    for (unsigned batch = 0; status == LA_OK; batch++) {
+        status = fill_batch(analysis, crew_next(analysis->crew), err);
+        crew_publish(analysis->crew);
         if (batch % BATCHES_A_REPORT == 0)
             report_progress(analysis);
     }
-    return LA_END;
+    analysis->interrupted = told_to_stop(analysis);
+    return status == LA_END ? LA_OK : status;
 }
 
-static enum la_status settle_all(struct la_analysis *analysis, struct la_error *err) {
-    la_decoder_finish(analysis->decoder);
-    for (int i = 0; i < SHARDS; i++) {
-        struct shard *shard = &analysis->shards[i];
-        if (la_tracker_finish(shard->tracker, analysis->end_ns) != LA_OK ||
-            shard->status != LA_OK || la_result_merge(analysis->result, shard->result) != LA_OK)
-            return la_fail(err, LA_ENOMEM, "out of memory");
+static enum la_status gather(struct la_analysis *analysis, struct la_error *err) {
+    for (int i = 0; i < LA_SHARDS; i++) {
+        const struct shard *shard = &analysis->shards[i];
+        if (shard->status != LA_OK || la_result_merge(analysis->result, shard->result) != LA_OK)
+            return la_fail(err, LA_ENOMEM, "out of memory (analyse fewer files, or use a filter)");
     }
     return LA_OK;
 }
 
 enum la_status la_analysis_run(struct la_analysis *analysis, struct la_error *err) {
     enum la_status status = read_all(analysis, err);
-    if (status == LA_END) {
-        analysis->interrupted = true;
-        status = LA_OK;
-    }
     if (status != LA_OK)
         return status;
-    return settle_all(analysis, err);
+    la_decoder_finish(analysis->decoder);
+    crew_finish(analysis->crew);
+    return gather(analysis, err);
 }
 
 const struct la_result *la_analysis_result(const struct la_analysis *analysis) {

@@ -16,6 +16,7 @@ struct la_analysis_options {
     struct la_capture_options capture;
     const struct la_hosts *hosts; /* profiles; borrowed, NULL for the default */
     uint64_t diagnoses;           /* 1 << enum la_kind */
+    unsigned threads;             /* 0: as many as there are processors; the result is the same */
     /* Called once for each settled connection and each finding, in no useful order; NULL: not
      * wanted. What is borrowed is valid during the call. */
     void (*on_connection)(void *context, const struct la_connection *connection);

@@ -3,12 +3,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-enum { CHUNK = 256 * 1024, LARGEST = 32 * 1024 };
+enum { LARGEST = 32 * 1024 };
 
 /* Spaced so that no block wastes more than a third, and the sizes of the records of a connection
  * (see track) hit one closely. */
 static const uint16_t class_sizes[] = {
-    16,  32,  48,  64,   80,   104,  128,  160,  192,  224,  256,   320,   384,   448,
+    16,  32,  48,  64,   80,   96,   128,  160,  192,  224,  256,   320,   384,   448,
     512, 640, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, LARGEST};
 enum { CLASSES = sizeof class_sizes / sizeof class_sizes[0] };
 
@@ -16,31 +16,22 @@ struct free_block {
     struct free_block *next;
 };
 
-struct chunk {
-    struct chunk *next;
-    uint64_t memory[]; /* aligned */
-};
-
 struct la_pool {
+    struct la_pages *pages; /* borrowed */
     struct free_block *free[CLASSES];
-    struct chunk *chunks;
-    unsigned char *rest; /* uncut part of the newest chunk */
+    unsigned char *rest; /* uncut part of the newest piece */
     size_t rest_bytes;
     size_t bytes;
 };
 
-struct la_pool *la_pool_new(void) {
-    return calloc(1, sizeof(struct la_pool));
+struct la_pool *la_pool_new(struct la_pages *pages) {
+    struct la_pool *pool = calloc(1, sizeof *pool);
+    if (pool)
+        pool->pages = pages;
+    return pool;
 }
 
 void la_pool_free(struct la_pool *pool) {
-    if (!pool)
-        return;
-    while (pool->chunks) {
-        struct chunk *next = pool->chunks->next;
-        free(pool->chunks);
-        pool->chunks = next;
-    }
     free(pool);
 }
 
@@ -58,14 +49,11 @@ size_t la_pool_size(size_t size) {
 
 static unsigned char *cut(struct la_pool *pool, size_t size) {
     if (pool->rest_bytes < size) {
-        struct chunk *chunk = malloc(CHUNK);
-        if (!chunk)
+        pool->rest = la_pages_take(pool->pages);
+        pool->rest_bytes = pool->rest ? LA_PIECE : 0;
+        pool->bytes += pool->rest_bytes;
+        if (!pool->rest)
             return NULL;
-        chunk->next = pool->chunks;
-        pool->chunks = chunk;
-        pool->bytes += CHUNK;
-        pool->rest = (unsigned char *)chunk->memory;
-        pool->rest_bytes = CHUNK - sizeof *chunk;
     }
     unsigned char *block = pool->rest;
     pool->rest += size;

@@ -125,6 +125,7 @@ static bool make_analysis(struct run *run) {
         .capture = settings->capture,
         .hosts = settings->hosts,
         .diagnoses = settings->diagnoses,
+        .threads = settings->threads,
         .on_connection = settings->connections ? on_connection : NULL,
         .on_finding = settings->findings ? on_finding : NULL,
         .on_progress = on_progress,

@@ -106,6 +106,23 @@ static enum la_status apply_progress(struct la_settings *settings, const char *a
     return la_fail(err, LA_EUSAGE, "--progress: '%.64s' (write auto, on or off)", argument);
 }
 
+static enum la_status apply_threads(struct la_settings *settings, const char *argument,
+                                    struct la_error *err) {
+    enum { MOST = 256 };
+    unsigned threads = 0;
+    for (const char *p = argument; *p; p++) {
+        if (!isdigit((unsigned char)*p) || threads > MOST)
+            return la_fail(err, LA_EUSAGE, "--threads: '%.64s' is no number from 1 to %d", argument,
+                           MOST);
+        threads = threads * 10 + (unsigned)(*p - '0');
+    }
+    if (threads == 0 || threads > MOST)
+        return la_fail(err, LA_EUSAGE, "--threads: '%.64s' is no number from 1 to %d", argument,
+                       MOST);
+    settings->threads = threads;
+    return LA_OK;
+}
+
 /* The table. */
 
 #define MEMBER(name) .member = offsetof(struct la_settings, name)
@@ -195,6 +212,15 @@ static const struct la_option options[] = {
      .commands = ANALYZE,
      .help = "exit with 1 when a finding is at least notice, warning or critical",
      .apply = apply_fail_on},
+    {.category = "Everything else",
+     .name = "threads",
+     .short_name = 'j',
+     .argument = LA_ARGUMENT_REQUIRED,
+     .placeholder = "N",
+     .default_value = "as many as the machine has processors",
+     .commands = ANALYZE,
+     .help = "how many threads work; what is written does not depend on it",
+     .apply = apply_threads},
     {.category = "Everything else",
      .name = "progress",
      .argument = LA_ARGUMENT_OPTIONAL,

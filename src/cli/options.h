@@ -28,6 +28,7 @@ struct la_settings {
     struct la_capture_options capture;
     struct la_hosts *hosts; /* owned */
     uint64_t diagnoses;     /* 1 << enum la_kind */
+    unsigned threads;       /* 0: as many as there are processors */
     int fail_on;            /* enum la_severity, or LA_SEVERITY_COUNT: never */
     enum la_progress_mode progress;
     bool quiet, verbose, help, version;

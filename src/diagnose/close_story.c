@@ -193,9 +193,10 @@ static void judge_next(const struct la_connection *c, struct close_story *s) {
 }
 
 void close_story_read(const struct la_connection *c, unsigned side, struct close_story *story) {
-    *story = (struct close_story){.verdict = CLOSE_NOTHING, .side = side};
+    story->verdict = CLOSE_NOTHING;
     if (c->side[side].fin < 2 && !c->next)
         return; /* sent once, and nobody came after */
+    *story = (struct close_story){.verdict = CLOSE_NOTHING, .side = side};
     bool repeated = la_fin_story(c, side, &story->fin);
     if (story->fin.copy_count == 0)
         return;

@@ -27,7 +27,7 @@ struct close_story {
     const char *why;                        /* static: the proof in words */
 };
 
-/* Reads the FIN of `side`. */
+/* Reads the FIN of `side`. With CLOSE_NOTHING nothing else is set. */
 void close_story_read(const struct la_connection *c, unsigned side, struct close_story *story);
 
 #endif

@@ -189,10 +189,11 @@ static void judge_host(const struct la_connection *c, struct syn_story *s) {
 }
 
 void syn_story_read(const struct la_connection *c, struct syn_story *story) {
-    *story = (struct syn_story){.verdict = SYN_NOTHING};
+    story->verdict = SYN_NOTHING;
     bool resets = c->side[LA_CLIENT].rst > 0 || c->side[LA_SERVER].rst > 0;
     if (!c->previous && !c->recycle && !resets && c->side[LA_CLIENT].syn < 2)
         return; /* an attempt like any other */
+    *story = (struct syn_story){.verdict = SYN_NOTHING};
     read_attempt(c, story);
     if (!story->syn || c->opening == LA_OPENING_SIMULTANEOUS)
         return;

@@ -60,8 +60,7 @@ static const uint8_t *get_signed(const uint8_t *p, int64_t *value) {
 
 /* TTL and IP ID matter for what may be forged; the window for what a RST looks like. */
 static bool keeps_identity(const struct la_observation *entry) {
-    return entry->class == LA_CLASS_RST || entry->class == LA_CLASS_SYN ||
-           entry->class == LA_CLASS_SYN_ACK || entry->class == LA_CLASS_OUTSIDE;
+    return entry->class == LA_CLASS_RST || entry->class == LA_CLASS_OUTSIDE;
 }
 
 static uint8_t rare_of(const struct la_observation *entry, const struct la_log_base *base) {
@@ -148,7 +147,7 @@ static bool opens_or_closes(const struct la_observation *entry) {
 /* The usual sizes at once, so that a log is moved once or twice in its life: a SYN and its answer;
  * a whole bare connection; then twice as much each time. */
 static size_t room_for(size_t bytes) {
-    enum { ATTEMPT = 48, BARE = 104 };
+    enum { ATTEMPT = 48, BARE = 96 };
     if (bytes <= BARE)
         return bytes <= ATTEMPT ? ATTEMPT : BARE;
     return bytes + bytes / 2 < LA_LOG_MAX_BYTES ? bytes + bytes / 2 : LA_LOG_MAX_BYTES;

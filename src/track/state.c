@@ -26,7 +26,7 @@ static const char *const no_effect[LA_EV_COUNT] = {
     [LA_EV_RECV_SYN_HELD] = "a SYN over a held 4-tuple draws a challenge ACK and changes nothing (RFC 5961, 4.2)",
     [LA_EV_RECV_SYN_OLDER] = "a SYN older than what is remembered draws an ACK (RFC 7323, 5.3)",
     [LA_EV_RECV_SYN_REUSE] = "only TIME-WAIT hands a 4-tuple over",
-    [LA_EV_RECV_SYN_REFUSED] = "only an orphan FIN-WAIT-2 refuses a SYN with RST|ACK",
+    [LA_EV_RECV_SYN_REFUSED] = "only a request and an orphan FIN-WAIT-2 refuse a SYN with RST|ACK",
     [LA_EV_TIMER] = "no timer ends this state",
     [LA_EV_TAKEN_OVER] = "nothing left to take over",
 };
@@ -42,8 +42,8 @@ static const struct cell cells[LA_ST_COUNT][LA_EV_COUNT] = {
         [LA_EV_TAKEN_OVER]   = {S(CLOSED), "the host used the 4-tuple itself"},
     },
     [S(SYN_SENT)] = {
-        /* SEND_RST: the answer to a bad ACK leaves SYN-SENT as it is (RFC 9293, 3.10.7.3) */
         [LA_EV_SEND_SYN_ACK]    = {S(SYN_RECV), "SYNs crossed: simultaneous open (RFC 9293, 3.5)"},
+        [LA_EV_SEND_RST]        = {S(SYN_SENT), "it answers a bad ACK, and the attempt goes on (RFC 9293, 3.10.7.3)"},
         [LA_EV_RECV_SYN]        = {S(SYN_RECV), "SYNs crossed: simultaneous open (RFC 9293, 3.5)"},
         [LA_EV_RECV_SYN_ACK]    = {S(ESTAB), "our SYN is acknowledged (RFC 9293, 3.10.7.3)"},
         [LA_EV_RECV_RST]        = {S(CLOSED), "refused (RFC 9293, 3.10.7.3)"},
@@ -122,7 +122,11 @@ static const struct cell cells[LA_ST_COUNT][LA_EV_COUNT] = {
     [S(UNKNOWN)] = {
         [LA_EV_SEND_SYN]        = {S(SYN_SENT), "active open (RFC 9293, 3.10.1)"},
         [LA_EV_SEND_SYN_ACK]    = {S(SYN_RECV), "a SYN was answered (RFC 9293, 3.10.7.2)"},
+        [LA_EV_SEND_FIN]        = {S(UNKNOWN), "FIN-WAIT-1, CLOSING or LAST-ACK: nothing tells which"},
         [LA_EV_SEND_RST]        = {S(CLOSED), "aborted, or its state was lost"},
+        [LA_EV_RECV_FIN]        = {S(UNKNOWN), "CLOSE-WAIT, CLOSING or TIME-WAIT: nothing tells which"},
+        [LA_EV_RECV_ACK_OF_FIN] = {S(UNKNOWN), "FIN-WAIT-2, TIME-WAIT or CLOSED: nothing tells which"},
+        [LA_EV_RECV_FIN_WITH_ACK_OF_FIN] = {S(UNKNOWN), "TIME-WAIT or CLOSED: nothing tells which"},
         [LA_EV_RECV_RST]        = {S(CLOSED), "reset by the peer"},
         [LA_EV_TIMER]           = {S(CLOSED), "whatever it was, its timers have run out"},
         [LA_EV_TAKEN_OVER]      = {S(CLOSED), "the 4-tuple opens anew"},

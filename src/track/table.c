@@ -1,9 +1,11 @@
 #include "track/table.h"
 
+#include "base/pages.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLAB = 1024, FIRST_SLOTS = 1024, MAX_PAST = 1 << 20 };
+enum { SLAB = LA_PIECE / sizeof(struct live), FIRST_SLOTS = 1024, MAX_PAST = 1 << 20 };
 
 /* Half of the hash stands beside the index: most other 4-tuples are told apart, and slots moved,
  * without touching a record. */
@@ -14,7 +16,8 @@ struct slot {
 
 struct table {
     struct la_hash_key hash_key;
-    struct live **slabs; /* owned, each of SLAB records */
+    struct la_pages *pages; /* borrowed */
+    struct live **slabs;    /* owned; each of SLAB records, which `pages` owns */
     size_t slab_count, slab_capacity;
     uint32_t top;       /* first index never used */
     uint32_t free_list; /* through wheel_next */
@@ -29,10 +32,11 @@ struct table {
     size_t past_count, past_capacity;
 };
 
-struct table *table_new(void) {
+struct table *table_new(struct la_pages *pages) {
     struct table *table = calloc(1, sizeof *table);
     if (!table)
         return NULL;
+    table->pages = pages;
     table->hash_key = la_hash_key_random();
     table->top = 1;
     table->slot_count = FIRST_SLOTS;
@@ -47,8 +51,6 @@ struct table *table_new(void) {
 void table_free(struct table *table) {
     if (!table)
         return;
-    for (size_t i = 0; i < table->slab_count; i++)
-        free(table->slabs[i]);
     free(table->slabs);
     free(table->slots);
     free(table->addresses);
@@ -181,14 +183,18 @@ void table_prefetch_slot(const struct table *table, const struct key *key) {
     __builtin_prefetch(&table->slots[home_of(table, tag_of(key->hash))]);
 }
 
-void table_prefetch_record(struct table *table, const struct key *key) {
+struct live *table_prefetch_record(struct table *table, const struct key *key) {
     uint32_t tag = tag_of(key->hash);
-    const struct slot *slot = &table->slots[home_of(table, tag)];
-    if (slot->index == LA_NO_LIVE || slot->tag != tag)
-        return;
-    const char *record = (const char *)table_at(table, slot->index);
-    for (size_t line = 0; line < sizeof(struct live); line += 64)
-        __builtin_prefetch(record + line, 1);
+    size_t mask = table->slot_count - 1;
+    for (size_t i = home_of(table, tag); table->slots[i].index != LA_NO_LIVE; i = (i + 1) & mask) {
+        if (table->slots[i].tag != tag)
+            continue;
+        struct live *record = table_at(table, table->slots[i].index);
+        for (size_t line = 0; line < sizeof *record; line += 64)
+            __builtin_prefetch((const char *)record + line, 1);
+        return record;
+    }
+    return NULL;
 }
 
 struct live *table_find(struct table *table, const struct key *key) {
@@ -239,7 +245,7 @@ static bool add_slab(struct table *table) {
         table->slabs = slabs;
         table->slab_capacity = capacity;
     }
-    struct live *slab = malloc(SLAB * sizeof *slab);
+    struct live *slab = la_pages_take(table->pages);
     if (!slab)
         return false;
     table->slabs[table->slab_count++] = slab;
@@ -315,8 +321,7 @@ void table_release(struct table *table, struct live *live) {
 }
 
 size_t table_bytes(const struct table *table) {
-    return table->slab_count * SLAB * sizeof(struct live) +
-           table->slot_count * sizeof *table->slots +
+    return table->slab_count * LA_PIECE + table->slot_count * sizeof *table->slots +
            table->address_capacity *
                (sizeof *table->addresses + 2 * sizeof *table->address_buckets) +
            table->past_capacity * sizeof *table->past;

@@ -3,6 +3,7 @@
 #ifndef LA_TRACK_TABLE_H
 #define LA_TRACK_TABLE_H
 
+#include "base/pages.h"
 #include "base/siphash.h"
 #include "track/live.h"
 
@@ -17,16 +18,18 @@ struct key {
 
 struct table;
 
-struct table *table_new(void);
+/* `pages` is borrowed, and owns the records. NULL when out of memory. */
+struct table *table_new(struct la_pages *pages);
 void table_free(struct table *table);
 
 /* False when out of memory (an IPv6 address could not be noted). */
 bool table_key(struct table *table, const struct la_segment *segment, struct key *key);
 /* The newest incarnation of the 4-tuple; NULL when there is none. */
 struct live *table_find(struct table *table, const struct key *key);
-/* Ask for the memory that table_find() will touch: first the slot, later the record. */
+/* Ask for the memory that table_find() will touch: first the slot, later the record. The record
+ * that is likely meant is returned, not to be looked at before it can have arrived; NULL: none. */
 void table_prefetch_slot(const struct table *table, const struct key *key);
-void table_prefetch_record(struct table *table, const struct key *key);
+struct live *table_prefetch_record(struct table *table, const struct key *key);
 /* A cleared record, as the newest incarnation of its 4-tuple: a former one is linked as `older` and
  * leaves the table. NULL when out of memory. */
 struct live *table_add(struct table *table, const struct key *key, struct live *former);

@@ -19,7 +19,7 @@
 /* The same packet seen at another place, by another clock. */
 #define OTHER_POINT_NS (5 * LA_SEC)
 
-enum { WHEEL = 256, GROUP = 32 };
+enum { WHEEL = 256, GROUP = 32, AHEAD_AT_END = 8 };
 
 struct la_tracker {
     struct la_tracker_options options;
@@ -39,8 +39,8 @@ struct la_tracker *la_tracker_new(const struct la_tracker_options *options) {
         return NULL;
     tracker->options = *options;
     tracker->now_ns = LA_TIME_NONE;
-    tracker->table = table_new();
-    tracker->pool = la_pool_new();
+    tracker->table = table_new(options->pages);
+    tracker->pool = la_pool_new(options->pages);
     tracker->recycle = recycle_new();
     if (!tracker->table || !tracker->pool || !tracker->recycle) {
         la_tracker_free(tracker);
@@ -496,20 +496,24 @@ static enum la_status take_segment(struct la_tracker *tracker, const struct la_s
 
 /* The table is far larger than any cache, and the next segment is of another connection: the memory
  * of a whole group is asked for before the first of them is looked at. */
-enum la_status la_tracker_segments(struct la_tracker *tracker, const struct la_segment *segments,
-                                   size_t count) {
+enum la_status la_tracker_segments(struct la_tracker *tracker,
+                                   const struct la_segment *const *segments, size_t count) {
     struct key keys[GROUP];
+    const struct live *likely[GROUP];
     for (size_t done = 0; done < count;) {
         size_t group = count - done < GROUP ? count - done : GROUP;
         for (size_t i = 0; i < group; i++) {
-            if (!table_key(tracker->table, &segments[done + i], &keys[i]))
+            if (!table_key(tracker->table, segments[done + i], &keys[i]))
                 return LA_ENOMEM;
             table_prefetch_slot(tracker->table, &keys[i]);
         }
         for (size_t i = 0; i < group; i++)
-            table_prefetch_record(tracker->table, &keys[i]);
+            likely[i] = table_prefetch_record(tracker->table, &keys[i]);
         for (size_t i = 0; i < group; i++)
-            if (take_segment(tracker, &segments[done + i], &keys[i]) != LA_OK)
+            if (likely[i])
+                __builtin_prefetch(likely[i]->log.bytes + likely[i]->log.used, 1);
+        for (size_t i = 0; i < group; i++)
+            if (take_segment(tracker, segments[done + i], &keys[i]) != LA_OK)
                 return LA_ENOMEM;
         done += group;
     }
@@ -520,6 +524,8 @@ enum la_status la_tracker_finish(struct la_tracker *tracker, int64_t end_ns) {
     tracker->finishing = true;
     for (uint32_t i = 1; i < table_top(tracker->table); i++) {
         struct live *live = table_at(tracker->table, i);
+        if (i + AHEAD_AT_END < table_top(tracker->table))
+            __builtin_prefetch(table_at(tracker->table, i + AHEAD_AT_END)->log.bytes);
         bool in_use = live->self != LA_NO_LIVE && !(live->flags & LIVE_FORGOTTEN);
         if (!in_use || live->newer != LA_NO_LIVE)
             continue;

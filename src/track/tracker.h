@@ -7,6 +7,7 @@
 #define LA_TRACK_TRACKER_H
 
 #include "base/error.h"
+#include "base/pages.h"
 #include "decode/segment.h"
 #include "track/connection.h"
 
@@ -15,6 +16,7 @@
 typedef void la_settled_sink(void *context, struct la_connection *connection);
 
 struct la_tracker_options {
+    struct la_pages *pages;       /* where records come from; borrowed, outlives the tracker */
     const struct la_hosts *hosts; /* profiles; borrowed, NULL for the default */
     /* Write the histories of every connection, not only of those that a diagnosis may look at. */
     bool histories;
@@ -29,8 +31,8 @@ struct la_tracker *la_tracker_new(const struct la_tracker_options *options);
 void la_tracker_free(struct la_tracker *tracker);
 
 /* Takes segments, in the order of the capture. LA_OK or LA_ENOMEM. */
-enum la_status la_tracker_segments(struct la_tracker *tracker, const struct la_segment *segments,
-                                   size_t count);
+enum la_status la_tracker_segments(struct la_tracker *tracker,
+                                   const struct la_segment *const *segments, size_t count);
 
 /* Settles everything that is left. `end_ns` is the time of the last packet of the whole capture. */
 enum la_status la_tracker_finish(struct la_tracker *tracker, int64_t end_ns);

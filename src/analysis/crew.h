@@ -1,0 +1,46 @@
+/* Threads that work on batches of decoded segments while the next batches are read.
+ *
+ * Every batch goes to every worker, who looks only at its own shards: a shard is always the same
+ * worker's, and sees its segments in the order of the capture. Internal to this room. */
+#ifndef LA_ANALYSIS_CREW_H
+#define LA_ANALYSIS_CREW_H
+
+#include "decode/segment.h"
+
+#include <stddef.h>
+
+/* The number of shards is fixed, so that nothing depends on the number of threads. */
+enum { LA_SHARDS = 16, LA_BATCH = 2048 };
+
+/* Decoded segments, dealt out by shard: those of shard s are ordered[start[s]] up to start[s + 1]. */
+struct batch {
+    size_t count;
+    struct la_segment segments[LA_BATCH];
+    uint8_t shard[LA_BATCH];
+    const struct la_segment *ordered[LA_BATCH];
+    size_t start[LA_SHARDS + 1];
+};
+
+struct crew;
+
+/* Both are called by a worker for each of its shards: with each batch, and once after the last. */
+struct crew_tasks {
+    void (*take)(void *context, unsigned shard, const struct batch *batch);
+    void (*finish)(void *context, unsigned shard);
+    void *context;
+};
+
+/* `threads` workers; with 1 there is none, and the work is done by whoever hands it over. NULL when
+ * out of memory, or when no thread could be started. */
+struct crew *crew_new(unsigned threads, const struct crew_tasks *tasks);
+/* Waits for the workers; batches not yet taken are dropped unless crew_finish() was called. */
+void crew_free(struct crew *crew);
+
+/* An empty batch to fill (segments, shard, count). Waits until one is free. */
+struct batch *crew_next(struct crew *crew);
+/* Hands over the batch that crew_next() gave. */
+void crew_publish(struct crew *crew);
+/* Returns when every worker has taken every batch and finished its shards. */
+void crew_finish(struct crew *crew);
+
+#endif

@@ -1,0 +1,22 @@
+/* Memory by the piece, cut from blocks that the system is asked to back with large pages: with
+ * tables of hundreds of megabytes most of the time goes into page faults and address translation
+ * otherwise. One source serves all tables of an analysis, so that what it rounds up is rounded up
+ * once. */
+#ifndef LA_BASE_PAGES_H
+#define LA_BASE_PAGES_H
+
+#include <stddef.h>
+
+enum { LA_PIECE = 256 * 1024 };
+
+struct la_pages;
+
+/* NULL when out of memory. Freeing it frees all pieces. */
+struct la_pages *la_pages_new(void);
+void la_pages_free(struct la_pages *pages);
+
+/* LA_PIECE bytes, aligned to 64 and not cleared; NULL when out of memory. Safe from several
+ * threads. A piece is never given back by itself. */
+void *la_pages_take(struct la_pages *pages);
+
+#endif

@@ -1,0 +1,277 @@
+/* The compact log: what goes in comes out, and a full one still takes what opens and closes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "decode/segment.h"
+#include "track/log.h"
+
+/* Times reach this far from the epoch (capture/reader.h). */
+#define TIME_LIMIT (INT64_MAX / 2)
+
+struct fixture {
+    struct la_pool *pool;
+    struct la_log log;
+    struct la_log_base base;
+};
+
+static uint64_t next_random(uint64_t *state) {
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * UINT64_C(2685821657736338717);
+}
+
+static unsigned pick(uint64_t *state, unsigned below) {
+    return (unsigned)(next_random(state) >> 11) % below;
+}
+
+/* Mostly the ends of the range and their neighbours. */
+static uint64_t extreme(uint64_t *state, uint64_t most) {
+    switch (pick(state, 4)) {
+    case 0:
+        return pick(state, 3);
+    case 1:
+        return most - pick(state, 3);
+    case 2:
+        return most / 2 + pick(state, 3);
+    default:
+        return most == UINT64_MAX ? next_random(state) : next_random(state) % (most + 1);
+    }
+}
+
+static int64_t extreme_time(uint64_t *state) {
+    int64_t ns = (int64_t)extreme(state, TIME_LIMIT);
+    return pick(state, 2) ? ns : -ns;
+}
+
+static void set_up_log(struct fixture *f, uint64_t *state) {
+    memset(f, 0, sizeof *f);
+    f->pool = la_pool_new();
+    assert_non_null(f->pool);
+    f->base.time_ns = extreme_time(state);
+    f->base.frame = extreme(state, UINT64_MAX);
+    f->base.input = (uint16_t)extreme(state, UINT16_MAX);
+    for (int side = 0; side < 2; side++) {
+        f->base.seq[side] = (uint32_t)extreme(state, UINT32_MAX);
+        f->base.tsval[side] = (uint32_t)extreme(state, UINT32_MAX);
+    }
+}
+
+static void tear_down_log(struct fixture *f) {
+    la_log_release(&f->log, f->pool);
+    assert_int_equal(f->log.count, 0);
+    la_pool_free(f->pool);
+}
+
+static bool keeps_identity(unsigned class) {
+    return class == LA_CLASS_RST || class == LA_CLASS_SYN || class == LA_CLASS_SYN_ACK ||
+           class == LA_CLASS_OUTSIDE;
+}
+
+/* What the log promises to keep of an entry: the flags that matter, an ACK number with the ACK flag
+ * only, the window of a RST, TTL and IP ID of what may be forged. */
+static struct la_observation kept(struct la_observation o) {
+    o.flags &= LA_FIN | LA_SYN | LA_RST | LA_ACK;
+    bool ack = o.flags & LA_ACK, stamps = o.options & LA_HAS_TIMESTAMPS;
+    o.ack = ack ? o.ack : 0;
+    o.tsval = stamps ? o.tsval : 0;
+    o.tsecr = stamps && ack ? o.tsecr : 0;
+    o.sack_from = o.options & LA_HAS_SACK ? o.sack_from : 0;
+    o.sack_to = o.options & LA_HAS_SACK ? o.sack_to : 0;
+    o.window = o.class == LA_CLASS_RST ? o.window : 0;
+    o.ttl = keeps_identity(o.class) ? o.ttl : 0;
+    o.ip_id = keeps_identity(o.class) ? o.ip_id : 0;
+    return o;
+}
+
+static struct la_observation random_entry(uint64_t *state, const struct la_log_base *base) {
+    return (struct la_observation){
+        .time_ns = pick(state, 2) ? extreme_time(state) : base->time_ns / 2,
+        .frame = extreme(state, UINT64_MAX),
+        .input = pick(state, 2) ? base->input : (uint16_t)extreme(state, UINT16_MAX),
+        .seq = (uint32_t)extreme(state, UINT32_MAX),
+        .ack = (uint32_t)extreme(state, UINT32_MAX),
+        .payload = (uint32_t)extreme(state, UINT32_MAX),
+        .window = (uint32_t)extreme(state, UINT32_MAX),
+        .tsval = (uint32_t)extreme(state, UINT32_MAX),
+        .tsecr = (uint32_t)extreme(state, UINT32_MAX),
+        .sack_from = (uint32_t)extreme(state, UINT32_MAX),
+        .sack_to = (uint32_t)extreme(state, UINT32_MAX),
+        .options = (uint16_t)extreme(state, UINT16_MAX),
+        .ip_id = (uint16_t)extreme(state, UINT16_MAX),
+        .flags = (uint8_t)extreme(state, UINT8_MAX),
+        .ttl = (uint8_t)extreme(state, UINT8_MAX),
+        .from = (uint8_t)pick(state, 2),
+        .class = (uint8_t)pick(state, LA_CLASS_COUNT),
+        .exact = pick(state, 2),
+        .in_window = pick(state, 2),
+    };
+}
+
+static void assert_same(const struct la_observation *a, const struct la_observation *b) {
+    assert_int_equal(a->time_ns, b->time_ns);
+    assert_true(a->frame == b->frame);
+    assert_int_equal(a->input, b->input);
+    assert_int_equal(a->seq, b->seq);
+    assert_int_equal(a->ack, b->ack);
+    assert_int_equal(a->payload, b->payload);
+    assert_int_equal(a->window, b->window);
+    assert_int_equal(a->tsval, b->tsval);
+    assert_int_equal(a->tsecr, b->tsecr);
+    assert_int_equal(a->sack_from, b->sack_from);
+    assert_int_equal(a->sack_to, b->sack_to);
+    assert_int_equal(a->options, b->options);
+    assert_int_equal(a->ip_id, b->ip_id);
+    assert_int_equal(a->flags, b->flags);
+    assert_int_equal(a->ttl, b->ttl);
+    assert_int_equal(a->from, b->from);
+    assert_int_equal(a->class, b->class);
+    assert_int_equal(a->arrival, LA_ARRIVAL_ASSUMED);
+    assert_int_equal(a->exact, b->exact);
+    assert_int_equal(a->in_window, b->in_window);
+}
+
+/* 500 logs of random entries, every field also at its ends. */
+static void what_is_logged_is_read_again(void **unused) {
+    (void)unused;
+    uint64_t state = 11;
+    static struct la_observation in[64], out[64];
+    for (int round = 0; round < 500; round++) {
+        struct fixture f;
+        set_up_log(&f, &state);
+        size_t count = 1 + pick(&state, 50);
+        for (size_t i = 0; i < count; i++) {
+            in[i] = random_entry(&state, &f.base);
+            assert_true(la_log_append(&f.log, &f.base, f.pool, &in[i]));
+            in[i] = kept(in[i]);
+        }
+        assert_int_equal(f.log.count, count);
+        assert_int_equal(f.log.dropped, 0);
+        assert_true(f.log.used <= f.log.capacity);
+        la_log_read(&f.log, &f.base, out);
+        for (size_t i = 0; i < count; i++)
+            assert_same(&out[i], &in[i]);
+        tear_down_log(&f);
+    }
+}
+
+/* The encoder writes into a buffer of LA_LOG_MAX_ENTRY bytes before it asks for room. */
+static void the_longest_entry_fits_the_bound(void **unused) {
+    (void)unused;
+    struct fixture f;
+    uint64_t state = 5;
+    set_up_log(&f, &state);
+    f.base = (struct la_log_base){.time_ns = -TIME_LIMIT, .input = 1};
+    struct la_observation entry = {.time_ns = TIME_LIMIT,
+                                   .frame = UINT64_MAX,
+                                   .input = UINT16_MAX,
+                                   .seq = 0x80000000u,
+                                   .ack = 0x80000000u,
+                                   .payload = UINT32_MAX,
+                                   .window = UINT32_MAX,
+                                   .tsval = 0x80000000u,
+                                   .tsecr = 0x80000000u,
+                                   .sack_from = 0x80000000u,
+                                   .sack_to = 0x80000000u,
+                                   .options = UINT16_MAX,
+                                   .ip_id = UINT16_MAX,
+                                   .flags = UINT8_MAX,
+                                   .ttl = UINT8_MAX,
+                                   .class = LA_CLASS_RST,
+                                   .exact = true,
+                                   .in_window = true};
+    struct la_observation out, want = kept(entry);
+    assert_true(la_log_append(&f.log, &f.base, f.pool, &entry));
+    assert_in_range(f.log.used, 60, LA_LOG_MAX_ENTRY);
+    la_log_read(&f.log, &f.base, &out);
+    assert_same(&out, &want);
+    tear_down_log(&f);
+}
+
+/* An ordinary one: 1 s after the start, 10 kB on, microseconds. */
+static void a_plain_entry_takes_a_dozen_bytes(void **unused) {
+    (void)unused;
+    struct fixture f;
+    uint64_t state = 5;
+    set_up_log(&f, &state);
+    f.base = (struct la_log_base){.time_ns = INT64_C(1763647385118000000), .frame = 1000};
+    struct la_observation entry = {.time_ns = f.base.time_ns + INT64_C(1000000000),
+                                   .frame = 1100,
+                                   .seq = 10000,
+                                   .ack = 10000,
+                                   .class = LA_CLASS_ACK_OF_FIN,
+                                   .flags = LA_ACK};
+    assert_true(la_log_append(&f.log, &f.base, f.pool, &entry));
+    assert_in_range(f.log.used, 1, 14);
+    tear_down_log(&f);
+}
+
+/* A day of probes, and then the close: the FIN and the RST are there, the loss is counted. */
+static void a_full_log_keeps_what_closes(void **unused) {
+    (void)unused;
+    struct fixture f;
+    uint64_t state = 5;
+    set_up_log(&f, &state);
+    struct la_observation probe = {.class = LA_CLASS_KEEPALIVE, .flags = LA_ACK};
+    size_t refused = 0;
+    for (int i = 0; i < 20000; i++) {
+        probe.time_ns = f.base.time_ns / 2 + i * INT64_C(1000003);
+        refused += !la_log_append(&f.log, &f.base, f.pool, &probe);
+    }
+    assert_true(refused > 0);
+    assert_int_equal(f.log.dropped, refused);
+    assert_true(f.log.used <= LA_LOG_MAX_COMMON);
+    static const struct la_observation closing[] = {
+        {.class = LA_CLASS_FIN, .flags = LA_FIN | LA_ACK, .seq = 1},
+        {.class = LA_CLASS_ACK_OF_FIN, .flags = LA_ACK, .ack = 2},
+        {.class = LA_CLASS_FIN_AGAIN, .flags = LA_FIN | LA_ACK, .seq = 1},
+        {.class = LA_CLASS_RST, .flags = LA_RST, .seq = 2},
+        {.class = LA_CLASS_SYN, .flags = LA_SYN, .seq = 3},
+        {.class = LA_CLASS_HANDSHAKE_ACK, .flags = LA_ACK, .ack = 4},
+    };
+    enum { CLOSING = sizeof closing / sizeof closing[0] };
+    size_t before = f.log.count;
+    for (int i = 0; i < CLOSING; i++)
+        assert_true(la_log_append(&f.log, &f.base, f.pool, &closing[i]));
+    assert_int_equal(f.log.count, before + CLOSING);
+    struct la_observation *out = calloc(f.log.count, sizeof *out);
+    assert_non_null(out);
+    la_log_read(&f.log, &f.base, out);
+    for (int i = 0; i < CLOSING; i++)
+        assert_int_equal(out[before + (size_t)i].class, closing[i].class);
+    free(out);
+    tear_down_log(&f);
+}
+
+static void nothing_grows_a_log_beyond_its_bound(void **unused) {
+    (void)unused;
+    struct fixture f;
+    uint64_t state = 5;
+    set_up_log(&f, &state);
+    struct la_observation fin = {.class = LA_CLASS_FIN_AGAIN, .flags = LA_FIN};
+    size_t refused = 0;
+    for (int i = 0; i < 100000; i++)
+        refused += !la_log_append(&f.log, &f.base, f.pool, &fin);
+    assert_true(f.log.used <= LA_LOG_MAX_BYTES);
+    assert_true(f.log.capacity <= LA_LOG_MAX_BYTES);
+    assert_true(refused > UINT16_MAX);
+    assert_int_equal(f.log.dropped, UINT16_MAX); /* saturates */
+    tear_down_log(&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_logged_is_read_again),
+        cmocka_unit_test(the_longest_entry_fits_the_bound),
+        cmocka_unit_test(a_plain_entry_takes_a_dozen_bytes),
+        cmocka_unit_test(a_full_log_keeps_what_closes),
+        cmocka_unit_test(nothing_grows_a_log_beyond_its_bound),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
