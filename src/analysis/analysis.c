@@ -26,6 +26,7 @@ struct la_analysis {
     struct la_decoder *decoder;
     struct la_pages *pages;
     struct crew *crew;
+    struct batch *batch; /* being fed, borrowed from the crew; NULL: none */
     struct shard shards[LA_SHARDS];
     struct la_result *result;
     pthread_mutex_t sinks; /* one thread at a time calls the embedder */
@@ -218,10 +219,34 @@ static enum la_status gather(struct la_analysis *analysis, struct la_error *err)
     return LA_OK;
 }
 
+static void hand_over_fed(struct la_analysis *analysis) {
+    if (analysis->batch)
+        crew_publish(analysis->crew);
+    analysis->batch = NULL;
+}
+
+enum la_status la_analysis_feed(struct la_analysis *analysis, const struct la_packet *packet,
+                                struct la_error *err) {
+    struct la_packet taken = *packet;
+    bool wanted;
+    enum la_status status = la_capture_feed(analysis->capture, &taken, &wanted, err);
+    if (status != LA_OK || !wanted)
+        return status;
+    if (!analysis->batch)
+        analysis->batch = crew_next(analysis->crew);
+    take_packet(analysis, &taken, analysis->batch);
+    if (analysis->batch->count == LA_BATCH)
+        hand_over_fed(analysis);
+    return LA_OK;
+}
+
 enum la_status la_analysis_run(struct la_analysis *analysis, struct la_error *err) {
     enum la_status status = read_all(analysis, err);
-    if (status != LA_OK)
-        return status;
+    return status == LA_OK ? la_analysis_finish(analysis, err) : status;
+}
+
+enum la_status la_analysis_finish(struct la_analysis *analysis, struct la_error *err) {
+    hand_over_fed(analysis);
     la_decoder_finish(analysis->decoder);
     crew_finish(analysis->crew);
     return gather(analysis, err);

@@ -24,7 +24,8 @@ struct la_analysis_options {
     /* Called now and then while reading; NULL: not wanted. */
     void (*on_progress)(void *context, uint64_t done, uint64_t total);
     void *context;
-    const volatile sig_atomic_t *stop; /* when it becomes non-zero, reading ends early; may be NULL */
+    /* When it becomes non-zero, la_analysis_run() ends early; may be NULL. */
+    const volatile sig_atomic_t *stop;
 };
 
 struct la_analysis;
@@ -33,11 +34,19 @@ enum la_status la_analysis_new(const struct la_analysis_options *options, struct
                                struct la_error *err);
 void la_analysis_free(struct la_analysis *analysis);
 /* As la_capture_add(). */
-enum la_status la_analysis_add(struct la_analysis *analysis, const char *path, struct la_error *err);
-/* Reads everything and settles everything. LA_OK also when inputs broke (see their `error`); LA_ENOMEM. */
+enum la_status la_analysis_add(struct la_analysis *analysis, const char *path,
+                               struct la_error *err);
+/* Reads everything and settles everything. LA_OK also when inputs broke (see their `error`);
+ * LA_ENOMEM. */
 enum la_status la_analysis_run(struct la_analysis *analysis, struct la_error *err);
 
-/* After la_analysis_run(); borrowed until la_analysis_free(). */
+/* Instead of la_analysis_add() and la_analysis_run(): packets one by one, as la_capture_feed()
+ * takes them, and then the end. The packet is borrowed for the call. */
+enum la_status la_analysis_feed(struct la_analysis *analysis, const struct la_packet *packet,
+                                struct la_error *err);
+enum la_status la_analysis_finish(struct la_analysis *analysis, struct la_error *err);
+
+/* After la_analysis_run() or la_analysis_finish(); borrowed until la_analysis_free(). */
 const struct la_result *la_analysis_result(const struct la_analysis *analysis);
 const struct la_capture *la_analysis_capture(const struct la_analysis *analysis);
 const struct la_decode_counts *la_analysis_decode_counts(const struct la_analysis *analysis);

@@ -29,6 +29,8 @@ enum {
     WINDOW_LARGE = 256 * 1024,
     WINDOW_SMALL = 64 * 1024,
     FEW_SOURCES = 8,
+    DIGITS_USEC = 6,
+    DIGITS_NSEC = 9,
 };
 
 struct la_capture {
@@ -43,6 +45,7 @@ struct la_capture {
     size_t waiting_pos, waiting_count;
     struct source **heap; /* the open ones */
     size_t open_count;
+    struct source *fed; /* one of `sources`; NULL unless packets are fed */
     size_t left_out;
 };
 
@@ -255,6 +258,13 @@ static int by_start(const void *a, const void *b) {
     return is_before(place_of_start(*x), place_of_start(*y)) ? -1 : 1;
 }
 
+static void begin(struct la_capture *c, int64_t first_ns) {
+    c->from_ns = la_when_resolve(&c->options.from, first_ns, INT64_MIN);
+    c->to_ns = la_when_resolve(&c->options.to, first_ns, INT64_MAX);
+    c->has_span = c->from_ns != INT64_MIN || c->to_ns != INT64_MAX;
+    c->started = true;
+}
+
 /* Once, before the first batch: who waits, and what the span is. */
 static enum la_status start(struct la_capture *c, struct la_error *err) {
     c->waiting = calloc(c->count + 1, sizeof(*c->waiting));
@@ -274,12 +284,7 @@ static enum la_status start(struct la_capture *c, struct la_error *err) {
     }
     if (c->waiting_count > 1)
         qsort(c->waiting, c->waiting_count, sizeof(*c->waiting), by_start);
-    if (first_ns == LA_TIME_NONE)
-        first_ns = 0;
-    c->from_ns = la_when_resolve(&c->options.from, first_ns, INT64_MIN);
-    c->to_ns = la_when_resolve(&c->options.to, first_ns, INT64_MAX);
-    c->has_span = c->from_ns != INT64_MIN || c->to_ns != INT64_MAX;
-    c->started = true;
+    begin(c, first_ns != LA_TIME_NONE ? first_ns : 0);
     return LA_OK;
 }
 
@@ -508,6 +513,42 @@ enum la_status la_capture_next_batch(struct la_capture *c, struct la_packet *pac
     }
     *count = b.count;
     return b.count > 0 ? LA_OK : LA_END;
+}
+
+/* Feeding */
+
+static enum la_status begin_feeding(struct la_capture *c, const struct la_packet *first,
+                                    struct la_error *err) {
+    struct source *s;
+    if (c->started || c->count > 0)
+        return la_fail(err, LA_EUSAGE, "packets cannot be fed beside captures that are read");
+    enum la_status status = new_source(c, LA_INPUT_FED, &s, err);
+    if (!s)
+        return status;
+    s->info.time_digits = DIGITS_USEC;
+    c->sources[c->count++] = s;
+    c->fed = s;
+    begin(c, first->time_ns);
+    return LA_OK;
+}
+
+enum la_status la_capture_feed(struct la_capture *c, struct la_packet *packet, bool *wanted,
+                               struct la_error *err) {
+    enum la_status status = c->fed ? LA_OK : begin_feeding(c, packet, err);
+    if (status != LA_OK)
+        return status;
+    struct la_input *info = &c->fed->info;
+    packet->frame = info->packets + 1;
+    packet->input = c->fed->index;
+    if (packet->len < packet->caplen)
+        packet->len = packet->caplen;
+    if (packet->time_ns % LA_USEC != 0)
+        info->time_digits = DIGITS_NSEC;
+    la_input_note_linktype(info, packet->linktype);
+    struct batch b = {packet, 1, 0};
+    deliver(c, c->fed, &b, 1);
+    *wanted = b.count == 1;
+    return LA_OK;
 }
 
 size_t la_capture_input_count(const struct la_capture *c) {

@@ -48,7 +48,8 @@ struct la_input {
         linktypes[LA_INPUT_LINKTYPES]; /* the first few different ones, in order of appearance */
     size_t linktype_count;
     uint32_t snaplen;  /* the largest of its interfaces; 0: unlimited or unknown */
-    int time_digits;   /* digits of the second that its clocks give, 0 to 9: the finest interface */
+    int time_digits;   /* digits of the second that its clocks give, 0 to 9: the finest interface.
+                          Of fed packets: 6, until a time needs 9 */
     uint64_t packets;  /* packet records read */
     uint64_t filtered; /* of these, left out by the filter or by from/to */
     uint64_t bytes;    /* bytes on the wire of `packets` */
@@ -111,6 +112,14 @@ enum la_status la_capture_add(struct la_capture *capture, const char *path, stru
  * input's `error` says so); LA_ENOMEM. An input that breaks never stops the others. */
 enum la_status la_capture_next_batch(struct la_capture *capture, struct la_packet *packets,
                                      size_t max, size_t *count, struct la_error *err);
+
+/* Takes a packet that no file holds, as if it were the next of an input named LA_INPUT_FED: counts
+ * it, sets its `frame`, `input` and `len` (to no less than caplen), and says in `*wanted` whether
+ * filter and span let it through. A capture is either fed or has inputs added, not both: LA_EUSAGE.
+ * LA_ENOMEM. */
+enum la_status la_capture_feed(struct la_capture *capture, struct la_packet *packet, bool *wanted,
+                               struct la_error *err);
+#define LA_INPUT_FED "(fed)"
 
 /* Files and other entries of added directories that are no captures. */
 size_t la_capture_left_out(const struct la_capture *capture);

@@ -90,13 +90,16 @@ void la_reader_damaged(struct la_reader *r, const char *format, ...) {
     r->error.offset = la_window_offset(&r->window);
 }
 
-void la_reader_note_linktype(struct la_reader *r, uint16_t linktype) {
-    struct la_input *info = r->info;
+void la_input_note_linktype(struct la_input *info, uint16_t linktype) {
     for (size_t i = 0; i < info->linktype_count; i++)
         if (info->linktypes[i] == linktype)
             return;
     if (info->linktype_count < LA_INPUT_LINKTYPES)
         info->linktypes[info->linktype_count++] = linktype;
+}
+
+void la_reader_note_linktype(struct la_reader *r, uint16_t linktype) {
+    la_input_note_linktype(r->info, linktype);
 }
 
 void la_reader_note_digits(struct la_reader *r, int digits) {

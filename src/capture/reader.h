@@ -82,6 +82,7 @@ enum la_status la_reader_need_header(struct la_reader *reader, size_t need, stru
 /* Sets the reader's error: the record at the window's position says what cannot be. */
 void la_reader_damaged(struct la_reader *reader, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+void la_input_note_linktype(struct la_input *info, uint16_t linktype);
 void la_reader_note_linktype(struct la_reader *reader, uint16_t linktype);
 void la_reader_note_digits(struct la_reader *reader, int digits);
 

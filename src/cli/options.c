@@ -10,7 +10,6 @@
 
 #define ANALYZE (1u << LA_COMMAND_ANALYZE)
 #define ALL ((1u << LA_COMMAND_COUNT) - 1)
-#define ALL_KINDS ((UINT64_C(1) << LA_KIND_COUNT) - 1)
 
 static const char *const command_names[LA_COMMAND_COUNT] = {"analyze", "explain", "schema"};
 
@@ -53,7 +52,7 @@ static enum la_status unknown_kind(const char *word, struct la_error *err) {
 static enum la_status add_kind(const char *word, uint64_t *kinds, struct la_error *err) {
     enum la_kind kind;
     if (strcmp(word, "all") == 0) {
-        *kinds = ALL_KINDS;
+        *kinds = LA_ALL_KINDS;
         return LA_OK;
     }
     if (!la_kind_find(word, &kind))
@@ -401,7 +400,7 @@ static enum la_status parse_command(const char *word, struct la_settings *settin
 enum la_status la_settings_parse(int argc, char **argv, struct la_settings *settings,
                                  struct la_error *err) {
     bool is_command;
-    *settings = (struct la_settings){.diagnoses = ALL_KINDS, .fail_on = LA_SEVERITY_COUNT};
+    *settings = (struct la_settings){.diagnoses = LA_ALL_KINDS, .fail_on = LA_SEVERITY_COUNT};
     if (!(settings->hosts = la_hosts_new()))
         return la_fail(err, LA_ENOMEM, "out of memory");
     enum la_status status = parse_command(argc > 1 ? argv[1] : NULL, settings, &is_command, err);

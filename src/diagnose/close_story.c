@@ -14,7 +14,7 @@
 /* A socket in LAST-ACK that answered a SYN of the next incarnation had not got its final ACK. */
 static const struct la_observation *find_challenge(const struct la_connection *c, unsigned side,
                                                    const struct la_fin_story *fin) {
-    if (!c->next || !fin->second)
+    if (!c->next || !fin->second || !fin->passive)
         return NULL;
     int64_t began = c->next->first.time_ns;
     int64_t due = fin->ack_count > 0 ? la_arrived_ns(c, fin->acks[0]) + 2 * LA_MSEC : INT64_MIN;
@@ -43,8 +43,9 @@ static void judge_captured_ack(const struct la_connection *c, struct close_story
         s->observed = true;
         return;
     }
-    /* One late ACK looks the same until its sender's peer answers the second one with a RST. */
-    s->observed = fin->re_ack != LA_NOWHERE && goes_on_long_enough(c, fin->re_ack);
+    /* One late ACK looks the same until the second one meets no socket and draws a RST; out of
+     * CLOSING it would meet TIME-WAIT, which says nothing. */
+    s->observed = fin->passive && fin->re_ack != LA_NOWHERE && goes_on_long_enough(c, fin->re_ack);
 }
 
 /* Which stacks freeze TSecr in TIME-WAIT is known of Linux only. */
@@ -66,43 +67,55 @@ static bool first_was_answered(const struct la_connection *c, const struct la_fi
     for (size_t i = 0; i < fin->ack_count; i++) {
         const struct la_observation *ack = &c->log[fin->acks[i]];
         if ((ack->options & LA_HAS_TIMESTAMPS) && !(ack->options & LA_HAS_DSACK) &&
-            first->tsval != second->tsval && ack->tsecr == first->tsval)
+            !(ack->flags & LA_FIN) && first->tsval != second->tsval && ack->tsecr == first->tsval)
             return true;
     }
     return false;
+}
+
+/* A later copy was reported as a duplicate (D-SACK): the first had arrived. TIME-WAIT never reports
+ * that, so the peer was still open. Was the first one's ACK lost, or late? */
+static void judge_duplicate(const struct la_connection *c, struct close_story *s) {
+    const struct la_fin_story *fin = &s->fin;
+    if (first_was_answered(c, fin) || fin->pure_acks >= fin->copies_seen)
+        decide(s, CLOSE_LATE_ACK, first_was_answered(c, fin),
+               "each FIN was answered: the first one's ACK was only late");
+    else
+        decide(
+            s, CLOSE_FIRST_ACK_LOST, true,
+            "the repeated FIN was reported as a duplicate (D-SACK): the first had arrived, its ACK "
+            "had not");
 }
 
 /* The ACK after the repeat shows that an earlier copy had arrived. Was its ACK lost, or late? */
 static void judge_arrived(const struct la_connection *c, struct close_story *s) {
     const struct la_fin_story *fin = &s->fin;
     unsigned peer = !s->side;
-    bool dsack = c->log[fin->re_ack].options & LA_HAS_DSACK;
-    if (dsack && first_was_answered(c, fin))
-        decide(s, CLOSE_LATE_ACK, true, "each FIN was answered: the first one's ACK was only late");
-    else if (dsack)
-        decide(
-            s, CLOSE_FIRST_ACK_LOST, true,
-            "the ACK reports the repeated FIN as a duplicate (D-SACK): the first had arrived, its "
-            "ACK had not");
-    else if (!fin->second || la_is_near(c, peer))
+    bool answers = !(c->log[fin->re_ack].flags & LA_FIN); /* a FIN is sent by its own will */
+    if (la_is_near(c, peer) || (!fin->second && answers))
         decide(s, CLOSE_LATE_ACK, fin->ack_count > 1 || la_is_near(c, peer),
                "the ACK echoes the first FIN's timestamp: it answers that one, late");
-    else if (fin->ack_count >= fin->copies_seen)
+    else if (fin->second && fin->pure_acks >= fin->copies_seen)
         decide(s, CLOSE_LATE_ACK, true, "as many ACKs came as FINs were sent: none was lost");
-    else if (freezes(c, peer) && fin->re_ack_prompt)
+    else if (fin->second && freezes(c, peer) && fin->re_ack_prompt)
         decide(s, CLOSE_FINAL_ACK_LOST, true,
                "the ACK echoes an earlier FIN's timestamp: that had arrived, its ACK had not");
     else
         decide(s, CLOSE_UNKNOWN, true, "nothing tells whether an ACK was lost or late");
 }
 
-/* A peer that has forgotten the connection so soon had the FIN: without it, it would still wait in
- * FIN-WAIT-2. */
+/* The peer's FIN was acknowledged by this FIN only: without that the peer would still hold its
+ * socket and repeat its own FIN. It has forgotten the connection, so it had this one. */
 static bool reset_implies_ack(const struct la_connection *c, const struct close_story *s) {
+    const struct la_endpoint *peer = &c->side[!s->side];
     if (!s->fin.second || s->fin.peer_reset == LA_NOWHERE)
         return false;
-    int64_t waited = c->log[s->fin.peer_reset].time_ns - c->log[s->fin.copies[0]].time_ns;
-    return waited < c->profile[!s->side]->fin_wait_2_orphan_ns / 2;
+    for (size_t i = 0; i < s->fin.copies[0]; i++) {
+        const struct la_observation *o = &c->log[i];
+        if (o->from == s->side && (o->flags & LA_ACK) && seq_leq(peer->fin_end, o->ack))
+            return false;
+    }
+    return true;
 }
 
 /* The FIN came again before any ACK of it passed here. */
@@ -119,7 +132,13 @@ static void judge_uncaptured_ack(const struct la_connection *c, struct close_sto
     else if (fin->second && (c->log[fin->re_ack].flags & LA_FIN))
         decide(s, CLOSE_FINAL_ACK_LOST, true,
                "the peer's own repeated FIN acknowledges it: an ACK had been sent before");
-    else if (fin->echo == LA_ECHO_EARLIER_LOST && !fin->crossed)
+    else if (fin->dsack)
+        judge_duplicate(c, s);
+    else if (fin->re_ack_left_early)
+        decide(
+            s, CLOSE_LATE_ACK, true,
+            "the ACK's own timestamp says that it left before the repeated FIN can have arrived");
+    else if (fin->echo == LA_ECHO_EARLIER_LOST && fin->re_ack_prompt && !fin->crossed)
         decide(s, CLOSE_FIN_LOST, true,
                "the ACK echoes the repeated FIN's timestamp and reports no duplicate: the first "
                "FIN had "
@@ -127,8 +146,17 @@ static void judge_uncaptured_ack(const struct la_connection *c, struct close_sto
     else if (fin->echo == LA_ECHO_EARLIER_ARRIVED)
         judge_arrived(c, s);
     else
-        decide(s, CLOSE_UNKNOWN, true,
-               "without timestamps nothing tells whether the FIN or its ACK was lost");
+        decide(s, CLOSE_UNKNOWN, true, "nothing here tells whether the FIN or its ACK was lost");
+}
+
+/* After the second ACK this end says something bare although nothing else was sent to it: an answer
+ * to the first ACK, which came late and with a timestamp too old (PAWS). */
+static bool answers_nothing(const struct la_connection *c, const struct close_story *s) {
+    if (s->fin.re_ack == LA_NOWHERE || s->fin.re_ack + 1 >= c->log_count)
+        return false;
+    const struct la_observation *o = &c->log[s->fin.re_ack + 1];
+    return o->from == s->side && o->payload == 0 && o->flags == LA_ACK &&
+           o->class == LA_CLASS_DUPLICATE_ACK;
 }
 
 static void judge_repeat(const struct la_connection *c, struct close_story *s) {
@@ -145,6 +173,10 @@ static void judge_repeat(const struct la_connection *c, struct close_story *s) {
                "its ACK was under way when it was sent again");
     else if (!fin->acked_before_repeat)
         judge_uncaptured_ack(c, s);
+    else if (!fin->second && answers_nothing(c, s))
+        decide(
+            s, CLOSE_LATE_ACK, false,
+            "it acknowledged once more without being sent anything: the first ACK reached it late");
     else if (!fin->second || re_ack_dsack)
         decide(s, CLOSE_FIRST_ACK_LOST, la_is_near(c, s->side),
                "its ACK passed here, and it came again although that should have arrived");
@@ -169,6 +201,8 @@ static bool peer_reused_time_wait(const struct la_connection *c, unsigned side) 
  * it. */
 static void judge_next(const struct la_connection *c, struct close_story *s) {
     const struct la_fin_story *fin = &s->fin;
+    if (!c->next || c->next->first.time_ns <= c->log[fin->copies[0]].time_ns)
+        return; /* it had not closed yet */
     s->challenge = find_challenge(c, s->side, fin);
     bool reused = peer_reused_time_wait(c, s->side);
     bool met_reset =
@@ -176,7 +210,8 @@ static void judge_next(const struct la_connection *c, struct close_story *s) {
         (c->next->first.time_ns <= c->log[fin->peer_reset].time_ns ||
          (reused && c->next->first.time_ns - c->log[fin->peer_reset].time_ns < LA_SEC));
     s->port_recycled = s->challenge != NULL || met_reset;
-    if (!s->port_recycled || s->verdict == CLOSE_FINAL_ACK_LOST)
+    bool unanswered = s->verdict == CLOSE_UNANSWERED && !reused;
+    if (!s->port_recycled || s->verdict == CLOSE_FINAL_ACK_LOST || unanswered)
         return;
     if (s->challenge && s->verdict == CLOSE_NOTHING && fin->ack_count > 0)
         decide(s, CLOSE_FINAL_ACK_LOST, true,

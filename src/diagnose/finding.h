@@ -18,6 +18,9 @@ enum la_kind {
     LA_KIND_COUNT,
 };
 
+/* Every kind, as a set of 1 << enum la_kind. */
+#define LA_ALL_KINDS ((UINT64_C(1) << LA_KIND_COUNT) - 1)
+
 enum la_severity { LA_INFO, LA_NOTICE, LA_WARNING, LA_CRITICAL, LA_SEVERITY_COUNT };
 enum la_confidence { LA_INFERRED, LA_OBSERVED };
 

@@ -40,10 +40,13 @@ static bool is_refusal(const struct syn_story *s, const struct la_observation *o
            (!s->syn_ack || o->time_ns < s->syn_ack->time_ns);
 }
 
-static void find_refusal_in(const struct la_connection *log, unsigned server, struct syn_story *s) {
+static void find_refusal_in(const struct la_connection *log, unsigned server, bool own,
+                            struct syn_story *s) {
     for (size_t i = 0; i < log->log_count; i++) {
         const struct la_observation *o = &log->log[i];
-        if (!s->answer && is_refusal(s, o, server) && o->ack != s->syn->seq + 1) {
+        /* In the attempt's own log only what does not belong there can be for an old connection. */
+        bool foreign = !own || o->class == LA_CLASS_OUTSIDE;
+        if (!s->answer && foreign && is_refusal(s, o, server) && o->ack != s->syn->seq + 1) {
             s->answer = o;
             s->refusal = o->flags & LA_FIN ? REFUSED_BY_FIN : REFUSED_BY_ACK;
         }
@@ -56,7 +59,7 @@ static void find_refusal_in(const struct la_connection *log, unsigned server, st
 
 /* RST|ACK straight to the SYN. */
 static void find_direct_reset(const struct la_connection *c, struct syn_story *s) {
-    for (size_t i = 0; i < c->log_count && !s->answer; i++) {
+    for (size_t i = 0; i < c->log_count && !s->answer && !s->syn_ack; i++) {
         const struct la_observation *o = &c->log[i];
         if (o->from == LA_SERVER && (o->flags & LA_RST) && o->exact) {
             s->answer = o;
@@ -146,6 +149,11 @@ static void judge_refusal(const struct la_connection *c, struct syn_story *s) {
         s->held_known = true;
         s->held = LA_ST_SYN_RECV;
     }
+    /* Its sequence number is one beyond what the capture knows: it has sent a FIN that was missed.
+     */
+    if (s->held_known && s->held == LA_ST_CLOSE_WAIT &&
+        s->answer->seq == c->previous->side[client_in_previous(c)].acked + 1)
+        s->held = LA_ST_LAST_ACK;
     bool older = is_older_than_remembered(c, s);
     /* A full socket challenges any SYN; only TIME-WAIT looks at the timestamp. Where the capture
      * does not know what was held, the disclosed timestamp decides. */
@@ -199,10 +207,10 @@ void syn_story_read(const struct la_connection *c, struct syn_story *story) {
         return;
     if (c->previous) {
         read_held(c, story);
-        find_refusal_in(c->previous, !client_in_previous(c), story);
+        find_refusal_in(c->previous, !client_in_previous(c), false, story);
     }
     if (!story->answer)
-        find_refusal_in(c, LA_SERVER, story);
+        find_refusal_in(c, LA_SERVER, true, story);
     if (!story->answer && story->held_known)
         find_direct_reset(c, story);
     story->gave_up = !story->syn_ack && c->capture_end_ns - c->last.time_ns > NEXT_SYN_NS;

@@ -1,13 +1,14 @@
 #include "report/emit.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Closes a time whose digits are still to be cut. A noncharacter (U+FDD0) that la_emit_text() lets
  * nobody else write, so the mark cannot be mistaken. */
 #define MARK "\xef\xb7\x90"
 #define REPLACEMENT "\xef\xbf\xbd"
 
-enum { MARK_LENGTH = 3, DIGITS_MAX = 9 };
+enum { MARK_LENGTH = 3 };
 
 void la_emit_put(struct la_emit *emit, json_t *object, const char *name, json_t *taken) {
     if (json_object_set_new_nocheck(object, name, taken) != 0)
@@ -75,7 +76,7 @@ json_t *la_emit_time(const struct la_emit *emit, int64_t ns) {
         return json_null();
     bool later = emit->digits == LA_EMIT_DIGITS_LATER;
     char text[LA_TIME_TEXT + MARK_LENGTH];
-    la_time_format(ns, later ? DIGITS_MAX : emit->digits, text);
+    la_time_format(ns, later ? LA_EMIT_DIGITS_MAX : emit->digits, text);
     if (later)
         strcat(text, MARK);
     return json_string_nocheck(text);
@@ -111,11 +112,35 @@ int la_emit_digits(const struct la_input *const *inputs, size_t count) {
         if (inputs[i]->time_digits > digits)
             digits = inputs[i]->time_digits;
     }
-    return digits < DIGITS_MAX ? digits : DIGITS_MAX;
+    return digits < LA_EMIT_DIGITS_MAX ? digits : LA_EMIT_DIGITS_MAX;
+}
+
+/* Into memory of our own: what jansson allocates, an embedder may have told it to take from
+ * elsewhere than malloc(). Most lines fit at once, and are printed once. */
+static char *print(const json_t *object, size_t flags, size_t *length) {
+    enum { USUAL = 4096, SPARE = 2 };
+    for (size_t room = USUAL;; room = *length) {
+        char *text = malloc(room + SPARE);
+        *length = text ? json_dumpb(object, text, room, flags) : 0;
+        if (*length > 0 && *length <= room) {
+            text[*length] = '\0';
+            return text;
+        }
+        free(text);
+        if (*length == 0)
+            return NULL;
+    }
+}
+
+char *la_emit_print(const struct la_emit *emit, json_t *taken, size_t flags, size_t *length) {
+    char *text = taken && !emit->failed ? print(taken, flags, length) : NULL;
+    json_decref(taken);
+    return text;
 }
 
 size_t la_emit_trim(char *line, size_t length, int digits) {
-    const size_t surplus = (size_t)(DIGITS_MAX - digits) + 1; /* and the Z, which is written anew */
+    /* And the Z, which is written anew. */
+    const size_t surplus = (size_t)(LA_EMIT_DIGITS_MAX - digits) + 1;
     size_t used = 0, from = 0;
     while (from < length) {
         if (line[from] == MARK[0] && length - from >= MARK_LENGTH &&

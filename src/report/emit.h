@@ -22,7 +22,7 @@ struct la_emit {
     bool failed; /* an allocation failed: what was built is incomplete and must not be written */
 };
 
-enum { LA_EMIT_DIGITS_LATER = -1, LA_EMIT_DIGITS_MIN = 6 };
+enum { LA_EMIT_DIGITS_LATER = -1, LA_EMIT_DIGITS_MIN = 6, LA_EMIT_DIGITS_MAX = 9 };
 
 void la_emit_put(struct la_emit *emit, json_t *object, const char *name, json_t *taken);
 void la_emit_add(struct la_emit *emit, json_t *array, json_t *taken);
@@ -46,6 +46,10 @@ int la_emit_digits(const struct la_input *const *inputs, size_t count);
 /* Shortens the times of a line that was emitted with LA_EMIT_DIGITS_LATER to `digits`, in place;
  * returns the new length. */
 size_t la_emit_trim(char *line, size_t length, int digits);
+
+/* Prints an object, with the `flags` of jansson, and takes it. The caller frees the text, behind
+ * whose NUL there is room for one byte more; NULL when out of memory, now or before. */
+char *la_emit_print(const struct la_emit *emit, json_t *taken, size_t flags, size_t *length);
 
 /* How numbers are printed: 15 significant digits say every nanosecond of eleven days, and print
  * 0.21 as 0.21. */

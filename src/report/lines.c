@@ -6,7 +6,8 @@
 #include "report/spool.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+#define LINE_FLAGS (JSON_COMPACT | LA_EMIT_FLAGS)
 
 struct la_lines {
     struct la_emit emit;
@@ -33,17 +34,27 @@ void la_lines_free(struct la_lines *lines) {
     free(lines);
 }
 
+char *la_line_of_connection(const struct la_inputs *inputs, const struct la_connection *connection,
+                            size_t *length) {
+    struct la_emit emit = {inputs->items, inputs->count, LA_EMIT_DIGITS_MAX, false};
+    json_t *object = la_emit_connection(&emit, connection);
+    return la_emit_print(&emit, object, LINE_FLAGS, length);
+}
+
+char *la_line_of_finding(const struct la_inputs *inputs, const struct la_finding *finding,
+                         size_t *length) {
+    struct la_emit emit = {inputs->items, inputs->count, LA_EMIT_DIGITS_MAX, false};
+    json_t *object = la_emit_finding(&emit, finding);
+    return la_emit_print(&emit, object, LINE_FLAGS, length);
+}
+
 /* The object as a line that the caller frees; takes the object. NULL when out of memory. */
 static char *line_of(struct la_lines *lines, json_t *taken, size_t *length) {
-    char *line = NULL;
-    if (taken && !lines->emit.failed)
-        line = json_dumps(taken, JSON_COMPACT | LA_EMIT_FLAGS);
-    json_decref(taken);
+    char *line = la_emit_print(&lines->emit, taken, LINE_FLAGS, length);
     if (!line) {
         la_fail(&lines->failure, LA_ENOMEM, "out of memory");
         return NULL;
     }
-    *length = strlen(line);
     line[(*length)++] = '\n'; /* in the place of the NUL */
     return line;
 }

@@ -23,4 +23,18 @@ void la_lines_add_finding(struct la_lines *lines, const struct la_finding *findi
 enum la_status la_lines_write(struct la_lines *lines, struct la_output *output,
                               struct la_error *err);
 
+/* The inputs that lines name; borrowed. */
+struct la_inputs {
+    const struct la_input *const *items;
+    size_t count;
+};
+
+/* One such line by itself, as soon as it is known: no newline, and times with nine digits, because
+ * how many the inputs give is not known before their end. The caller frees it; NULL when out of
+ * memory. */
+char *la_line_of_connection(const struct la_inputs *inputs, const struct la_connection *connection,
+                            size_t *length);
+char *la_line_of_finding(const struct la_inputs *inputs, const struct la_finding *finding,
+                         size_t *length);
+
 #endif

@@ -26,4 +26,7 @@ struct la_report {
 enum la_status la_report_write(const struct la_report *report, struct la_output *output,
                                struct la_error *err);
 
+/* The same bytes as a string, which the caller frees with free(). LA_ENOMEM: `*text` is NULL. */
+enum la_status la_report_text(const struct la_report *report, char **text, struct la_error *err);
+
 #endif

@@ -5,6 +5,7 @@
 #include "report/report.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* A count for each word of an enumeration, zero or not. */
 struct tally {
@@ -415,18 +416,34 @@ static int write_piece(const char *text, size_t length, void *output) {
     return 0;
 }
 
+static struct la_emit emit_for(const struct la_report *report) {
+    return (struct la_emit){.inputs = report->inputs,
+                            .input_count = report->input_count,
+                            .digits = la_emit_digits(report->inputs, report->input_count)};
+}
+
+static const size_t report_flags = JSON_INDENT(2) | LA_EMIT_FLAGS;
+
 enum la_status la_report_write(const struct la_report *report, struct la_output *output,
                                struct la_error *err) {
-    struct la_emit emit = {.inputs = report->inputs,
-                           .input_count = report->input_count,
-                           .digits = la_emit_digits(report->inputs, report->input_count)};
+    struct la_emit emit = emit_for(report);
     json_t *object = emit_report(&emit, report);
-    bool done =
-        object && !emit.failed &&
-        json_dump_callback(object, write_piece, output, JSON_INDENT(2) | LA_EMIT_FLAGS) == 0;
+    bool done = object && !emit.failed &&
+                json_dump_callback(object, write_piece, output, report_flags) == 0;
     json_decref(object);
     if (!done)
         return la_fail(err, LA_ENOMEM, "report: out of memory");
     (void)la_output_write(output, "\n", 1);
+    return LA_OK;
+}
+
+enum la_status la_report_text(const struct la_report *report, char **text, struct la_error *err) {
+    struct la_emit emit = emit_for(report);
+    json_t *object = emit_report(&emit, report);
+    size_t length;
+    *text = la_emit_print(&emit, object, report_flags, &length);
+    if (!*text)
+        return la_fail(err, LA_ENOMEM, "report: out of memory");
+    memcpy(*text + length, "\n", 2);
     return LA_OK;
 }

@@ -38,8 +38,12 @@ struct question {
     bool syn;
 };
 
+/* Where SYNs crossed, a SYN-ACK of the same number is no copy of the SYN: it answers the peer's. */
 static bool is_copy_of(const struct question *q, const struct la_observation *o) {
-    return q->syn ? is_syn_copy(o, q->side, q->mark) : is_fin_copy(o, q->side, q->mark);
+    if (!q->syn)
+        return is_fin_copy(o, q->side, q->mark);
+    bool answers = q->view->connection.side[q->side].syn_sent && (o->flags & LA_ACK);
+    return !answers && is_syn_copy(o, q->side, q->mark);
 }
 
 static uint32_t end_of(const struct question *q) {
@@ -116,6 +120,39 @@ static bool contradicted(const struct question *q, size_t ack) {
     return false;
 }
 
+/* How long without another copy says that there will be none: three times the last gap between two
+ * of them, which doubles each time. */
+static int64_t patience(const struct question *q, size_t before) {
+    int64_t last = 0, gap = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < before; i++) {
+        if (!is_copy_of(q, &q->view->log[i]))
+            continue;
+        if (count++ > 0)
+            gap = q->view->times[i].sent_ns - last;
+        last = q->view->times[i].sent_ns;
+    }
+    return 3 * gap > QUIET_NS ? 3 * gap : QUIET_NS;
+}
+
+/* Silence says something only while its end can still be heard. */
+static bool speaks_later(const struct question *q, size_t ack) {
+    const struct la_connection *c = &q->view->connection;
+    for (size_t i = ack + 1; i < c->log_count; i++)
+        if (c->log[i].from == q->side)
+            return true;
+    return c->side[q->side].last_ns > c->log[ack].time_ns;
+}
+
+/* When a late acknowledgement arrived: after the last copy that was sent without it. */
+static int64_t late_arrival(const struct question *q, size_t ack) {
+    int64_t at = q->view->times[ack].arrived_ns;
+    for (size_t i = 0; i < q->view->connection.log_count; i++)
+        if (is_copy_of(q, &q->view->log[i]) && q->view->times[i].sent_ns + JITTER_NS > at)
+            at = q->view->times[i].sent_ns + JITTER_NS;
+    return at;
+}
+
 /* Decides which acknowledgements of its SYN or FIN reached `side`. */
 static void judge_acks(const struct question *q) {
     struct view *view = q->view;
@@ -132,11 +169,14 @@ static void judge_acks(const struct question *q) {
         if (contradicted(q, i)) {
             bool late = la_ack_was_late(c, q->side, end_of(q), i);
             if (!(o->flags & LA_FIN))
-                o->arrival = late ? LA_ARRIVAL_KNOWN : LA_ARRIVAL_LOST;
+                o->arrival = late ? LA_ARRIVAL_ASSUMED : LA_ARRIVAL_LOST;
+            if (late)
+                view->times[i].arrived_ns = late_arrival(q, i);
             reached = late;
             continue;
         }
-        bool quiet = c->capture_end_ns - view->times[i].arrived_ns > QUIET_NS;
+        bool quiet =
+            c->capture_end_ns - view->times[i].arrived_ns > patience(q, i) && speaks_later(q, i);
         if (!(o->flags & LA_FIN) || o->arrival != LA_ARRIVAL_KNOWN)
             o->arrival = near || quiet ? LA_ARRIVAL_KNOWN : o->arrival;
         reached = true;

@@ -8,8 +8,10 @@
 
 /* What a path and a capture's clock may jitter. */
 enum { JITTER_NS = 2000000 };
-/* A stack that acknowledges at once does so within this. */
-enum { PROMPT_NS = 30000000 };
+/* An ACK of a FIN is sent at once, or delayed by 40 ms (Linux). */
+enum { PROMPT_NS = 60000000 };
+/* Ticks of a timestamp clock, and what a path jitters beside that. */
+enum { CLOCK_SLACK_NS = 15000000 };
 
 bool la_is_near(const struct la_connection *c, unsigned side) {
     return c->vantage.kind == (side == LA_CLIENT ? LA_VANTAGE_NEAR_CLIENT : LA_VANTAGE_NEAR_SERVER);
@@ -59,8 +61,20 @@ enum la_echo la_read_echo(const struct la_connection *c, size_t ack, size_t earl
     return would_report || frozen ? LA_ECHO_EARLIER_LOST : LA_ECHO_NOTHING;
 }
 
-static bool answers_late_ack(const struct la_observation *o, unsigned side, uint32_t end) {
-    return o->from == side && (o->flags & LA_RST) && !(o->flags & LA_ACK) && o->seq == end;
+/* A bare RST of this life with which `side` answers a bare ACK of everything up to `end`: it had no
+ * socket any more. Data would draw the same RST from one that was closed for reading, and so would
+ * the challenge to a new SYN from SYN-SENT. */
+static bool answers_late_ack(const struct la_connection *c, size_t rst, unsigned side,
+                             uint32_t end) {
+    const struct la_observation *o = &c->log[rst];
+    if (o->from != side || (o->flags & (LA_RST | LA_ACK)) != LA_RST || o->seq != end)
+        return false;
+    if (c->next && c->next->first.time_ns <= o->time_ns)
+        return false;
+    for (size_t i = rst; i > 0; i--)
+        if (c->log[i - 1].from != side)
+            return c->log[i - 1].payload == 0 && covers(&c->log[i - 1], end);
+    return false;
 }
 
 bool la_ack_was_late(const struct la_connection *c, unsigned side, uint32_t end, size_t ack) {
@@ -68,23 +82,27 @@ bool la_ack_was_late(const struct la_connection *c, unsigned side, uint32_t end,
     for (size_t i = ack + 1; i < c->log_count; i++) {
         if (c->log[i].from != side && covers(&c->log[i], end))
             acks_after++;
-        if (answers_late_ack(&c->log[i], side, end))
+        if (answers_late_ack(c, i, side, end))
             return acks_after > 0;
     }
     return false;
 }
 
-/* Nine tenths of the shortest RTO: clocks and timers are that coarse. A copy that comes sooner was
- * not timed out: a stack that answers a FIN with its own FIN again, or a copy made by the network.
- */
+/* Was this copy sent by a timer? Nine tenths of the shortest RTO: clocks and timers are that
+ * coarse. With more than one segment in flight Linux' tail loss probe comes after two round trips
+ * already; then the sender's clock must have moved on, and the copy must not acknowledge more than
+ * the one before: some stacks answer a FIN with their own FIN again. */
 static bool is_timed_out(const struct la_connection *c, unsigned side, size_t previous,
                          size_t copy) {
     int64_t least = c->profile[side]->rto_min_ns / 10 * 9;
     const struct la_observation *a = &c->log[previous], *b = &c->log[copy];
+    int64_t gap = b->time_ns - a->time_ns, probe = 2 * la_round_trip_ns(c) / 10 * 9;
     double hz = c->side[side].timestamp_hz;
-    if ((a->options & b->options & LA_HAS_TIMESTAMPS) && hz >= 100 && hz <= 1000000)
-        return (double)seq_diff(b->tsval, a->tsval) / hz * 1e9 >= (double)least;
-    return b->time_ns - a->time_ns >= least;
+    bool stamped = (a->options & b->options & LA_HAS_TIMESTAMPS) && hz >= 100 && hz <= 1000000;
+    if (!stamped)
+        return gap >= least;
+    int64_t apart = (int64_t)((double)seq_diff(b->tsval, a->tsval) / hz * 1e9);
+    return apart >= least || (probe > 5 * JITTER_NS && apart >= probe && b->ack == a->ack);
 }
 
 static void gather_copies(const struct la_connection *c, unsigned side, struct la_fin_story *s) {
@@ -100,21 +118,38 @@ static void gather_copies(const struct la_connection *c, unsigned side, struct l
     }
 }
 
+static void gather_ack(const struct la_connection *c, size_t i, struct la_fin_story *s) {
+    const struct la_observation *o = &c->log[i];
+    s->dsack = s->dsack || (o->options & LA_HAS_DSACK) != 0;
+    s->pure_acks += o->payload == 0 && !(o->flags & LA_FIN);
+    if (s->ack_count < LA_STORY_COPIES)
+        s->acks[s->ack_count++] = i;
+}
+
+/* The peer's RST answers a copy of the FIN, not the challenge to another SYN, which has the same
+ * number. */
+static bool answers_fin(const struct la_connection *c, size_t rst, const struct la_fin_story *s) {
+    const struct la_observation *o = &c->log[rst];
+    if ((o->flags & (LA_RST | LA_ACK)) != LA_RST || o->seq != c->log[s->copies[0]].ack)
+        return false;
+    for (size_t i = rst; i > 0; i--)
+        if (c->log[i - 1].from != o->from)
+            return (c->log[i - 1].flags & LA_FIN) != 0;
+    return false;
+}
+
 static void gather_answers(const struct la_connection *c, unsigned side, struct la_fin_story *s) {
     uint32_t end = c->side[side].fin_end;
     for (size_t i = s->copies[0]; i < c->log_count; i++) {
         const struct la_observation *o = &c->log[i];
         if (o->from == side) {
-            if (s->own_reset == LA_NOWHERE && s->ack_count > 1 && answers_late_ack(o, side, end))
+            if (s->own_reset == LA_NOWHERE && s->ack_count > 1 && answers_late_ack(c, i, side, end))
                 s->own_reset = i;
-            continue;
-        }
-        if (covers(o, end) && s->ack_count < LA_STORY_COPIES)
-            s->acks[s->ack_count++] = i;
-        bool answers =
-            (o->flags & LA_RST) && !(o->flags & LA_ACK) && o->seq == c->log[s->copies[0]].ack;
-        if (s->peer_reset == LA_NOWHERE && answers)
+        } else if (covers(o, end)) {
+            gather_ack(c, i, s);
+        } else if (s->peer_reset == LA_NOWHERE && answers_fin(c, i, s)) {
             s->peer_reset = i;
+        }
     }
 }
 
@@ -128,6 +163,28 @@ static bool comes_second(const struct la_connection *c, unsigned side,
         if (c->log[i].from != side && c->log[i].class == LA_CLASS_FIN)
             return true;
     return c->side[!side].fin_unseen;
+}
+
+/* How much longer than others of its sender this segment was under way to the capture point, by the
+ * sender's own clock: TSval. False when that cannot be said. */
+static bool excess_transit(const struct la_connection *c, size_t index, int64_t *excess) {
+    const struct la_observation *o = &c->log[index];
+    double hz = c->side[o->from].timestamp_hz;
+    if (!(o->options & LA_HAS_TIMESTAMPS) || hz < 100 || hz > 1000000)
+        return false;
+    int64_t least = INT64_MAX;
+    for (size_t i = 0; i < c->log_count; i++) {
+        const struct la_observation *other = &c->log[i];
+        if (i == index || other->from != o->from || !(other->options & LA_HAS_TIMESTAMPS))
+            continue;
+        int64_t apart = (int64_t)((double)seq_diff(o->tsval, other->tsval) / hz * 1e9);
+        if (other->time_ns + apart < least)
+            least = other->time_ns + apart;
+    }
+    if (least == INT64_MAX)
+        return false;
+    *excess = o->time_ns - least;
+    return true;
 }
 
 static void find_repeat(const struct la_connection *c, struct la_fin_story *s) {
@@ -144,26 +201,52 @@ static void find_repeat(const struct la_connection *c, struct la_fin_story *s) {
     s->crossed = s->ack_count > 0 && s->acks[0] < s->repeat;
 }
 
-/* An answer cannot come sooner after a copy than the peer has ever answered anything: then it
- * answers an earlier one. */
+/* Did the peer's answer leave before the copy can have arrived? Its own clock says so; without
+ * timestamps, that it came sooner than the peer has ever answered anything. */
+static bool left_early(const struct la_connection *c, const struct la_fin_story *s, size_t copy,
+                       int64_t *excess) {
+    *excess = 0;
+    if (excess_transit(c, s->re_ack, excess))
+        return la_sent_ns(c, s->re_ack) - *excess + CLOCK_SLACK_NS < la_arrived_ns(c, copy);
+    int64_t least = c->vantage.turnaround_ns[c->log[s->re_ack].from];
+    bool drawn =
+        !(c->log[s->re_ack].flags & LA_FIN); /* a FIN is sent by a timer, or by its own will */
+    return drawn && least > 2 * JITTER_NS &&
+           c->log[s->re_ack].time_ns - c->log[copy].time_ns < least / 10 * 9;
+}
+
 static void read_re_ack(const struct la_connection *c, unsigned side, struct la_fin_story *s) {
     for (size_t i = 0; i < s->ack_count && s->re_ack == LA_NOWHERE; i++)
         if (s->acks[i] > s->repeat)
             s->re_ack = s->acks[i];
     if (s->re_ack == LA_NOWHERE)
         return;
-    int64_t least = c->vantage.turnaround_ns[!side];
-    int64_t took = c->log[s->re_ack].time_ns - c->log[s->repeat].time_ns;
-    bool retransmitted =
-        c->log[s->re_ack].flags & LA_FIN; /* sent by a timer, not drawn by anything */
-    if (!s->acked_before_repeat && !retransmitted && least > 2 * JITTER_NS && took < least / 10 * 9)
-        s->crossed = true;
     size_t later = 1;
     while (later + 1 < s->copy_count && s->copies[later + 1] < s->re_ack)
         later++;
-    int64_t after = c->log[s->re_ack].time_ns - c->log[s->copies[later]].time_ns;
+    int64_t excess, least = c->vantage.turnaround_ns[!side];
+    s->re_ack_left_early = left_early(c, s, s->copies[later], &excess);
+    int64_t after = c->log[s->re_ack].time_ns - excess - c->log[s->copies[later]].time_ns;
     s->re_ack_prompt = after <= (least > 0 ? least : 0) * 3 / 2 + PROMPT_NS;
     s->echo = la_read_echo(c, s->re_ack, s->copies[later - 1], s->copies[later]);
+}
+
+/* Data from before the FIN was sent again after it, or the peer asked for it: the FIN could not be
+ * taken before that had come. */
+static bool older_data_waits(const struct la_connection *c, unsigned side,
+                             const struct la_fin_story *s) {
+    uint32_t start = c->log[s->copies[0]].seq;
+    size_t until = s->ack_count > 0 ? s->acks[0] : c->log_count;
+    for (size_t i = s->copies[0] + 1; i < until; i++) {
+        const struct la_observation *o = &c->log[i];
+        bool resent = o->from == side && o->payload > 0 && seq_lt(o->seq, start);
+        bool asked = o->from != side && i < s->repeat && (o->flags & LA_ACK) &&
+                     !(o->flags & LA_RST) && o->class == LA_CLASS_DUPLICATE_ACK &&
+                     seq_lt(o->ack, start);
+        if (resent || asked)
+            return true;
+    }
+    return false;
 }
 
 /* The repeat carries data that nothing had acknowledged: it is the data that was sent again, and
@@ -183,10 +266,13 @@ bool la_fin_story(const struct la_connection *c, unsigned side, struct la_fin_st
         return false;
     gather_answers(c, side, story);
     story->second = comes_second(c, side, story);
+    const struct la_observation *first = &c->log[story->copies[0]];
+    story->passive = c->side[!side].fin_seen && (first->flags & LA_ACK) &&
+                     seq_leq(c->side[!side].fin_end, first->ack);
     if (story->copy_count < 2)
         return false;
     find_repeat(c, story);
     read_re_ack(c, side, story);
-    story->data_is_cause = data_waits(c, story);
+    story->data_is_cause = data_waits(c, story) || older_data_waits(c, side, story);
     return true;
 }

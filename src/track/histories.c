@@ -33,6 +33,7 @@ struct machine {
     size_t change_count;
     int64_t timer_from_ns; /* what the state's timer counts from */
     bool fin_sent, fin_received;
+    bool holes; /* the capture missed packets of this connection */
 };
 
 static const struct la_endpoint *me_of(const struct machine *m) {
@@ -56,6 +57,8 @@ static void enter(struct machine *m, enum la_state state, enum la_event event, s
     if (m->change_count > 0 && m->changes[m->change_count - 1].time_ns > cause.at)
         cause.at = m->changes[m->change_count - 1].time_ns; /* two estimates crossed */
     const struct la_observation *o = cause.observation;
+    if (m->holes)
+        cause.certain = false; /* what the capture missed may have said otherwise */
     m->changes[m->change_count++] = (struct la_change){
         .time_ns = cause.at,
         .frame = o ? o->frame : 0,
@@ -146,6 +149,29 @@ static int64_t fin_given_up(const struct machine *m, bool *acked_unseen) {
     return due;
 }
 
+/* An attempt ends with the timer after its last SYN. Linux sends the first few a second apart, then
+ * doubles the gap; where the capture shows that no further one came, that was the last. */
+static int64_t syn_given_up(const struct machine *m) {
+    int64_t last = m->timer_from_ns, gap = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < m->c->log_count; i++) {
+        const struct la_observation *o = &m->c->log[i];
+        if (o->from != m->side || (o->flags & (LA_SYN | LA_ACK)) != LA_SYN)
+            continue;
+        if (count++ > 0)
+            gap = m->view->times[i].sent_ns - last;
+        last = m->view->times[i].sent_ns;
+    }
+    enum { LINEAR = 5 };
+    int64_t next = count < LINEAR && gap < 3 * LA_SEC / 2 ? LA_SEC : 2 * gap;
+    if (count < 2)
+        next = LA_SEC;
+    int64_t due = last + next;
+    bool shown = count > 1 && due + next / 2 + QUIET_NS < m->c->capture_end_ns;
+    int64_t model = m->timer_from_ns + m->c->profile[m->side]->syn_retry_total_ns;
+    return shown || due > model ? due : model;
+}
+
 /* The log holds an ACK of this end's FIN that reached it, later than now. */
 static bool ack_is_coming(const struct machine *m) {
     const struct la_endpoint *me = me_of(m);
@@ -172,7 +198,7 @@ static int64_t timer_due(const struct machine *m, enum la_event *event) {
         due = m->timer_from_ns + profile->fin_wait_2_orphan_ns;
         return speaks_after(m, due) ? LA_TIME_NONE : due; /* shutdown(), not close() */
     case LA_ST_SYN_SENT:
-        return m->timer_from_ns + profile->syn_retry_total_ns;
+        return syn_given_up(m);
     case LA_ST_SYN_RECV:
         return m->timer_from_ns + profile->syn_ack_retry_total_ns;
     case LA_ST_FIN_WAIT_1:
@@ -210,15 +236,21 @@ static bool covers(const struct la_observation *o, bool known, uint32_t end) {
     return known && (o->flags & LA_ACK) && !(o->flags & LA_RST) && seq_leq(end, o->ack);
 }
 
-/* What this end acknowledges, it has received, whether the capture saw it or not. */
+/* What this end does, it could only do after certain things had come to it, whether the capture saw
+ * them or not. */
 static void apply_proofs(struct machine *m, const struct step *s) {
     const struct la_observation *o = s->observation;
     const struct la_endpoint *peer = peer_of(m);
     struct cause cause = {s->at, o, true};
-    if (!(o->flags & LA_ACK) || (o->flags & LA_RST) || o->class == LA_CLASS_OUTSIDE)
+    if (!(o->flags & LA_ACK) || (o->flags & (LA_RST | LA_SYN)) || o->class == LA_CLASS_OUTSIDE)
         return;
-    if (m->state == LA_ST_SYN_SENT && covers(o, peer->isn_known, peer->isn + 1))
-        apply(m, LA_EV_RECV_SYN_ACK, cause);
+    if (m->state == LA_ST_SYN_SENT)
+        apply(m, LA_EV_RECV_SYN_ACK, cause); /* nobody acknowledges before he has a SYN-ACK */
+    if (m->state == LA_ST_CLOSED && m->change_count == 0)
+        apply(m, LA_EV_SEND_SYN_ACK, cause);
+    bool acks_data = peer->isn_known && seq_lt(peer->isn + 1, o->ack);
+    if (m->state == LA_ST_SYN_RECV && (acks_data || o->payload > 0))
+        apply(m, LA_EV_RECV_ACK_OF_SYN, cause);
     if (!m->fin_received && covers(o, peer->fin_seen, peer->fin_end))
         apply(m, LA_EV_RECV_FIN, cause);
 }
@@ -247,6 +279,19 @@ static bool in_closing_states(enum la_state state) {
     return state == LA_ST_CLOSE_WAIT || state == LA_ST_LAST_ACK || state == LA_ST_CLOSING;
 }
 
+/* It has gone on after a RST just like this one: tcp_rfc1337=1, or a filter. */
+static bool ignored_before(const struct machine *m, const struct step *s) {
+    for (size_t i = 0; i < m->c->log_count; i++) {
+        const struct la_observation *o = &m->c->log[i];
+        if (o == s->observation)
+            return false;
+        if (o->from != m->side && (o->flags & LA_RST) && o->seq == s->observation->seq &&
+            speaks_after(m, m->view->times[i].arrived_ns + JITTER_NS))
+            return true;
+    }
+    return false;
+}
+
 /* Whether this end takes a RST, by its state, its rules, and what it does afterwards. */
 static enum la_event classify_reset(const struct machine *m, const struct step *s) {
     const struct la_observation *o = s->observation;
@@ -258,7 +303,8 @@ static enum la_event classify_reset(const struct machine *m, const struct step *
         closes = closes || o->in_window;
     else if (in_closing_states(m->state) && profile->rst_before_next_accepted)
         closes = closes || o->seq + 1 == me_of(m)->acked;
-    bool goes_on = speaks_after(m, s->at + JITTER_NS + la_round_trip_ns(m->c));
+    bool goes_on =
+        speaks_after(m, s->at + JITTER_NS + la_round_trip_ns(m->c)) || ignored_before(m, s);
     return closes && !goes_on ? LA_EV_RECV_RST : LA_EV_RECV_RST_IGNORED;
 }
 
@@ -294,13 +340,16 @@ static void take_arrival(struct machine *m, const struct step *s) {
     if (o->class == LA_CLASS_OUTSIDE)
         return;
     if (o->flags & LA_SYN) {
-        bool answers = (o->flags & LA_ACK) && covers(o, me->isn_known, me->isn + 1);
+        /* It tells of a SYN that the capture missed as well. */
+        bool answers = (o->flags & LA_ACK) && (!me->isn_known || seq_lt(me->isn, o->ack));
         apply(m, answers ? LA_EV_RECV_SYN_ACK : LA_EV_RECV_SYN, cause);
         return;
     }
     if (m->state == LA_ST_SYN_RECV && covers(o, me->isn_known, me->isn + 1) &&
         !repeats_syn_ack_after(m, s->at))
         apply(m, LA_EV_RECV_ACK_OF_SYN, cause);
+    if (me->fin_unseen && !m->fin_sent && covers(o, true, me->fin_end))
+        apply(m, LA_EV_SEND_FIN, (struct cause){s->at, o, false}); /* it was sent before */
     bool acks_fin = m->fin_sent && covers(o, me->fin_seen, me->fin_end);
     if (o->flags & LA_FIN)
         take_fin(m, s, acks_fin);
@@ -339,6 +388,10 @@ static bool is_older(const struct machine *m, const struct la_observation *syn) 
 static void take_next_syn(struct machine *m, const struct step *s) {
     const struct la_observation *syn = s->observation;
     struct cause cause = {s->at, syn, true};
+    if (s->own && (syn->flags & LA_RST)) {
+        apply(m, LA_EV_RECV_SYN_REFUSED, cause);
+        return;
+    }
     if (s->own) {
         apply(m, LA_EV_TAKEN_OVER, cause);
         return;
@@ -381,13 +434,14 @@ static void add_next_steps(const struct machine *m, struct step *steps, size_t *
     unsigned side = side_in_next(m);
     for (size_t i = 0; i < next->log_count; i++) {
         const struct la_observation *o = &next->log[i];
-        if (o->class != LA_CLASS_SYN && o->class != LA_CLASS_SYN_AGAIN)
-            continue;
         bool own = o->from == side;
+        bool refusal = own && (o->flags & LA_RST) && o->exact && accepts_next_at(m) == LA_TIME_NONE;
+        if (o->class != LA_CLASS_SYN && o->class != LA_CLASS_SYN_AGAIN && !refusal)
+            continue;
         int64_t at = o->time_ns + (own ? -la_one_way_ns(next, side) : la_one_way_ns(next, side));
         add_step(steps, count, (struct step){at, o, own, true});
     }
-    if (next->opening == LA_OPENING_MID_STREAM || !next->side[0].syn_sent) {
+    if (!next->side[0].syn_sent && !next->side[1].syn_sent) {
         /* Its SYN was missed: it began before its first packet, at both ends. */
         if (next->log_count > 0)
             add_step(steps, count, (struct step){next->first.time_ns, &next->log[0], true, true});
@@ -441,6 +495,17 @@ static void run(struct machine *m) {
     run_timers(m, INT64_MAX);
 }
 
+/* Acknowledged holes, a FIN that was never seen, or a handshake with a piece missing. */
+static bool misses_packets(const struct la_connection *c) {
+    bool handshake = c->side[0].syn_sent || c->side[1].syn_sent;
+    bool halves = c->side[0].seen && c->side[1].seen;
+    bool half_known = c->side[0].isn_known != c->side[1].isn_known;
+    bool talks = c->side[0].data_bytes > 0 || c->side[1].data_bytes > 0 || c->side[0].fin_seen ||
+                 c->side[1].fin_seen;
+    return c->gaps > 0 || c->side[0].fin_unseen || c->side[1].fin_unseen ||
+           (handshake && halves && half_known && talks);
+}
+
 void settle_histories(struct view *view) {
     struct la_connection *c = &view->connection;
     for (unsigned side = 0; side < 2; side++) {
@@ -450,6 +515,7 @@ void settle_histories(struct view *view) {
             .side = side,
             .state = LA_ST_CLOSED,
             .changes = view->changes[side],
+            .holes = misses_packets(c),
         };
         run(&m);
         c->side[side].changes = m.changes;

@@ -115,7 +115,7 @@ static uint32_t fill_holes(struct flow_side *side, uint32_t from, uint32_t to) {
             add_hole(side, hole_from, low, acknowledged);
         if (seq_lt(high, hole_to))
             add_hole(side, high, hole_to, acknowledged);
-        break; /* the pieces are at the end now; one segment rarely spans two holes */
+        /* The pieces are at the end now, and lie outside: the loop passes over them. */
     }
     return filled;
 }

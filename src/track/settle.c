@@ -104,10 +104,14 @@ static int64_t answer_time(const struct view *view, size_t count, size_t i) {
     for (size_t j = i + 1; j < count; j++) {
         const struct la_observation *o = &view->log[j];
         if (o->from == asked->from) {
-            if ((o->flags & (LA_SYN | LA_FIN)) && o->seq == asked->seq)
+            bool answer =
+                (asked->flags & LA_SYN) && (asked->flags ^ o->flags) & LA_ACK; /* crossed */
+            if ((o->flags & (LA_SYN | LA_FIN)) && o->seq == asked->seq && !answer)
                 return -1;
             continue;
         }
+        if ((asked->flags & LA_ACK) && (o->flags & LA_SYN))
+            return -1; /* SYN-ACKs that crossed answer the SYNs, not each other */
         if ((o->flags & LA_ACK) && !(o->flags & LA_RST) && o->class != LA_CLASS_OUTSIDE &&
             seq_leq(end, o->ack))
             return o->time_ns >= asked->time_ns ? o->time_ns - asked->time_ns : -1;
@@ -262,8 +266,12 @@ static void fill_places(const struct live *live, struct la_connection *c) {
         uint8_t i = 0;
         while (i < *counts[l] && lists[l][i] < firsts[l])
             i++;
-        if (!have[l] || *counts[l] == most[l] || (i < *counts[l] && lists[l][i] == firsts[l]))
+        if (!have[l] || (i < *counts[l] && lists[l][i] == firsts[l]))
             continue;
+        if (*counts[l] == most[l]) { /* whatever is left out, not where it began */
+            --*counts[l];
+            i = i < *counts[l] ? i : *counts[l];
+        }
         memmove(&lists[l][i + 1], &lists[l][i], (size_t)(*counts[l] - i) * sizeof(uint16_t));
         lists[l][i] = firsts[l];
         ++*counts[l];

@@ -9,14 +9,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pages.h"
 #include "base/pool.h"
 
 enum { LARGEST = 32 * 1024 };
 
+static struct la_pages *pages;
+
 static struct la_pool *new_pool(void) {
-    struct la_pool *pool = la_pool_new();
+    pages = la_pages_new();
+    assert_non_null(pages);
+    struct la_pool *pool = la_pool_new(pages);
     assert_non_null(pool);
     return pool;
+}
+
+static void free_pool(struct la_pool *pool) {
+    la_pool_free(pool);
+    la_pages_free(pages);
 }
 
 static void a_block_is_at_least_as_large_as_asked(void **unused) {
@@ -53,7 +63,7 @@ static void more_than_the_largest_class_is_refused(void **unused) {
     assert_null(la_pool_take(pool, LARGEST + 1));
     assert_null(la_pool_take(pool, SIZE_MAX));
     assert_non_null(la_pool_take(pool, LARGEST));
-    la_pool_free(pool);
+    free_pool(pool);
 }
 
 static void blocks_are_aligned_and_apart(void **unused) {
@@ -75,7 +85,7 @@ static void blocks_are_aligned_and_apart(void **unused) {
             if (blocks[i][j] != (i & 0xff))
                 fail_msg("block %zu was written over at %zu", i, j);
     free(blocks);
-    la_pool_free(pool);
+    free_pool(pool);
 }
 
 static void a_block_given_back_is_used_again(void **unused) {
@@ -88,7 +98,7 @@ static void a_block_given_back_is_used_again(void **unused) {
     la_pool_give(pool, second, 100);
     assert_ptr_equal(la_pool_take(pool, la_pool_size(100)), second);
     assert_ptr_equal(la_pool_take(pool, la_pool_size(100) - 1), first);
-    la_pool_free(pool);
+    free_pool(pool);
 }
 
 static void classes_do_not_mix(void **unused) {
@@ -98,7 +108,7 @@ static void classes_do_not_mix(void **unused) {
     la_pool_give(pool, small, 16);
     assert_ptr_not_equal(la_pool_take(pool, 17), small);
     assert_ptr_equal(la_pool_take(pool, 16), small);
-    la_pool_free(pool);
+    free_pool(pool);
 }
 
 static void memory_does_not_grow_with_use_only_with_need(void **unused) {
@@ -115,7 +125,7 @@ static void memory_does_not_grow_with_use_only_with_need(void **unused) {
         assert_non_null(la_pool_take(pool, 64));
     assert_true(la_pool_bytes(pool) >= 100000 * 64);
     assert_true(la_pool_bytes(pool) <= 100000 * 64 + 2 * 256 * 1024);
-    la_pool_free(pool);
+    free_pool(pool);
 }
 
 static void nothing_may_be_given_back_and_freed(void **unused) {
@@ -123,8 +133,28 @@ static void nothing_may_be_given_back_and_freed(void **unused) {
     struct la_pool *pool = new_pool();
     la_pool_give(pool, NULL, 64);
     assert_int_equal(la_pool_bytes(pool), 0);
-    la_pool_free(pool);
+    free_pool(pool);
     la_pool_free(NULL);
+    la_pages_free(NULL);
+}
+
+static void pieces_are_whole_aligned_and_apart(void **unused) {
+    (void)unused;
+    enum { PIECES = 40 };
+    unsigned char *pieces[PIECES];
+    struct la_pages *source = la_pages_new();
+    assert_non_null(source);
+    for (int i = 0; i < PIECES; i++) {
+        pieces[i] = la_pages_take(source);
+        assert_non_null(pieces[i]);
+        assert_int_equal((uintptr_t)pieces[i] % 64, 0);
+        memset(pieces[i], i, LA_PIECE);
+    }
+    for (int i = 0; i < PIECES; i++) {
+        assert_int_equal(pieces[i][0], i);
+        assert_int_equal(pieces[i][LA_PIECE - 1], i);
+    }
+    la_pages_free(source);
 }
 
 int main(void) {
@@ -138,6 +168,7 @@ int main(void) {
         cmocka_unit_test(classes_do_not_mix),
         cmocka_unit_test(memory_does_not_grow_with_use_only_with_need),
         cmocka_unit_test(nothing_may_be_given_back_and_freed),
+        cmocka_unit_test(pieces_are_whole_aligned_and_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

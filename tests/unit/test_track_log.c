@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pages.h"
 #include "decode/segment.h"
 #include "track/log.h"
 
@@ -15,6 +16,7 @@
 #define TIME_LIMIT (INT64_MAX / 2)
 
 struct fixture {
+    struct la_pages *pages;
     struct la_pool *pool;
     struct la_log log;
     struct la_log_base base;
@@ -52,7 +54,9 @@ static int64_t extreme_time(uint64_t *state) {
 
 static void set_up_log(struct fixture *f, uint64_t *state) {
     memset(f, 0, sizeof *f);
-    f->pool = la_pool_new();
+    f->pages = la_pages_new();
+    assert_non_null(f->pages);
+    f->pool = la_pool_new(f->pages);
     assert_non_null(f->pool);
     f->base.time_ns = extreme_time(state);
     f->base.frame = extreme(state, UINT64_MAX);
@@ -67,11 +71,11 @@ static void tear_down_log(struct fixture *f) {
     la_log_release(&f->log, f->pool);
     assert_int_equal(f->log.count, 0);
     la_pool_free(f->pool);
+    la_pages_free(f->pages);
 }
 
 static bool keeps_identity(unsigned class) {
-    return class == LA_CLASS_RST || class == LA_CLASS_SYN || class == LA_CLASS_SYN_ACK ||
-           class == LA_CLASS_OUTSIDE;
+    return class == LA_CLASS_RST || class == LA_CLASS_OUTSIDE;
 }
 
 /* What the log promises to keep of an entry: the flags that matter, an ACK number with the ACK flag

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pages.h"
 #include "base/seq.h"
 #include "base/time.h"
 #include "decode/segment.h"
@@ -188,6 +189,7 @@ struct settled {
 };
 
 struct rig {
+    struct la_pages *pages;
     struct la_tracker *tracker;
     struct settled *settled;
     size_t count, capacity;
@@ -227,7 +229,10 @@ static inline void keep_settled(void *context, struct la_connection *c) {
 
 static inline void rig_open(struct rig *rig) {
     memset(rig, 0, sizeof *rig);
-    struct la_tracker_options options = {.on_settled = keep_settled, .context = rig};
+    rig->pages = la_pages_new();
+    assert_non_null(rig->pages);
+    struct la_tracker_options options = {
+        .pages = rig->pages, .histories = true, .on_settled = keep_settled, .context = rig};
     rig->tracker = la_tracker_new(&options);
     rig->end_ns = LA_TIME_NONE;
     assert_non_null(rig->tracker);
@@ -262,6 +267,7 @@ static inline const struct la_connection *rig_only(struct rig *rig) {
 
 static inline void rig_close(struct rig *rig) {
     la_tracker_free(rig->tracker);
+    la_pages_free(rig->pages);
     for (size_t i = 0; i < rig->count; i++) {
         struct la_connection *c = &rig->settled[i].c;
         free((void *)c->log);
