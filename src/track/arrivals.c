@@ -13,6 +13,8 @@
 /* An ACK is on its way or being made for this long at most before it counts as missing: jitter of
  * the path and of the capture's clock. */
 enum { JITTER_NS = 2000000 };
+/* ... and an acknowledgement may be delayed by 40 ms (Linux). */
+enum { ANSWER_NS = 60000000 };
 /* A host that goes on without a repeated FIN for this long has its ACK: three repeats would have
  * passed. */
 #define QUIET_NS (1500 * LA_MSEC)
@@ -59,6 +61,17 @@ static size_t first_cover(const struct question *q) {
     return c->log_count;
 }
 
+/* Whoever gets a SYN or FIN again acknowledges it again, soon. */
+static bool is_answered(const struct question *q, size_t copy) {
+    const struct la_connection *c = &q->view->connection;
+    int64_t turnaround = c->vantage.turnaround_ns[!q->side];
+    int64_t until = c->log[copy].time_ns + 2 * (turnaround > 0 ? turnaround : 0) + ANSWER_NS;
+    for (size_t i = copy + 1; i < c->log_count && c->log[i].time_ns <= until; i++)
+        if (c->log[i].from != q->side && covers(&c->log[i], end_of(q)))
+            return true;
+    return false;
+}
+
 /* Decides which copy of a SYN or FIN was the first to arrive. */
 static void judge_copies(const struct question *q) {
     struct view *view = q->view;
@@ -76,7 +89,8 @@ static void judge_copies(const struct question *q) {
             earlier = latest;
             latest = i;
         } else {
-            view->log[i].arrival = LA_ARRIVAL_ASSUMED; /* after the answer: arrived or not */
+            view->log[i].arrival =
+                (uint8_t)(near || is_answered(q, i) ? LA_ARRIVAL_KNOWN : LA_ARRIVAL_LOST);
         }
     }
     if (cover == c->log_count || latest == c->log_count)

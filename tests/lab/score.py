@@ -471,7 +471,7 @@ def analyse_all(options, scenarios):
 def score_all(options, scenarios):
     names = ("own", "middle", "far", "faulty own", "faulty middle", "faulty far")
     states = {name: StateScore(name) for name in names}
-    kinds = options.kinds.split(",") if options.kinds else None
+    kinds = options.kinds.split(",") if options.kinds else built_kinds(options.lastack)
     findings, curves, failures = FindingScore(kinds), CurveScore(), []
     for scenario, vantage, result in analyse_all(options, scenarios):
         if isinstance(result, str):
@@ -486,7 +486,7 @@ def score_all(options, scenarios):
 
 
 def required(states, total, curves, failures):
-    """What of the requirements does not hold."""
+    """What is required: (name, whether it holds)."""
     own = states["own"]
     checks = [("captures analysed", not failures),
               ("own vantage right", sum(own.right.values()) >= OWN_RIGHT * sum(own.total.values())),
@@ -498,7 +498,13 @@ def required(states, total, curves, failures):
     for name, score in states.items():
         if name != "own" and score.certain:
             checks.append((name + " right where certain", score.certain_right >= FAR_RIGHT * score.certain))
-    return [name for name, holds in checks if not holds]
+    return checks
+
+
+def built_kinds(lastack):
+    """The kinds that the program knows: one a line of `lastack explain`."""
+    lines = subprocess.run([lastack, "explain"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [line.split()[0] for line in lines if line.strip()]
 
 
 def as_json(states, findings, total, curves, failures, missing):
@@ -519,7 +525,7 @@ def main():
     parser.add_argument("--lastack", default=os.path.join(here, "..", "..", "build", "lastack"))
     parser.add_argument("--only", action="append", default=[], metavar="PATTERN")
     parser.add_argument("--settings", action="store_true", help="tell it the hosts' settings (--host-settings)")
-    parser.add_argument("--kinds", metavar="LIST", help="score only these kinds of findings (those that are built)")
+    parser.add_argument("--kinds", metavar="LIST", help="score only these kinds of findings (default: those that `lastack explain` lists)")
     parser.add_argument("--details", action="store_true", help="every disagreement")
     parser.add_argument("--json", metavar="PATH", help="the score as JSON")
     parser.add_argument("--jobs", type=int, default=2)
@@ -538,11 +544,13 @@ def main():
     total = findings.print(options.details)
     for failure in failures:
         print("not analysed: " + failure)
-    missing = required(states, total, curves, failures)
+    checks = required(states, total, curves, failures)
+    missing = [name for name, holds in checks if not holds]
     if options.json:
         with open(options.json, "w") as file:
             json.dump(as_json(states, findings, total, curves, failures, missing), file, indent=1)
     print("\n" + ("does not hold: " + "; ".join(missing) if missing else "all that is required holds"))
+    print("%d passed, %d failed, 0 skipped" % (len(checks) - len(missing), len(missing)))
     return 1 if missing and not options.no_require else 0
 
 

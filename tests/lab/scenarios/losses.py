@@ -143,6 +143,7 @@ def loss_final_ack_capture_ends(lab):
     would mean that the first was only late, is not known at the client."""
     lab.wire.drop(C2S, acks_fin)
     close_client_first(lab)
+    lab.rest(0.5)
 
 
 @scenario(**final_ack(expect=[found("lost-final-ack", "OOO", host="server", outcome="re-acked")]))
@@ -249,7 +250,7 @@ def loss_first_fin_always(lab):
 # --- TIME_WAIT is gone when it is needed -----------------------------------------------------------
 
 @scenario(expect=[found(["lost-final-ack"], "EE-", host="server", outcome="reset"),
-                  found(["lost-final-ack", "fin-wait-2-timeout"], "--?")],
+                  found(["lost-final-ack", "fin-wait-2-timeout", "fin-retransmitted"], "--?")],
           forbid=["recycled-port-rst", "abortive-close", "half-open"],
           counters={"client": {"OutRsts": 1}})
 def tw_killed_final_ack_lost(lab):
