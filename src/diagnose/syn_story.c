@@ -69,9 +69,14 @@ static void find_direct_reset(const struct la_connection *c, struct syn_story *s
     }
 }
 
+/* What an end held at `ns`; what the new SYN itself did to it does not count. */
 static enum la_state state_at(const struct la_endpoint *end, int64_t ns, int64_t *since) {
     enum la_state state = LA_ST_CLOSED;
     for (size_t i = 0; i < end->change_count && end->changes[i].time_ns < ns; i++) {
+        uint8_t event = end->changes[i].event;
+        if (event == LA_EV_RECV_SYN_REUSE || event == LA_EV_RECV_SYN_REFUSED ||
+            event == LA_EV_TAKEN_OVER)
+            break;
         state = (enum la_state)end->changes[i].state;
         *since = end->changes[i].time_ns;
     }

@@ -495,6 +495,36 @@ static void run(struct machine *m) {
     run_timers(m, INT64_MAX);
 }
 
+/* The last time at or before `until` that this end was heard of in this connection. */
+static int64_t last_heard(const struct machine *m, int64_t until) {
+    const struct la_endpoint *me = me_of(m);
+    int64_t at = LA_TIME_NONE;
+    for (size_t i = 0; i < m->c->log_count; i++) {
+        int64_t sent = m->view->times[i].sent_ns;
+        if (m->c->log[i].from == m->side && sent < until && sent > at)
+            at = sent;
+    }
+    if (me->last_data_ns != LA_TIME_NONE && me->last_data_ns < until && me->last_data_ns > at)
+        at = me->last_data_ns;
+    return me->last_ns < until && me->last_ns > at ? me->last_ns : at;
+}
+
+/* Of an end that is far from here and says nothing nobody knows whether it still holds its open
+ * socket: a FIN or RST of it may have been lost before it came by, and again. */
+static void doubt_silence(struct machine *m) {
+    if (la_is_near(m->c, m->side) || m->c->vantage.kind == LA_VANTAGE_UNKNOWN)
+        return;
+    for (size_t i = 0; i < m->change_count; i++) {
+        struct la_change *change = &m->changes[i];
+        bool open = change->state == LA_ST_ESTAB || change->state == LA_ST_CLOSE_WAIT ||
+                    change->state == LA_ST_SYN_RECV;
+        int64_t until = i + 1 < m->change_count ? change[1].time_ns : m->c->capture_end_ns;
+        int64_t heard = last_heard(m, until);
+        if (open && until - (heard > change->time_ns ? heard : change->time_ns) > LA_SEC)
+            change->certain = false;
+    }
+}
+
 /* Acknowledged holes, a FIN that was never seen, or a handshake with a piece missing. */
 static bool misses_packets(const struct la_connection *c) {
     bool handshake = c->side[0].syn_sent || c->side[1].syn_sent;
@@ -518,6 +548,7 @@ void settle_histories(struct view *view) {
             .holes = misses_packets(c),
         };
         run(&m);
+        doubt_silence(&m);
         c->side[side].changes = m.changes;
         c->side[side].change_count = m.change_count;
     }
