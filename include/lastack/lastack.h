@@ -45,7 +45,8 @@
  * own session.
  *
  * Nothing here writes to standard output or standard error, changes signals or the locale, or ends
- * the program. */
+ * the program, with one exception: libpcap does when it is out of memory while it compiles a
+ * filter. */
 #ifndef LASTACK_LASTACK_H
 #define LASTACK_LASTACK_H
 

@@ -12,7 +12,8 @@
 /* The number of shards is fixed, so that nothing depends on the number of threads. */
 enum { LA_SHARDS = 16, LA_BATCH = 2048 };
 
-/* Decoded segments, dealt out by shard: those of shard s are ordered[start[s]] up to start[s + 1]. */
+/* Decoded segments, dealt out by shard: those of shard s are ordered[start[s]] up to start[s + 1].
+ */
 struct batch {
     size_t count;
     struct la_segment segments[LA_BATCH];

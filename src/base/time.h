@@ -10,6 +10,10 @@
 #define LA_MSEC INT64_C(1000000)
 #define LA_SEC INT64_C(1000000000)
 
+/* Times of a capture are kept within +-146 years of 1970, so that the difference of any two fits an
+ * int64_t, and so does that of what is estimated from them (a day is left for that). */
+#define LA_TIME_LIMIT (INT64_MAX / 2 - 86400 * LA_SEC)
+
 /* No time: never printed, only compared with. */
 #define LA_TIME_NONE INT64_MIN
 

@@ -3,6 +3,7 @@
 #ifndef LA_CAPTURE_READER_H
 #define LA_CAPTURE_READER_H
 
+#include "base/time.h"
 #include "capture/window.h"
 
 enum {
@@ -13,9 +14,6 @@ enum {
     /* Enough for the head of any format we know. */
     LA_HEAD_SIZE = 28,
 };
-
-/* Times are kept within +-146 years of 1970, so that the difference of any two fits an int64_t. */
-#define LA_TIME_LIMIT (INT64_MAX / 2)
 
 struct la_reader;
 

@@ -10,6 +10,8 @@
 /* After a re-ACK the peer's RST, which would say that the first was only late, needs a round trip
  * and this. */
 #define RST_WAIT_NS (200 * LA_MSEC)
+/* More than a path jitters. */
+#define PLAIN_NS (100 * LA_MSEC)
 
 /* A socket in LAST-ACK that answered a SYN of the next incarnation had not got its final ACK. */
 static const struct la_observation *find_challenge(const struct la_connection *c, unsigned side,
@@ -134,12 +136,12 @@ static void judge_uncaptured_ack(const struct la_connection *c, struct close_sto
                "the peer's own repeated FIN acknowledges it: an ACK had been sent before");
     else if (fin->dsack)
         judge_duplicate(c, s);
-    else if (fin->re_ack_left_early)
+    else if (fin->re_ack_early_by_ns > 0)
         decide(
-            s, CLOSE_LATE_ACK, true,
+            s, CLOSE_LATE_ACK, fin->re_ack_early_by_ns > PLAIN_NS,
             "the ACK's own timestamp says that it left before the repeated FIN can have arrived");
     else if (fin->echo == LA_ECHO_EARLIER_LOST && fin->re_ack_prompt && !fin->crossed)
-        decide(s, CLOSE_FIN_LOST, true,
+        decide(s, CLOSE_FIN_LOST, fin->re_ack_is_answer,
                "the ACK echoes the repeated FIN's timestamp and reports no duplicate: the first "
                "FIN had "
                "not arrived");
@@ -184,17 +186,32 @@ static void judge_repeat(const struct la_connection *c, struct close_story *s) {
         judge_captured_ack(c, s);
 }
 
-/* Linux' mark of a connection out of TIME-WAIT on the peer's port: the peer had got this FIN. */
-static bool peer_reused_time_wait(const struct la_connection *c, unsigned side) {
-    const struct la_endpoint *peer = &c->side[!side];
-    if (!c->next || !peer->fin_seen)
-        return false;
-    for (int s = 0; s < 2; s++) {
-        const struct la_endpoint *now = &c->next->side[s];
-        if (la_addr_cmp(&now->addr, &peer->addr) == 0 && now->port == peer->port)
-            return now->isn_known && now->isn - peer->next == LA_TIME_WAIT_ISN_STEP;
+/* What the peer's next SYN on this port says of this end's FIN. Linux lets a connection take over a
+ * TIME-WAIT (or, with bind(), an orphan FIN-WAIT-2) with the old SND.NXT + 65537 as ISN; its SYN
+ * carries, unlike any other, a TSecr: the last TSval that the old socket had accepted. */
+enum reuse { REUSE_NONE, REUSE_LIKELY_HAD_FIN, REUSE_HAD_FIN, REUSE_LACKED_FIN };
+
+static const struct la_observation *syn_of(const struct la_connection *c, unsigned side) {
+    for (size_t i = 0; i < c->log_count; i++)
+        if (c->log[i].from == side && (c->log[i].flags & (LA_SYN | LA_ACK)) == LA_SYN)
+            return &c->log[i];
+    return NULL;
+}
+
+static enum reuse read_reuse(const struct la_connection *c, const struct close_story *s) {
+    const struct la_endpoint *peer = &c->side[!s->side];
+    const struct la_observation *fin = &c->log[s->fin.copies[0]];
+    for (unsigned side = 0; c->next && peer->fin_seen && side < 2; side++) {
+        const struct la_endpoint *now = &c->next->side[side];
+        const struct la_observation *syn = syn_of(c->next, side);
+        bool same = la_addr_cmp(&now->addr, &peer->addr) == 0 && now->port == peer->port;
+        if (!same || !syn || now->isn - peer->next != LA_TIME_WAIT_ISN_STEP)
+            continue;
+        if (!(syn->options & fin->options & LA_HAS_TIMESTAMPS) || syn->tsecr == 0)
+            return REUSE_LIKELY_HAD_FIN;
+        return seq_lt(syn->tsecr, fin->tsval) ? REUSE_LACKED_FIN : REUSE_HAD_FIN;
     }
-    return false;
+    return REUSE_NONE;
 }
 
 /* The next connection on this port met the old socket: its SYN was challenged, or the old FIN met
@@ -204,12 +221,15 @@ static void judge_next(const struct la_connection *c, struct close_story *s) {
     if (!c->next || c->next->first.time_ns <= c->log[fin->copies[0]].time_ns)
         return; /* it had not closed yet */
     s->challenge = find_challenge(c, s->side, fin);
-    bool reused = peer_reused_time_wait(c, s->side);
+    enum reuse reuse = read_reuse(c, s);
+    bool reused = reuse == REUSE_HAD_FIN || reuse == REUSE_LIKELY_HAD_FIN;
     bool met_reset =
         fin->peer_reset != LA_NOWHERE && c->next &&
         (c->next->first.time_ns <= c->log[fin->peer_reset].time_ns ||
          (reused && c->next->first.time_ns - c->log[fin->peer_reset].time_ns < LA_SEC));
     s->port_recycled = s->challenge != NULL || met_reset;
+    if (reuse == REUSE_LACKED_FIN)
+        return;
     bool unanswered = s->verdict == CLOSE_UNANSWERED && !reused;
     if (!s->port_recycled || s->verdict == CLOSE_FINAL_ACK_LOST || unanswered)
         return;
@@ -221,7 +241,7 @@ static void judge_next(const struct la_connection *c, struct close_story *s) {
         decide(s, CLOSE_FINAL_ACK_LOST, false,
                "the peer used its port again, which it does not before it has had the FIN");
     else if (fin->second && reused)
-        decide(s, CLOSE_FINAL_ACK_LOST, true,
+        decide(s, CLOSE_FINAL_ACK_LOST, reuse == REUSE_HAD_FIN,
                "the peer's next connection came out of TIME-WAIT (its ISN is the old SND.NXT + "
                "65537): "
                "it had the FIN, and its ACK did not arrive");

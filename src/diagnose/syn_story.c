@@ -33,20 +33,31 @@ static void read_attempt(const struct la_connection *c, struct syn_story *s) {
     }
 }
 
-/* What the old incarnation's server says after the new SYN, before that is accepted. */
-static bool is_refusal(const struct syn_story *s, const struct la_observation *o, unsigned server) {
-    return o->from == server && o->frame != 0 && !(o->flags & (LA_RST | LA_SYN)) &&
-           (o->flags & LA_ACK) && o->time_ns >= s->syn->time_ns &&
-           (!s->syn_ack || o->time_ns < s->syn_ack->time_ns);
+/* What the old incarnation's server says after it can have had the new SYN, and before that is
+ * accepted. Its FIN is sent by its own timer and may come at any time. */
+static bool is_refusal(const struct la_connection *c, const struct syn_story *s,
+                       const struct la_observation *o, unsigned server) {
+    bool speaks = o->from == server && !(o->flags & (LA_RST | LA_SYN)) && (o->flags & LA_ACK);
+    if (!speaks || o->time_ns < s->syn->time_ns ||
+        (s->syn_ack && o->time_ns >= s->syn_ack->time_ns))
+        return false;
+    /* An acknowledgement of the new SYN, or of what followed it, refuses nothing. */
+    enum { NEW_SPACE = 65536 };
+    if (seq_lt(s->syn->seq, o->ack) && o->ack - s->syn->seq <= NEW_SPACE)
+        return false;
+    int64_t turnaround = c->vantage.turnaround_ns[LA_SERVER];
+    return (o->flags & LA_FIN) || turnaround <= 0 ||
+           o->time_ns - s->syn->time_ns >= turnaround / 2 - LA_MSEC;
 }
 
-static void find_refusal_in(const struct la_connection *log, unsigned server, bool own,
-                            struct syn_story *s) {
+static void find_refusal_in(const struct la_connection *c, const struct la_connection *log,
+                            unsigned server, struct syn_story *s) {
+    bool own = c == log;
     for (size_t i = 0; i < log->log_count; i++) {
         const struct la_observation *o = &log->log[i];
         /* In the attempt's own log only what does not belong there can be for an old connection. */
         bool foreign = !own || o->class == LA_CLASS_OUTSIDE;
-        if (!s->answer && foreign && is_refusal(s, o, server) && o->ack != s->syn->seq + 1) {
+        if (!s->answer && foreign && is_refusal(c, s, o, server)) {
             s->answer = o;
             s->refusal = o->flags & LA_FIN ? REFUSED_BY_FIN : REFUSED_BY_ACK;
         }
@@ -154,11 +165,14 @@ static void judge_refusal(const struct la_connection *c, struct syn_story *s) {
         s->held_known = true;
         s->held = LA_ST_SYN_RECV;
     }
-    /* Its sequence number is one beyond what the capture knows: it has sent a FIN that was missed.
-     */
-    if (s->held_known && s->held == LA_ST_CLOSE_WAIT &&
-        s->answer->seq == c->previous->side[client_in_previous(c)].acked + 1)
-        s->held = LA_ST_LAST_ACK;
+    /* Its sequence number lies beyond what its peer had acknowledged: it has sent a FIN, or data,
+     * that the capture may have missed. */
+    const struct la_connection *old = c->previous;
+    bool open = s->held == LA_ST_CLOSE_WAIT || s->held == LA_ST_ESTAB;
+    if (s->held_known && open && old && s->refusal == REFUSED_BY_ACK &&
+        old->side[client_in_previous(c)].acked_known &&
+        seq_lt(old->side[client_in_previous(c)].acked, s->answer->seq))
+        s->held_known = false;
     bool older = is_older_than_remembered(c, s);
     /* A full socket challenges any SYN; only TIME-WAIT looks at the timestamp. Where the capture
      * does not know what was held, the disclosed timestamp decides. */
@@ -212,10 +226,10 @@ void syn_story_read(const struct la_connection *c, struct syn_story *story) {
         return;
     if (c->previous) {
         read_held(c, story);
-        find_refusal_in(c->previous, !client_in_previous(c), false, story);
+        find_refusal_in(c, c->previous, !client_in_previous(c), story);
     }
     if (!story->answer)
-        find_refusal_in(c, LA_SERVER, true, story);
+        find_refusal_in(c, c, LA_SERVER, story);
     if (!story->answer && story->held_known)
         find_direct_reset(c, story);
     story->gave_up = !story->syn_ack && c->capture_end_ns - c->last.time_ns > NEXT_SYN_NS;

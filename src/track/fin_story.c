@@ -61,20 +61,36 @@ enum la_echo la_read_echo(const struct la_connection *c, size_t ack, size_t earl
     return would_report || frozen ? LA_ECHO_EARLIER_LOST : LA_ECHO_NOTHING;
 }
 
+/* This end's FIN acknowledges the peer's: with the ACK of it its socket is gone (LAST-ACK). */
+static bool closes_last(const struct la_connection *c, unsigned side) {
+    const struct la_endpoint *peer = &c->side[!side];
+    for (size_t i = 0; peer->fin_seen && i < c->log_count; i++)
+        if (c->log[i].from == side && (c->log[i].flags & LA_FIN))
+            return (c->log[i].flags & LA_ACK) && seq_leq(peer->fin_end, c->log[i].ack);
+    return false;
+}
+
 /* A bare RST of this life with which `side` answers a bare ACK of everything up to `end`: it had no
- * socket any more. Data would draw the same RST from one that was closed for reading, and so would
- * the challenge to a new SYN from SYN-SENT. */
+ * socket any more. Only a passive closer is gone so soon. A FIN or data would draw the same RST
+ * from one that is closed for reading or has no room for TIME-WAIT, and so would the challenge to a
+ * new SYN from SYN-SENT. */
 static bool answers_late_ack(const struct la_connection *c, size_t rst, unsigned side,
                              uint32_t end) {
     const struct la_observation *o = &c->log[rst];
     if (o->from != side || (o->flags & (LA_RST | LA_ACK)) != LA_RST || o->seq != end)
         return false;
-    if (c->next && c->next->first.time_ns <= o->time_ns)
+    if ((c->next && c->next->first.time_ns <= o->time_ns) || !closes_last(c, side))
         return false;
-    for (size_t i = rst; i > 0; i--)
-        if (c->log[i - 1].from != side)
-            return c->log[i - 1].payload == 0 && covers(&c->log[i - 1], end);
-    return false;
+    size_t bare = 0;
+    for (size_t i = 0; i < rst; i++) {
+        const struct la_observation *drew = &c->log[i];
+        if (drew->from == side || !covers(drew, end))
+            continue;
+        if (drew->payload > 0 || (drew->flags & LA_FIN))
+            return false;
+        bare++;
+    }
+    return bare > 1;
 }
 
 bool la_ack_was_late(const struct la_connection *c, unsigned side, uint32_t end, size_t ack) {
@@ -201,18 +217,22 @@ static void find_repeat(const struct la_connection *c, struct la_fin_story *s) {
     s->crossed = s->ack_count > 0 && s->acks[0] < s->repeat;
 }
 
-/* Did the peer's answer leave before the copy can have arrived? Its own clock says so; without
- * timestamps, that it came sooner than the peer has ever answered anything. */
-static bool left_early(const struct la_connection *c, const struct la_fin_story *s, size_t copy,
-                       int64_t *excess) {
+/* By how much the peer's answer left before the copy can have arrived; 0 when it did not. Its own
+ * clock says so; without timestamps, that it came sooner than the peer has ever answered anything.
+ * What echoes the copy has seen it, whatever the path's times say. */
+static int64_t left_early_by(const struct la_connection *c, const struct la_fin_story *s,
+                             size_t copy, int64_t *excess) {
+    const struct la_observation *ack = &c->log[s->re_ack], *fin = &c->log[copy];
     *excess = 0;
-    if (excess_transit(c, s->re_ack, excess))
-        return la_sent_ns(c, s->re_ack) - *excess + CLOCK_SLACK_NS < la_arrived_ns(c, copy);
-    int64_t least = c->vantage.turnaround_ns[c->log[s->re_ack].from];
-    bool drawn =
-        !(c->log[s->re_ack].flags & LA_FIN); /* a FIN is sent by a timer, or by its own will */
-    return drawn && least > 2 * JITTER_NS &&
-           c->log[s->re_ack].time_ns - c->log[copy].time_ns < least / 10 * 9;
+    if (excess_transit(c, s->re_ack, excess)) {
+        bool echoes = (fin->options & LA_HAS_TIMESTAMPS) && seq_leq(fin->tsval, ack->tsecr);
+        int64_t by = la_arrived_ns(c, copy) - (la_sent_ns(c, s->re_ack) - *excess);
+        return !echoes && by > CLOCK_SLACK_NS ? by : 0;
+    }
+    int64_t least = c->vantage.turnaround_ns[ack->from];
+    bool drawn = !(ack->flags & LA_FIN); /* a FIN is sent by a timer, or by its own will */
+    int64_t by = least / 10 * 9 - (ack->time_ns - fin->time_ns);
+    return drawn && least > 2 * JITTER_NS && by > 0 ? by : 0;
 }
 
 static void read_re_ack(const struct la_connection *c, unsigned side, struct la_fin_story *s) {
@@ -225,9 +245,11 @@ static void read_re_ack(const struct la_connection *c, unsigned side, struct la_
     while (later + 1 < s->copy_count && s->copies[later + 1] < s->re_ack)
         later++;
     int64_t excess, least = c->vantage.turnaround_ns[!side];
-    s->re_ack_left_early = left_early(c, s, s->copies[later], &excess);
+    s->re_ack_early_by_ns = left_early_by(c, s, s->copies[later], &excess);
     int64_t after = c->log[s->re_ack].time_ns - excess - c->log[s->copies[later]].time_ns;
     s->re_ack_prompt = after <= (least > 0 ? least : 0) * 3 / 2 + PROMPT_NS;
+    bool bare = c->log[s->re_ack].payload == 0 && !(c->log[s->re_ack].flags & LA_FIN);
+    s->re_ack_is_answer = bare || after <= (least > 0 ? least : 0) * 3 / 2 + JITTER_NS;
     s->echo = la_read_echo(c, s->re_ack, s->copies[later - 1], s->copies[later]);
 }
 
@@ -266,9 +288,7 @@ bool la_fin_story(const struct la_connection *c, unsigned side, struct la_fin_st
         return false;
     gather_answers(c, side, story);
     story->second = comes_second(c, side, story);
-    const struct la_observation *first = &c->log[story->copies[0]];
-    story->passive = c->side[!side].fin_seen && (first->flags & LA_ACK) &&
-                     seq_leq(c->side[!side].fin_end, first->ack);
+    story->passive = closes_last(c, side);
     if (story->copy_count < 2)
         return false;
     find_repeat(c, story);

@@ -37,11 +37,13 @@ struct la_fin_story {
     size_t re_ack;            /* the first ACK from the peer after `repeat` */
     enum la_echo echo;  /* what re_ack says of the copies before the last one that it can answer */
     bool re_ack_prompt; /* it came as soon after that copy as the peer answers anything */
-    bool re_ack_left_early; /* its TSval says that it left before that copy can have arrived */
-    bool dsack;             /* some ACK reports a copy as a duplicate */
-    size_t pure_acks;       /* bare ACKs that cover the FIN */
-    bool passive;           /* it acknowledges the peer's FIN: LAST-ACK, not CLOSING */
-    size_t peer_reset;      /* the peer's RST that answers a copy */
+    int64_t
+        re_ack_early_by_ns; /* it left that long before that copy can have arrived; 0: it did not */
+    bool re_ack_is_answer; /* bare, or too soon after that copy to have been sent by its own will */
+    bool dsack;            /* some ACK reports a copy as a duplicate */
+    size_t pure_acks;      /* bare ACKs that cover the FIN */
+    bool passive;          /* it acknowledges the peer's FIN: LAST-ACK, not CLOSING */
+    size_t peer_reset;     /* the peer's RST that answers a copy */
     size_t own_reset;   /* the RST with which this side answers a second ACK: the first was late */
     bool data_is_cause; /* the repeat carries data that was still unacknowledged, and is that data's
                          */

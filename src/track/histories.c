@@ -13,6 +13,7 @@
 
 enum { JITTER_NS = 2000000 };
 #define QUIET_NS (1500 * LA_MSEC)
+#define RTO_MAX_NS (120 * LA_SEC)
 
 /* A line of the log, or a SYN of the next incarnation, at the end's local time. */
 struct step {
@@ -24,6 +25,12 @@ struct step {
 
 enum { MAX_STEPS = 1024 };
 
+/* The times of the last two copies of this end's FIN, and of the first repeat. */
+struct repeats {
+    size_t count;
+    int64_t first, second, last, before_last;
+};
+
 struct machine {
     const struct la_connection *c;
     const struct view *view;
@@ -34,6 +41,7 @@ struct machine {
     int64_t timer_from_ns; /* what the state's timer counts from */
     bool fin_sent, fin_received;
     bool holes; /* the capture missed packets of this connection */
+    struct repeats repeats;
 };
 
 static const struct la_endpoint *me_of(const struct machine *m) {
@@ -101,12 +109,6 @@ static bool speaks_after(const struct machine *m, int64_t at) {
     return false;
 }
 
-/* The times of the last two copies of this end's FIN, and of the first repeat. */
-struct repeats {
-    size_t count;
-    int64_t first, second, last, before_last;
-};
-
 static struct repeats fin_repeats(const struct machine *m) {
     struct repeats r = {0};
     for (size_t i = 0; i < m->c->log_count; i++) {
@@ -124,26 +126,33 @@ static struct repeats fin_repeats(const struct machine *m) {
     return r;
 }
 
+static int64_t clamp(int64_t value, int64_t low, int64_t high) {
+    return value < low ? low : value > high ? high : value;
+}
+
 /* When an unacknowledged FIN's socket is given up: gaps double, and the first timer after the
  * model's time finds it too old. An unseen end (no repeat where one was due) is taken for an ACK
  * that the capture missed. */
 static int64_t fin_given_up(const struct machine *m, bool *acked_unseen) {
     const struct la_profile *profile = m->c->profile[m->side];
-    struct repeats r = fin_repeats(m);
-    int64_t gap =
-        r.count > 1 ? 2 * (r.last - r.before_last) : profile->rto_min_ns + la_round_trip_ns(m->c);
-    int64_t started = r.count > 1 ? r.second : r.last + gap;
+    struct repeats r = m->repeats;
+    int64_t gap = profile->rto_min_ns + la_round_trip_ns(m->c);
+    if (r.count > 1)
+        gap = 2 * clamp(r.last - r.before_last, profile->rto_min_ns / 2, RTO_MAX_NS / 2);
     int64_t due = r.last + gap;
+    int64_t started = r.count > 1 ? r.second : due;
+    if (started > due)
+        started = r.last; /* the capture's clock has stepped back meanwhile */
     *acked_unseen = false;
-    if (gap <= 0)
-        gap = profile->rto_min_ns;
     bool repeat_missed = due + QUIET_NS < m->c->capture_end_ns;
-    if (repeat_missed && due - started < profile->orphan_retry_total_ns) {
+    /* Two times of a capture may lie so far apart that their difference just fits. */
+    int64_t model = started + profile->orphan_retry_total_ns;
+    if (repeat_missed && due < model) {
         *acked_unseen = true;
         return r.last + (la_round_trip_ns(m->c) > 0 ? la_round_trip_ns(m->c) : LA_MSEC);
     }
-    while (due - started < profile->orphan_retry_total_ns) {
-        gap = gap * 2 < 120 * LA_SEC ? gap * 2 : 120 * LA_SEC;
+    while (due < model) {
+        gap = clamp(2 * gap, 0, RTO_MAX_NS);
         due += gap;
     }
     return due;
@@ -185,18 +194,21 @@ static bool ack_is_coming(const struct machine *m) {
     return false;
 }
 
-/* What happens to the present state by time alone: LA_TIME_NONE when nothing does. */
-static int64_t timer_due(const struct machine *m, enum la_event *event) {
+/* What happens to the present state by time alone, and when: LA_TIME_NONE when nothing does. What
+ * is not due before `until` may still turn out not to happen. */
+static int64_t timer_due(const struct machine *m, int64_t until, enum la_event *event) {
     const struct la_profile *profile = m->c->profile[m->side];
     bool acked_unseen;
-    int64_t due;
+    int64_t due, given_up;
     *event = LA_EV_TIMER;
     switch (m->state) {
     case LA_ST_TIME_WAIT:
         return m->timer_from_ns + profile->time_wait_ns;
     case LA_ST_FIN_WAIT_2:
         due = m->timer_from_ns + profile->fin_wait_2_orphan_ns;
-        return speaks_after(m, due) ? LA_TIME_NONE : due; /* shutdown(), not close() */
+        if (due < until && speaks_after(m, due))
+            return LA_TIME_NONE; /* shutdown(), not close() */
+        return due;
     case LA_ST_SYN_SENT:
         return syn_given_up(m);
     case LA_ST_SYN_RECV:
@@ -204,12 +216,13 @@ static int64_t timer_due(const struct machine *m, enum la_event *event) {
     case LA_ST_FIN_WAIT_1:
     case LA_ST_CLOSING:
     case LA_ST_LAST_ACK:
-        due = fin_given_up(m, &acked_unseen);
-        if (ack_is_coming(m) || speaks_after(m, due))
+        given_up = fin_given_up(m, &acked_unseen);
+        due = given_up > m->timer_from_ns ? given_up : m->timer_from_ns;
+        if (due < until && (ack_is_coming(m) || speaks_after(m, given_up)))
             return LA_TIME_NONE;
         if (acked_unseen)
             *event = LA_EV_RECV_ACK_OF_FIN;
-        return due > m->timer_from_ns ? due : m->timer_from_ns;
+        return due;
     default:
         return LA_TIME_NONE;
     }
@@ -218,7 +231,7 @@ static int64_t timer_due(const struct machine *m, enum la_event *event) {
 /* Lets the timers run that are due before `until`. */
 static void run_timers(struct machine *m, int64_t until) {
     enum la_event event;
-    int64_t due = timer_due(m, &event);
+    int64_t due = timer_due(m, until, &event);
     while (due != LA_TIME_NONE && due < until) {
         bool known = m->change_count > 0 && m->changes[m->change_count - 1].certain;
         bool certain = m->state == LA_ST_TIME_WAIT && due <= m->c->capture_end_ns && known;
@@ -226,7 +239,7 @@ static void run_timers(struct machine *m, int64_t until) {
         apply(m, event, (struct cause){due, NULL, certain});
         if (m->state == before)
             return;
-        due = timer_due(m, &event);
+        due = timer_due(m, until, &event);
     }
 }
 
@@ -480,6 +493,7 @@ static void join(struct machine *m) {
 static void run(struct machine *m) {
     struct step steps[MAX_STEPS];
     size_t count = 0;
+    m->repeats = fin_repeats(m);
     join(m);
     add_log_steps(m, steps, &count);
     add_next_steps(m, steps, &count);

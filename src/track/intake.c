@@ -77,8 +77,9 @@ static void take_turnaround(struct flow *flow, unsigned d, const struct la_segme
     struct flow_side *timed = &flow->side[!d];
     if (timed->timed_ns == LA_TIME_NONE || !(s->flags & LA_ACK) || seq_lt(s->ack, timed->timed_end))
         return;
-    if (s->time_ns >= timed->timed_ns)
-        keep_sample(&flow->side[d], (float)la_seconds(s->time_ns - timed->timed_ns));
+    int64_t took = s->time_ns - timed->timed_ns;
+    if (took >= 0 && took <= LIVE_LONGEST_TURNAROUND_NS)
+        keep_sample(&flow->side[d], (float)la_seconds(took));
     timed->timed_ns = LA_TIME_NONE;
 }
 
@@ -99,25 +100,26 @@ static void add_hole(struct flow_side *side, uint32_t from, uint32_t to, bool ac
     side->holes[i].acknowledged = acknowledged;
 }
 
-/* [from, to) was sent below the highest number seen: the bytes of it that fill holes. */
+/* [from, to) was sent below the highest number seen: the bytes of it that fill holes. Each hole is
+ * taken off the front of the list, and what is left of it goes to the end. */
 static uint32_t fill_holes(struct flow_side *side, uint32_t from, uint32_t to) {
     uint32_t filled = 0;
-    for (int i = 0; i < side->hole_count; i++) {
-        uint32_t low = seq_max(from, side->holes[i].from);
-        uint32_t high = seq_lt(to, side->holes[i].to) ? to : side->holes[i].to;
-        if (!seq_lt(low, high))
+    for (unsigned left = side->hole_count; left > 0; left--) {
+        struct hole hole = side->holes[0];
+        uint32_t low = seq_max(from, hole.from);
+        uint32_t high = seq_lt(to, hole.to) ? to : hole.to;
+        drop_hole(side, 0);
+        if (!seq_lt(low, high)) {
+            add_hole(side, hole.from, hole.to, hole.acknowledged);
             continue;
+        }
         filled += high - low;
-        uint32_t hole_from = side->holes[i].from, hole_to = side->holes[i].to;
-        bool acknowledged = side->holes[i].acknowledged;
-        drop_hole(side, i--);
-        if (seq_lt(hole_from, low))
-            add_hole(side, hole_from, low, acknowledged);
-        if (seq_lt(high, hole_to))
-            add_hole(side, high, hole_to, acknowledged);
-        /* The pieces are at the end now, and lie outside: the loop passes over them. */
+        if (seq_lt(hole.from, low))
+            add_hole(side, hole.from, low, hole.acknowledged);
+        if (seq_lt(high, hole.to))
+            add_hole(side, high, hole.to, hole.acknowledged);
     }
-    return filled;
+    return filled < to - from ? filled : to - from; /* holes of a wrap ago may overlap */
 }
 
 static void acknowledge_holes(struct flow_side *side, uint32_t ack) {
@@ -320,7 +322,7 @@ static void log_context(struct live *live, const struct intake *in) {
     struct la_observation entry = {
         .time_ns = peer->last_ns,
         .frame = peer->last_frame,
-        .input = (uint16_t)(live->point >> 16),
+        .input = (uint16_t)(peer->point >> 16),
         .from = (uint8_t)!in->side,
         .class = peer->last_payload > 0 ? LA_CLASS_DATA : LA_CLASS_ACK,
         .flags = LA_ACK,

@@ -6,6 +6,7 @@
 #define LA_TRACK_LIVE_H
 
 #include "base/seq.h"
+#include "base/time.h"
 #include "decode/segment.h"
 #include "track/log.h"
 
@@ -44,6 +45,7 @@ struct live_side {
     uint32_t fingerprints[2];      /* of its last two segments, to know a copy by */
     uint32_t last_payload;
     uint32_t packets;
+    uint32_t point; /* input << 16 | interface where its last segment was seen */
     uint16_t flags;
     uint16_t mss;
     uint16_t syn, fin, rst; /* segments with that flag; saturate */
@@ -51,6 +53,12 @@ struct live_side {
 };
 
 enum { FLOW_HOLES = 6, FLOW_SAMPLES = 16 };
+
+/* Sequence space that passed unseen. */
+struct hole {
+    uint32_t from, to;
+    bool acknowledged;
+};
 
 /* Only for connections that carry data or are otherwise not bare. */
 struct flow_side {
@@ -64,13 +72,10 @@ struct flow_side {
     uint16_t
         sample_stride_log2; /* every 2^n-th turnaround was kept, so that all of the life counts */
     uint32_t sample_seen;
-    uint32_t gaps;               /* acknowledged holes that had to be forgotten */
-    float samples[FLOW_SAMPLES]; /* seconds from here to this side and back */
-    float sample_min;            /* valid when sample_seen > 0 */
-    struct {
-        uint32_t from, to;
-        bool acknowledged;
-    } holes[FLOW_HOLES]; /* sequence space that passed unseen */
+    uint32_t gaps;                 /* acknowledged holes that had to be forgotten */
+    float samples[FLOW_SAMPLES];   /* seconds from here to this side and back */
+    float sample_min;              /* valid when sample_seen > 0 */
+    struct hole holes[FLOW_HOLES]; /* sequence space that passed unseen */
 };
 
 enum { FLOW_POINTS = 4 };
@@ -112,7 +117,6 @@ struct live {
     uint32_t self;         /* its index */
     uint32_t wheel_next;   /* in the list of those that expire together; LA_NO_LIVE ends */
     uint32_t older, newer; /* incarnations of the same 4-tuple */
-    uint32_t point;        /* input << 16 | interface that is being followed */
     uint16_t first_input;
     uint16_t incarnation; /* saturates */
     uint16_t duplicates;
@@ -121,6 +125,9 @@ struct live {
     char history[LIVE_HISTORY]; /* Zeek's letters; upper case: side 0 */
     struct live_side side[2];
 };
+
+/* No retransmission timer runs longer: what takes longer is no answer, or the clock has stepped. */
+#define LIVE_LONGEST_TURNAROUND_NS (120 * LA_SEC)
 
 /* Where a segment stands in its connection. */
 struct verdict {

@@ -29,6 +29,7 @@ enum {
     RARE_WINDOW = 1 << 2,
     RARE_IDENTITY = 1 << 3, /* TTL and IP ID */
     RARE_OPTIONS = 1 << 4,  /* any option bit beside timestamps */
+    RARE_ECHO = 1 << 5,     /* a TSecr without ACK: a SYN out of TIME-WAIT on Linux */
 };
 
 static uint8_t *put_unsigned(uint8_t *p, uint64_t value) {
@@ -75,6 +76,8 @@ static uint8_t rare_of(const struct la_observation *entry, const struct la_log_b
         rare |= RARE_IDENTITY;
     if (entry->options & ~(unsigned)LA_HAS_TIMESTAMPS)
         rare |= RARE_OPTIONS;
+    if (!(entry->flags & LA_ACK) && (entry->options & LA_HAS_TIMESTAMPS) && entry->tsecr != 0)
+        rare |= RARE_ECHO;
     return (uint8_t)rare;
 }
 
@@ -109,6 +112,8 @@ static uint8_t *put_rare(uint8_t *p, const struct la_log_base *base,
     }
     if (rare & RARE_OPTIONS)
         p = put_unsigned(p, entry->options);
+    if (rare & RARE_ECHO)
+        p = put_unsigned(p, entry->tsecr);
     return p;
 }
 
@@ -133,7 +138,7 @@ static size_t encode(uint8_t *out, const struct la_log_base *base,
         p = put_unsigned(p, entry->payload);
     if (entry->options & LA_HAS_TIMESTAMPS) {
         p = put_signed(p, (int32_t)(entry->tsval - base->tsval[from]));
-        if (entry->flags & LA_ACK) /* without it TSecr means nothing (RFC 7323, 3.2) */
+        if (entry->flags & LA_ACK) /* without it TSecr means little (RFC 7323, 3.2) */
             p = put_signed(p, (int32_t)(entry->tsecr - base->tsval[to]));
     }
     return (size_t)(put_rare(p, base, entry, rare) - out);
@@ -226,6 +231,10 @@ static const uint8_t *get_rare(const uint8_t *p, const struct la_log_base *base,
     if (rare & RARE_OPTIONS) {
         p = get_unsigned(p, &value);
         entry->options = (uint16_t)value;
+    }
+    if (rare & RARE_ECHO) {
+        p = get_unsigned(p, &value);
+        entry->tsecr = (uint32_t)value;
     }
     return p;
 }

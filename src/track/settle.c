@@ -30,7 +30,10 @@ static bool reserve(struct view *view, size_t entries) {
     view->changes[1] = malloc(changes * sizeof *view->changes[1]);
     view->capacity = capacity;
     view->change_capacity = changes;
-    return view->log && view->times && view->resets && view->changes[0] && view->changes[1];
+    bool whole = view->log && view->times && view->resets && view->changes[0] && view->changes[1];
+    if (!whole)
+        view_release(view); /* the next one must not take a part for the whole */
+    return whole;
 }
 
 /* Capture order. Context of a reset is logged after the fact, and files may be merged; within one
@@ -113,8 +116,10 @@ static int64_t answer_time(const struct view *view, size_t count, size_t i) {
         if ((asked->flags & LA_ACK) && (o->flags & LA_SYN))
             return -1; /* SYN-ACKs that crossed answer the SYNs, not each other */
         if ((o->flags & LA_ACK) && !(o->flags & LA_RST) && o->class != LA_CLASS_OUTSIDE &&
-            seq_leq(end, o->ack))
-            return o->time_ns >= asked->time_ns ? o->time_ns - asked->time_ns : -1;
+            seq_leq(end, o->ack)) {
+            int64_t took = o->time_ns - asked->time_ns;
+            return took >= 0 && took <= LIVE_LONGEST_TURNAROUND_NS ? took : -1;
+        }
     }
     return -1;
 }
@@ -287,7 +292,7 @@ static void fill_span(const struct live *live, struct la_connection *c) {
         b->packets > 0 && (a->packets == 0 || b->last_ns > a->last_ns ||
                            (b->last_ns == a->last_ns && b->last_frame > a->last_frame));
     const struct live_side *last = b_is_last ? b : a;
-    c->last = (struct la_where){last->last_ns, last->last_frame, (uint16_t)(live->point >> 16)};
+    c->last = (struct la_where){last->last_ns, last->last_frame, (uint16_t)(last->point >> 16)};
 }
 
 /* Zeek writes the originator's letters in upper case; the record those of side 0. */

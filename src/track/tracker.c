@@ -297,8 +297,16 @@ static bool is_ignored(const struct live *live, uint32_t point) {
     return false;
 }
 
+/* Can a repeat by the sender be told from a copy of the packet? By its IP ID, or by a timestamp on
+ * what is sent anew only after an RTO. */
+static bool has_identity(const struct la_segment *s) {
+    bool repeats_late = s->payload > 0 || (s->flags & (LA_SYN | LA_FIN));
+    return s->ip_id != 0 || ((s->options & LA_HAS_TIMESTAMPS) && repeats_late);
+}
+
 /* The same traffic may stand in the capture twice: within one observation point (a mirror of both
- * directions, `-i any`), or at two of them, of which one is followed for each connection. */
+ * directions, `-i any`), or at two of them, of which one is followed for each connection. What has
+ * no identity is only taken for a copy where others that have one were. */
 static bool is_copy(struct la_tracker *tracker, struct live *live, unsigned d,
                     const struct la_segment *s, uint32_t fingerprint) {
     uint32_t point = point_of(s);
@@ -308,14 +316,15 @@ static bool is_copy(struct la_tracker *tracker, struct live *live, unsigned d,
     if (!seen_before(me, fingerprint))
         return false;
     int64_t apart = s->time_ns - me->last_ns;
-    if (point != live->point) {
-        if (apart > OTHER_POINT_NS || apart < -OTHER_POINT_NS)
+    bool identified = has_identity(s);
+    if (point != me->point) {
+        if (!identified || apart > OTHER_POINT_NS || apart < -OTHER_POINT_NS)
             return false;
         ignore_point(tracker, live, point);
         return true;
     }
-    int64_t close = s->ip_id != 0 ? COPY_NS : COPY_BLIND_NS;
-    return apart < close && apart > -close;
+    int64_t close = identified ? COPY_NS : COPY_BLIND_NS;
+    return (identified || live->duplicates > 0) && apart < close && apart > -close;
 }
 
 /* Incarnations */
@@ -406,7 +415,6 @@ static struct live *begin(struct la_tracker *tracker, const struct key *key, str
     live->first_ns = s->time_ns;
     live->first_frame = s->frame;
     live->first_input = s->input;
-    live->point = point_of(s);
     return live;
 }
 
@@ -428,9 +436,7 @@ static void note_places(struct la_tracker *tracker, struct live *live, const str
     if (live->vlan == 0)
         live->vlan = s->vlans[0];
     bool other_vlan = (s->vlans[0] != live->vlan && s->vlans[0]) || s->vlans[1];
-    uint32_t point = point_of(s);
     bool other_input = s->input != live->first_input;
-    live->point = point;
     if (!other_vlan && !other_input)
         return;
     struct extra *extra = extra_of(tracker, live);
@@ -491,6 +497,7 @@ static enum la_status take_segment(struct la_tracker *tracker, const struct la_s
     take(tracker, live, d, segment);
     live->side[d].fingerprints[1] = live->side[d].fingerprints[0];
     live->side[d].fingerprints[0] = fingerprint;
+    live->side[d].point = point_of(segment);
     return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
 }
 

@@ -2,9 +2,6 @@
  * what is settled obeys the laws of every connection (assert_lawful, in the rig). */
 #include "test_track_support.h"
 
-/* Times reach this far from the epoch (capture/reader.h). */
-#define TIME_LIMIT (INT64_MAX / 2)
-
 struct hammer {
     uint64_t random;
     int64_t now_ns;
@@ -24,13 +21,16 @@ static int64_t next_time(struct hammer *h) {
     static const int64_t steps[] = {
         LA_USEC,      LA_MSEC,      LA_SEC / 5,     2 * LA_SEC,           61 * LA_SEC,
         131 * LA_SEC, 300 * LA_SEC, 86400 * LA_SEC, 86400 * 365 * LA_SEC, 86400 * LA_SEC};
-    if (pick(&h->random, 1000) >= h->jumps)
-        return h->now_ns + pick(&h->random, 20000000);
-    if (h->extreme && chance(&h->random, 10))
-        return chance(&h->random, 50) ? TIME_LIMIT : -TIME_LIMIT;
-    int64_t step = steps[pick(&h->random, sizeof steps / sizeof steps[0])];
-    int64_t next = chance(&h->random, 70) ? h->now_ns + step : h->now_ns - step;
-    return next > TIME_LIMIT ? TIME_LIMIT : next < -TIME_LIMIT ? -TIME_LIMIT : next;
+    int64_t step = pick(&h->random, 20000000);
+    bool back = false;
+    if (pick(&h->random, 1000) < h->jumps) {
+        if (h->extreme && chance(&h->random, 10))
+            return chance(&h->random, 50) ? LA_TIME_LIMIT : -LA_TIME_LIMIT;
+        step = steps[pick(&h->random, sizeof steps / sizeof steps[0])];
+        back = chance(&h->random, 30);
+    }
+    int64_t next = back ? h->now_ns - step : h->now_ns + step;
+    return next > LA_TIME_LIMIT ? LA_TIME_LIMIT : next < -LA_TIME_LIMIT ? -LA_TIME_LIMIT : next;
 }
 
 static struct la_addr hammer_host(const struct hammer *h, unsigned number) {

@@ -9,11 +9,9 @@
 #include <string.h>
 
 #include "base/pages.h"
+#include "base/time.h"
 #include "decode/segment.h"
 #include "track/log.h"
-
-/* Times reach this far from the epoch (capture/reader.h). */
-#define TIME_LIMIT (INT64_MAX / 2)
 
 struct fixture {
     struct la_pages *pages;
@@ -48,7 +46,7 @@ static uint64_t extreme(uint64_t *state, uint64_t most) {
 }
 
 static int64_t extreme_time(uint64_t *state) {
-    int64_t ns = (int64_t)extreme(state, TIME_LIMIT);
+    int64_t ns = (int64_t)extreme(state, LA_TIME_LIMIT);
     return pick(state, 2) ? ns : -ns;
 }
 
@@ -171,8 +169,8 @@ static void the_longest_entry_fits_the_bound(void **unused) {
     struct fixture f;
     uint64_t state = 5;
     set_up_log(&f, &state);
-    f.base = (struct la_log_base){.time_ns = -TIME_LIMIT, .input = 1};
-    struct la_observation entry = {.time_ns = TIME_LIMIT,
+    f.base = (struct la_log_base){.time_ns = -LA_TIME_LIMIT, .input = 1};
+    struct la_observation entry = {.time_ns = LA_TIME_LIMIT,
                                    .frame = UINT64_MAX,
                                    .input = UINT16_MAX,
                                    .seq = 0x80000000u,

@@ -1,0 +1,252 @@
+/* Random traffic between many hosts for the tests of src/analysis and src/diagnose: opens, data and
+ * closes with losses, repeats, copies, resets and reused ports, as a capture in the middle of the
+ * path would hold them. The same seed gives the same traffic. */
+#ifndef TEST_ANALYSIS_TRAFFIC_H
+#define TEST_ANALYSIS_TRAFFIC_H
+
+#include "test_track_support.h"
+
+struct traffic {
+    uint64_t random;
+    struct la_segment *segments;
+    size_t count, capacity;
+};
+
+/* One 4-tuple and its two ends. */
+struct talk {
+    struct traffic *traffic;
+    unsigned host[2]; /* LA_CLIENT, LA_SERVER */
+    uint16_t port[2];
+    uint32_t next[2], clock[2]; /* sequence numbers, and what the timestamps count from */
+    int64_t at;                 /* ns */
+    int64_t away[2];            /* from here to each end and back, ns */
+    bool stamps, copies;
+    unsigned missed; /* per mille of packets that the capture did not see */
+};
+
+static inline uint32_t stamp_of(const struct talk *t, int end) {
+    return t->clock[end] + (uint32_t)(t->at / LA_MSEC);
+}
+
+static inline void emit(struct talk *t, int from, unsigned flags, uint32_t seq, uint32_t ack,
+                        uint32_t payload) {
+    struct traffic *all = t->traffic;
+    if (pick(&all->random, 1000) < t->missed)
+        return;
+    if (all->count + 2 > all->capacity) {
+        all->capacity = all->capacity ? all->capacity * 2 : 1024;
+        all->segments = realloc(all->segments, all->capacity * sizeof *all->segments);
+        assert_non_null(all->segments);
+    }
+    struct la_segment *s = &all->segments[all->count++];
+    *s = (struct la_segment){
+        .time_ns = RIG_START + t->at,
+        .src = host_v4(t->host[from]),
+        .dst = host_v4(t->host[!from]),
+        .sport = t->port[from],
+        .dport = t->port[!from],
+        .seq = seq,
+        .ack = flags & LA_ACK ? ack : 0,
+        .payload = payload,
+        .wire_bytes = 66 + payload,
+        .flags = (uint8_t)flags,
+        .window = flags & LA_RST ? 0 : 64000,
+        .ip_id = (uint16_t)(all->count % 65535 + 1),
+        .ttl = from == LA_CLIENT ? 60 : 61,
+    };
+    if (t->stamps && !(flags & LA_RST)) {
+        s->options |= LA_HAS_TIMESTAMPS;
+        s->tsval = stamp_of(t, from);
+        s->tsecr = flags & LA_ACK ? stamp_of(t, !from) - 1 : 0;
+    }
+    if (flags & LA_SYN)
+        s->options |= LA_HAS_MSS | LA_HAS_SACK_PERMITTED;
+    if (t->copies) {
+        all->segments[all->count] = *s;
+        all->segments[all->count++].time_ns += 100 * LA_USEC;
+    }
+}
+
+static inline void wait_ns(struct talk *t, int64_t ns) {
+    t->at += ns;
+}
+
+/* An end sends what its state demands, and takes the numbers for it. */
+static inline void say(struct talk *t, int from, unsigned flags, uint32_t payload) {
+    emit(t, from, flags, t->next[from], t->next[!from], payload);
+    t->next[from] += payload + ((flags & LA_SYN) != 0) + ((flags & LA_FIN) != 0);
+}
+
+/* ... and the same again, without taking anything. */
+static inline void say_again(struct talk *t, int from, unsigned flags, uint32_t payload) {
+    uint32_t length = payload + ((flags & LA_SYN) != 0) + ((flags & LA_FIN) != 0);
+    emit(t, from, flags, t->next[from] - length, t->next[!from], payload);
+}
+
+static inline bool open_talk(struct talk *t) {
+    uint64_t *r = &t->traffic->random;
+    say(t, LA_CLIENT, LA_SYN, 0);
+    for (int again = chance(r, 10) ? 1 + (int)pick(r, 3) : 0; again > 0; again--) {
+        wait_ns(t, LA_SEC);
+        say_again(t, LA_CLIENT, LA_SYN, 0);
+    }
+    if (chance(r, 4))
+        return false; /* unanswered */
+    wait_ns(t, t->away[LA_SERVER]);
+    if (chance(r, 4)) {
+        emit(t, LA_SERVER, LA_RST | LA_ACK, 0, t->next[LA_CLIENT], 0);
+        return false;
+    }
+    say(t, LA_SERVER, LA_SYN | LA_ACK, 0);
+    if (chance(r, 5)) {
+        wait_ns(t, LA_SEC);
+        say_again(t, LA_SERVER, LA_SYN | LA_ACK, 0);
+    }
+    wait_ns(t, t->away[LA_CLIENT]);
+    if (chance(r, 3))
+        return false; /* half-open */
+    say(t, LA_CLIENT, LA_ACK, 0);
+    return true;
+}
+
+static inline void exchange(struct talk *t) {
+    uint64_t *r = &t->traffic->random;
+    for (unsigned n = pick(r, 5); n > 0; n--) {
+        int from = (int)pick(r, 2);
+        uint32_t payload = 1 + pick(r, 1400);
+        wait_ns(t, pick(r, 300) * LA_MSEC);
+        say(t, from, LA_ACK | LA_PSH, payload);
+        if (chance(r, 10)) {
+            wait_ns(t, 210 * LA_MSEC);
+            say_again(t, from, LA_ACK | LA_PSH, payload);
+        }
+        wait_ns(t, t->away[!from]);
+        say(t, !from, LA_ACK, 0);
+    }
+}
+
+/* The second FIN, and what becomes of its ACK. */
+static inline void finish_close(struct talk *t, int second) {
+    uint64_t *r = &t->traffic->random;
+    say(t, second, LA_FIN | LA_ACK, 0);
+    int64_t gap = 200 * LA_MSEC + t->away[0] + t->away[1];
+    if (chance(r, 70)) {
+        wait_ns(t, t->away[!second]);
+        say(t, !second, LA_ACK, 0);
+    }
+    for (unsigned again = chance(r, 30) ? 1 + pick(r, 3) : 0; again > 0; again--, gap *= 2) {
+        wait_ns(t, gap);
+        say_again(t, second, LA_FIN | LA_ACK, 0);
+        if (chance(r, 60)) {
+            wait_ns(t, t->away[!second]);
+            say(t, !second, LA_ACK, 0);
+        } else if (chance(r, 30)) {
+            wait_ns(t, t->away[!second]);
+            emit(t, !second, LA_RST, t->next[!second], 0, 0);
+        }
+    }
+    if (chance(r, 8)) {
+        wait_ns(t, t->away[second]);
+        emit(t, second, LA_RST, t->next[second], 0, 0);
+    }
+}
+
+static inline void close_talk(struct talk *t) {
+    uint64_t *r = &t->traffic->random;
+    int first = (int)pick(r, 2);
+    wait_ns(t, pick(r, 2000) * LA_MSEC);
+    if (chance(r, 8))
+        return;
+    if (chance(r, 10)) {
+        emit(t, first, chance(r, 50) ? LA_RST : LA_RST | LA_ACK, t->next[first], t->next[!first],
+             0);
+        return;
+    }
+    say(t, first, LA_FIN | LA_ACK, 0);
+    if (chance(r, 10)) {
+        wait_ns(t, 210 * LA_MSEC);
+        say_again(t, first, LA_FIN | LA_ACK, 0);
+    }
+    wait_ns(t, t->away[!first]);
+    if (chance(r, 60))
+        say(t, !first, LA_ACK, 0);
+    if (chance(r, 10))
+        return; /* half-closed */
+    wait_ns(t, pick(r, 100) * LA_MSEC);
+    finish_close(t, !first);
+}
+
+/* The same ports again: taken over, refused first, or with an older clock. */
+static inline void reuse(struct talk *t) {
+    uint64_t *r = &t->traffic->random;
+    uint32_t old[2] = {t->next[0], t->next[1]};
+    wait_ns(t, (int64_t)pick(r, 90000) * LA_MSEC);
+    t->next[LA_CLIENT] = chance(r, 40) ? old[LA_CLIENT] + 65537 : (uint32_t)next_random(r);
+    t->next[LA_SERVER] = chance(r, 40) ? old[LA_SERVER] + 65537 : (uint32_t)next_random(r);
+    if (chance(r, 20))
+        t->clock[LA_CLIENT] -= 500000;
+    if (!chance(r, 40))
+        return;
+    emit(t, LA_CLIENT, LA_SYN, t->next[LA_CLIENT], 0, 0);
+    wait_ns(t, t->away[LA_SERVER]);
+    emit(t, LA_SERVER, LA_ACK, old[LA_SERVER], old[LA_CLIENT], 0);
+    wait_ns(t, t->away[LA_CLIENT]);
+    emit(t, LA_CLIENT, LA_RST, old[LA_CLIENT], 0, 0);
+    wait_ns(t, chance(r, 50) ? 12 * LA_MSEC : LA_SEC);
+}
+
+static inline void talk(struct traffic *all, unsigned client, unsigned server) {
+    uint64_t *r = &all->random;
+    struct talk t = {
+        .traffic = all,
+        .host = {client, server},
+        .port = {(uint16_t)(40000 + pick(r, 50)), (uint16_t)(80 + pick(r, 2))},
+        .next = {(uint32_t)next_random(r), (uint32_t)next_random(r)},
+        .clock = {client * 1000000, server * 3000000},
+        .at = (int64_t)pick(r, 200000) * LA_MSEC,
+        .away = {1 + pick(r, 20) * LA_MSEC, 1 + pick(r, 20) * LA_MSEC},
+        .stamps = chance(r, 70),
+        .copies = chance(r, 10),
+        .missed = chance(r, 20) ? 100 : 0,
+    };
+    for (unsigned lives = 1 + (chance(r, 50) ? pick(r, 4) : 0); lives > 0; lives--) {
+        if (open_talk(&t)) {
+            exchange(&t);
+            close_talk(&t);
+        }
+        if (lives > 1)
+            reuse(&t);
+    }
+}
+
+static inline int by_time(const void *a, const void *b) {
+    const struct la_segment *x = a, *y = b;
+    if (x->time_ns != y->time_ns)
+        return x->time_ns < y->time_ns ? -1 : 1;
+    return (x->frame > y->frame) - (x->frame < y->frame);
+}
+
+static inline void sort_traffic(struct traffic *all) {
+    for (size_t i = 0; i < all->count; i++)
+        all->segments[i].frame = i;
+    qsort(all->segments, all->count, sizeof *all->segments, by_time);
+    for (size_t i = 0; i < all->count; i++)
+        all->segments[i].frame = i + 1;
+}
+
+/* `hosts` hosts, each of which may talk to each other. */
+static inline struct traffic make_traffic(uint64_t seed, unsigned hosts, unsigned talks) {
+    struct traffic all = {.random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1};
+    for (unsigned i = 0; i < talks; i++) {
+        unsigned client = pick(&all.random, hosts), server = pick(&all.random, hosts);
+        talk(&all, 1 + client, 1 + (server == client ? (server + 1) % hosts : server));
+    }
+    sort_traffic(&all);
+    return all;
+}
+
+static inline void free_traffic(struct traffic *all) {
+    free(all->segments);
+}
+
+#endif
