@@ -171,8 +171,7 @@ static void judge_repeat(const struct la_connection *c, struct close_story *s) {
         decide(s, CLOSE_LATE_ACK, true,
                "both ACKs arrived: the second one met no socket and drew a RST");
     else if (fin->crossed && !fin->acked_before_repeat)
-        decide(s, CLOSE_LATE_ACK, fin->ack_count > 1,
-               "its ACK was under way when it was sent again");
+        decide(s, CLOSE_LATE_ACK, false, "its ACK was under way when it was sent again");
     else if (!fin->acked_before_repeat)
         judge_uncaptured_ack(c, s);
     else if (!fin->second && answers_nothing(c, s))

@@ -134,6 +134,10 @@ static void gather_copies(const struct la_connection *c, unsigned side, struct l
     }
 }
 
+static bool after_next_began(const struct la_connection *c, const struct la_observation *o) {
+    return c->next && c->next->first.time_ns <= o->time_ns;
+}
+
 static void gather_ack(const struct la_connection *c, size_t i, struct la_fin_story *s) {
     const struct la_observation *o = &c->log[i];
     s->dsack = s->dsack || (o->options & LA_HAS_DSACK) != 0;
@@ -162,7 +166,8 @@ static void gather_answers(const struct la_connection *c, unsigned side, struct 
             if (s->own_reset == LA_NOWHERE && s->ack_count > 1 && answers_late_ack(c, i, side, end))
                 s->own_reset = i;
         } else if (covers(o, end)) {
-            gather_ack(c, i, s);
+            if (!after_next_began(c, o)) /* then it answers another SYN */
+                gather_ack(c, i, s);
         } else if (s->peer_reset == LA_NOWHERE && answers_fin(c, i, s)) {
             s->peer_reset = i;
         }

@@ -91,6 +91,9 @@ struct extra {
     uint32_t ignored[FLOW_POINTS]; /* observation points whose packets are copies */
     uint8_t ignored_count, input_count, vlan_count;
     bool suspect; /* recycle holds something */
+    bool waits;   /* in the list of its pair of hosts (see recycle.c) */
+    uint8_t waiting_client;
+    uint32_t next_waiting;
     uint16_t inputs[LA_CONNECTION_INPUTS];
     uint16_t vlans[LA_CONNECTION_VLANS];
     struct la_recycle recycle;

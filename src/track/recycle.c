@@ -9,7 +9,7 @@
 /* TCP_PAWS_MSL and TCP_PAWS_WINDOW of Linux 3.13: a stamp counts for 60 s, and one tick is
  * forgiven. */
 #define STAMP_LIFE_NS (60 * LA_SEC)
-enum { STAMP_SLACK = 1, SUSPECTS = 64 };
+enum { STAMP_SLACK = 1, SUSPECTS = 64 }; /* of one pair of hosts */
 
 struct entry {
     uint32_t client, server; /* as in a live record */
@@ -18,6 +18,8 @@ struct entry {
     uint16_t input;
     uint16_t used; /* 0: empty; 1 + v6 */
     bool refuted;  /* the server answered a SYN that was older: it remembers no host */
+    uint8_t waiting_count;
+    uint32_t waiting; /* attempts that wait for an answer, through next_waiting; LA_NO_LIVE ends */
     int64_t time_ns;
     uint64_t frame;
 };
@@ -26,8 +28,6 @@ struct recycle_table {
     struct entry *entries; /* owned */
     size_t count, capacity;
     struct la_hash_key hash_key;
-    uint32_t suspects[SUSPECTS]; /* attempts that wait for an answer */
-    size_t suspect_count;
 };
 
 struct recycle_table *recycle_new(void) {
@@ -64,13 +64,19 @@ static struct entry *slot_for(const struct recycle_table *recycle, const struct 
     }
 }
 
+/* What is known of a pair must not depend on how many others there are: an entry only goes when it
+ * can make no difference any more. */
+static bool still_matters(const struct entry *entry, int64_t now_ns) {
+    return entry->used && (entry->refuted || entry->waiting != LA_NO_LIVE ||
+                           now_ns - entry->time_ns <= STAMP_LIFE_NS);
+}
+
 /* Rebuilds the table without what has grown too old to matter; larger when that is not enough. */
 static bool rebuild(struct recycle_table *recycle, int64_t now_ns) {
     struct recycle_table fresh = {.hash_key = recycle->hash_key};
     size_t young = 0;
     for (size_t i = 0; i < recycle->capacity; i++)
-        if (recycle->entries[i].used && now_ns - recycle->entries[i].time_ns <= STAMP_LIFE_NS)
-            young++;
+        young += still_matters(&recycle->entries[i], now_ns);
     fresh.capacity = recycle->capacity ? recycle->capacity : 64;
     while (young * 2 >= fresh.capacity)
         fresh.capacity *= 2;
@@ -78,7 +84,7 @@ static bool rebuild(struct recycle_table *recycle, int64_t now_ns) {
     if (!fresh.entries)
         return false;
     for (size_t i = 0; i < recycle->capacity; i++)
-        if (recycle->entries[i].used && now_ns - recycle->entries[i].time_ns <= STAMP_LIFE_NS)
+        if (still_matters(&recycle->entries[i], now_ns))
             *slot_for(&fresh, &recycle->entries[i]) = recycle->entries[i];
     free(recycle->entries);
     recycle->entries = fresh.entries;
@@ -101,6 +107,8 @@ static void remember(struct recycle_table *recycle, const struct recycle_event *
     struct entry *entry = slot_for(recycle, &want);
     recycle->count += !entry->used;
     want.refuted = entry->refuted;
+    want.waiting = entry->waiting;
+    want.waiting_count = entry->waiting_count;
     want.tsval = s->tsval;
     want.record = event->live->self;
     want.input = s->input;
@@ -116,11 +124,13 @@ static bool same_hosts(const struct live *a, unsigned client_a, const struct liv
 }
 
 /* The record may have been forgotten, and even used for something else since. */
-static void borrow_turnarounds(const struct recycle_event *event, uint32_t record, int64_t out[2]) {
-    const struct live *stored = table_at(event->table, record);
+static void borrow_turnarounds(const struct recycle_event *event, const struct entry *entry,
+                               int64_t out[2]) {
+    const struct live *stored = table_at(event->table, entry->record);
     out[LA_CLIENT] = out[LA_SERVER] = -1;
     unsigned client = stored->side[0].flags & SIDE_SYN_SENT ? 0 : 1;
-    if (stored->self != record || !same_hosts(stored, client, event->live, event->side))
+    if (stored->self != entry->record || stored->first_ns > entry->time_ns ||
+        !same_hosts(stored, client, event->live, event->side))
         return;
     int64_t by_side[2];
     live_turnarounds(stored, by_side);
@@ -128,13 +138,21 @@ static void borrow_turnarounds(const struct recycle_event *event, uint32_t recor
     out[LA_SERVER] = by_side[!client];
 }
 
+/* The entry of a client and its server; NULL when there is none. */
+static struct entry *entry_of(const struct recycle_table *recycle, const struct live *live,
+                              unsigned client) {
+    if (recycle->capacity == 0)
+        return NULL;
+    struct entry want = key_of(live, client);
+    struct entry *entry = slot_for(recycle, &want);
+    return entry->used ? entry : NULL;
+}
+
 static void suspect(struct recycle_table *recycle, const struct recycle_event *event) {
     const struct la_segment *s = event->segment;
-    if (recycle->capacity == 0 || suspicion_of(event->live))
-        return;
-    struct entry want = key_of(event->live, event->side);
-    const struct entry *entry = slot_for(recycle, &want);
-    if (!entry->used || entry->refuted || s->time_ns - entry->time_ns > STAMP_LIFE_NS ||
+    struct entry *entry = entry_of(recycle, event->live, event->side);
+    if (!entry || suspicion_of(event->live) || entry->refuted ||
+        s->time_ns - entry->time_ns > STAMP_LIFE_NS ||
         seq_diff(entry->tsval, s->tsval) <= STAMP_SLACK)
         return;
     struct extra *extra = live_make_extra(event->live, event->pool);
@@ -144,33 +162,32 @@ static void suspect(struct recycle_table *recycle, const struct recycle_event *e
     extra->recycle = (struct la_recycle){
         .stored = {.time_ns = entry->time_ns, .frame = entry->frame, .input = entry->input},
         .stored_tsval = entry->tsval};
-    borrow_turnarounds(event, entry->record, extra->recycle.turnaround_ns);
-    if (recycle->suspect_count < SUSPECTS)
-        recycle->suspects[recycle->suspect_count++] = event->live->self;
-}
-
-static unsigned client_of(const struct live *live) {
-    return live->side[0].flags & SIDE_SYN_SENT ? 0 : 1;
+    borrow_turnarounds(event, entry, extra->recycle.turnaround_ns);
+    if (entry->waiting_count == SUSPECTS)
+        return;
+    extra->waits = true;
+    extra->waiting_client = (uint8_t)event->side;
+    extra->next_waiting = entry->waiting;
+    entry->waiting = event->live->self;
+    entry->waiting_count++;
 }
 
 /* Against the suspicion for those of the same hosts that wait. */
-static void refute_waiting(struct recycle_table *recycle, const struct recycle_event *event,
-                           unsigned client) {
-    for (size_t i = 0; i < recycle->suspect_count; i++) {
-        struct live *waiting = table_at(event->table, recycle->suspects[i]);
-        if (same_hosts(waiting, client_of(waiting), event->live, client))
-            suspicion_of(waiting)->refuted = true;
+static void refute_waiting(const struct entry *entry, struct table *table) {
+    for (uint32_t i = entry->waiting; i != LA_NO_LIVE;) {
+        struct extra *extra = live_extra(table_at(table, i));
+        extra->recycle.refuted = true;
+        i = extra->next_waiting;
     }
 }
 
 /* A suspect was answered at its first SYN: this server does not compare hosts' timestamps. */
 static void refute(struct recycle_table *recycle, const struct recycle_event *event) {
-    unsigned client = !event->side;
-    struct entry want = key_of(event->live, client);
-    struct entry *entry = slot_for(recycle, &want);
-    if (entry->used)
-        entry->refuted = true;
-    refute_waiting(recycle, event, client);
+    struct entry *entry = entry_of(recycle, event->live, !event->side);
+    if (!entry)
+        return;
+    entry->refuted = true;
+    refute_waiting(entry, event->table);
 }
 
 /* A SYN-ACK: for its own attempt the wait is over; for others of the same client it shows that the
@@ -178,16 +195,15 @@ static void refute(struct recycle_table *recycle, const struct recycle_event *ev
 static void answered(struct recycle_table *recycle, const struct recycle_event *event) {
     unsigned client = !event->side;
     uint32_t tsval = event->live->side[client].tsval;
-    for (size_t i = 0; i < recycle->suspect_count; i++) {
-        struct live *waiting = table_at(event->table, recycle->suspects[i]);
-        if (waiting == event->live) {
-            recycle->suspects[i--] = recycle->suspects[--recycle->suspect_count];
-            continue;
-        }
-        struct la_recycle *suspicion = suspicion_of(waiting);
-        if (event->live->side[client].syn > 1 || suspicion->answered.frame ||
-            !same_hosts(waiting, client_of(waiting), event->live, client) ||
-            seq_diff(suspicion->stored_tsval, tsval) > STAMP_SLACK)
+    recycle_forget(recycle, event->table, event->live);
+    const struct entry *entry = entry_of(recycle, event->live, client);
+    if (!entry || event->live->side[client].syn > 1)
+        return;
+    for (uint32_t i = entry->waiting; i != LA_NO_LIVE;) {
+        struct extra *extra = live_extra(table_at(event->table, i));
+        i = extra->next_waiting;
+        struct la_recycle *suspicion = &extra->recycle;
+        if (suspicion->answered.frame || seq_diff(suspicion->stored_tsval, tsval) > STAMP_SLACK)
             continue;
         suspicion->answered = (struct la_where){.time_ns = event->segment->time_ns,
                                                 .frame = event->segment->frame,
@@ -207,8 +223,11 @@ void recycle_watch(struct recycle_table *recycle, const struct recycle_event *ev
     }
     if (!(s->options & LA_HAS_TIMESTAMPS))
         return;
-    if (event->class == LA_CLASS_SYN_AGAIN && !suspicion_of(event->live))
-        refute_waiting(recycle, event, event->side); /* silence for newer timestamps as well */
+    if (event->class == LA_CLASS_SYN_AGAIN && !suspicion_of(event->live)) {
+        const struct entry *entry = entry_of(recycle, event->live, event->side);
+        if (entry) /* silence for newer timestamps as well */
+            refute_waiting(entry, event->table);
+    }
     if (event->class == LA_CLASS_SYN)
         suspect(recycle, event);
     else if (event->class == LA_CLASS_FIN && (peer->flags & SIDE_FIN) &&
@@ -216,8 +235,16 @@ void recycle_watch(struct recycle_table *recycle, const struct recycle_event *ev
         remember(recycle, event);
 }
 
-void recycle_forget(struct recycle_table *recycle, uint32_t index) {
-    for (size_t i = 0; i < recycle->suspect_count; i++)
-        if (recycle->suspects[i] == index)
-            recycle->suspects[i--] = recycle->suspects[--recycle->suspect_count];
+void recycle_forget(struct recycle_table *recycle, struct table *table, struct live *live) {
+    struct extra *extra = live_extra(live);
+    struct entry *entry =
+        extra && extra->waits ? entry_of(recycle, live, extra->waiting_client) : NULL;
+    if (!entry)
+        return;
+    uint32_t *link = &entry->waiting;
+    while (*link != live->self)
+        link = &live_extra(table_at(table, *link))->next_waiting;
+    *link = extra->next_waiting;
+    entry->waiting_count--;
+    extra->waits = false;
 }

@@ -27,7 +27,7 @@ struct recycle_event {
  * that is answered while it waits is noted with it. */
 void recycle_watch(struct recycle_table *recycle, const struct recycle_event *event);
 
-/* The record goes away. */
-void recycle_forget(struct recycle_table *recycle, uint32_t index);
+/* The record goes away, or waits for no answer any more. */
+void recycle_forget(struct recycle_table *recycle, struct table *table, struct live *live);
 
 #endif

@@ -151,7 +151,7 @@ static void forget(struct la_tracker *tracker, struct live *live) {
         older->newer = LA_NO_LIVE;
     if (newer)
         newer->older = LA_NO_LIVE;
-    recycle_forget(tracker->recycle, live->self);
+    recycle_forget(tracker->recycle, tracker->table, live);
     live_release(live, tracker->pool);
     live->flags |= LIVE_FORGOTTEN;
     if (!(live->flags & LIVE_IN_WHEEL))

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "analysis/analysis.h"
 #include "diagnose/diagnose.h"
 #include "report/report.h"
 
@@ -252,12 +253,67 @@ static void suspicions_of_many_hosts_do_not_crowd_each_other_out(void **unused) 
     free_traffic(&all);
 }
 
+static const char *const captures[] = {
+    "testdata/lab/capture-whole/middle.pcap.xz",
+    "testdata/lab/capture-doubled/client.pcap.xz",
+    "testdata/lab/tw-recycle/server.pcap.xz",
+};
+enum { CAPTURES = sizeof captures / sizeof captures[0] };
+
+static struct la_analysis *open_analysis(unsigned threads, const volatile sig_atomic_t *stop) {
+    struct la_analysis_options options = {
+        .capture = {.stop = stop}, .diagnoses = ALL_KINDS, .threads = threads, .stop = stop};
+    struct la_analysis *analysis;
+    struct la_error err;
+    assert_int_equal(la_analysis_new(&options, &analysis, &err), LA_OK);
+    for (int i = 0; i < CAPTURES; i++)
+        if (la_analysis_add(analysis, captures[i], &err) != LA_OK)
+            fail_msg("%s (tests run in the top directory)", err.text);
+    return analysis;
+}
+
+static void the_number_of_threads_leaves_no_trace(void **unused) {
+    (void)unused;
+    struct la_analysis *one = open_analysis(1, NULL);
+    assert_int_equal(la_analysis_run(one, NULL), LA_OK);
+    assert_true(la_analysis_result(one)->connections > 0);
+    assert_false(la_analysis_interrupted(one));
+    for (unsigned threads = 2; threads <= 20; threads += 6) {
+        struct la_analysis *many = open_analysis(threads, NULL);
+        assert_int_equal(la_analysis_run(many, NULL), LA_OK);
+        assert_same_result(la_analysis_result(many), la_analysis_result(one));
+        la_analysis_free(many);
+    }
+    la_analysis_free(one);
+}
+
+static void an_analysis_that_is_stopped_says_so(void **unused) {
+    (void)unused;
+    static const volatile sig_atomic_t stop = 1;
+    struct la_analysis *analysis = open_analysis(2, &stop);
+    assert_int_equal(la_analysis_run(analysis, NULL), LA_OK);
+    assert_true(la_analysis_interrupted(analysis));
+    assert_int_equal(la_analysis_result(analysis)->connections, 0);
+    la_analysis_free(analysis);
+}
+
+static void an_analysis_may_be_given_up_before_it_runs(void **unused) {
+    (void)unused;
+    struct la_analysis *analysis = open_analysis(3, NULL);
+    assert_int_equal(la_analysis_result(analysis)->connections, 0);
+    la_analysis_free(analysis);
+    la_analysis_free(NULL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_report_of_the_merged_parts_is_that_of_the_whole),
         cmocka_unit_test(merge_of_real_results_is_associative_and_commutative),
         cmocka_unit_test(what_is_found_does_not_depend_on_histories),
         cmocka_unit_test(suspicions_of_many_hosts_do_not_crowd_each_other_out),
+        cmocka_unit_test(the_number_of_threads_leaves_no_trace),
+        cmocka_unit_test(an_analysis_that_is_stopped_says_so),
+        cmocka_unit_test(an_analysis_may_be_given_up_before_it_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
