@@ -297,11 +297,11 @@ static bool is_ignored(const struct live *live, uint32_t point) {
     return false;
 }
 
-/* Can a repeat by the sender be told from a copy of the packet? By its IP ID, or by a timestamp on
- * what is sent anew only after an RTO. */
+/* Can a repeat by the sender be told from a copy of the packet? By its IP ID; and a SYN or FIN is
+ * only sent again after an RTO, data with another timestamp. */
 static bool has_identity(const struct la_segment *s) {
-    bool repeats_late = s->payload > 0 || (s->flags & (LA_SYN | LA_FIN));
-    return s->ip_id != 0 || ((s->options & LA_HAS_TIMESTAMPS) && repeats_late);
+    return s->ip_id != 0 || (s->flags & (LA_SYN | LA_FIN)) ||
+           (s->payload > 0 && (s->options & LA_HAS_TIMESTAMPS));
 }
 
 /* The same traffic may stand in the capture twice: within one observation point (a mirror of both

@@ -247,7 +247,8 @@ def test_wrong_options(b):
     assert "did you mean analyze?" in b.complaint(2, "analyse", capture)
     assert "--from: 'noon'" in b.complaint(2, "--from", "noon", capture)
     assert "plan9" in b.complaint(2, "--os", "plan9", capture)
-    for words in (["--text"], ["--html", "x"], ["--evidence", "x"], ["-j", "2"], ["--memory", "1G"],
+    assert "--threads: '0'" in b.complaint(2, "-j", "0", capture)
+    for words in (["--text"], ["--html", "x"], ["--evidence", "x"], ["--memory", "1G"],
                   ["--host-settings", "x"], ["--close-wait", "1s"]):
         assert "unknown option" in b.complaint(2, *words, capture), words
     assert b.entries() == ["a.pcap"]

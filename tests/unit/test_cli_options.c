@@ -163,7 +163,6 @@ static void what_is_not_built_is_refused(void **unused) {
     static const char *const lines[] = {
         "lastack --text a",       "lastack --html x a",
         "lastack --evidence x a", "lastack --host-settings x a",
-        "lastack -j 2 a",         "lastack --threads 2 a",
         "lastack --memory 1G a",  "lastack --close-wait 5s a",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)

@@ -77,13 +77,13 @@ static bool keeps_identity(unsigned class) {
 }
 
 /* What the log promises to keep of an entry: the flags that matter, an ACK number with the ACK flag
- * only, the window of a RST, TTL and IP ID of what may be forged. */
+ * only, a SYN's odd TSecr, the window of a RST, TTL and IP ID of what may be forged. */
 static struct la_observation kept(struct la_observation o) {
     o.flags &= LA_FIN | LA_SYN | LA_RST | LA_ACK;
     bool ack = o.flags & LA_ACK, stamps = o.options & LA_HAS_TIMESTAMPS;
     o.ack = ack ? o.ack : 0;
     o.tsval = stamps ? o.tsval : 0;
-    o.tsecr = stamps && ack ? o.tsecr : 0;
+    o.tsecr = stamps ? o.tsecr : 0;
     o.sack_from = o.options & LA_HAS_SACK ? o.sack_from : 0;
     o.sack_to = o.options & LA_HAS_SACK ? o.sack_to : 0;
     o.window = o.class == LA_CLASS_RST ? o.window : 0;
