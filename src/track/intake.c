@@ -322,7 +322,7 @@ static void log_context(struct live *live, const struct intake *in) {
     struct la_observation entry = {
         .time_ns = peer->last_ns,
         .frame = peer->last_frame,
-        .input = (uint16_t)(peer->point >> 16),
+        .input = live->input[!in->side],
         .from = (uint8_t)!in->side,
         .class = peer->last_payload > 0 ? LA_CLASS_DATA : LA_CLASS_ACK,
         .flags = LA_ACK,

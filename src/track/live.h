@@ -45,7 +45,6 @@ struct live_side {
     uint32_t fingerprints[2];      /* of its last two segments, to know a copy by */
     uint32_t last_payload;
     uint32_t packets;
-    uint32_t point; /* input << 16 | interface where its last segment was seen */
     uint16_t flags;
     uint16_t mss;
     uint16_t syn, fin, rst; /* segments with that flag; saturate */
@@ -88,7 +87,7 @@ struct flow {
 /* What few connections need: those seen at more than one place, in more than one file, with several
  * VLAN tags, or suspected of a refused timestamp. */
 struct extra {
-    uint32_t ignored[FLOW_POINTS]; /* observation points whose packets are copies */
+    uint16_t ignored[FLOW_POINTS]; /* inputs whose packets are copies */
     uint8_t ignored_count, input_count, vlan_count;
     bool suspect; /* recycle holds something */
     bool waits;   /* in the list of its pair of hosts (see recycle.c) */
@@ -121,6 +120,7 @@ struct live {
     uint32_t wheel_next;   /* in the list of those that expire together; LA_NO_LIVE ends */
     uint32_t older, newer; /* incarnations of the same 4-tuple */
     uint16_t first_input;
+    uint16_t input[2];    /* where the last segment of each side was seen */
     uint16_t incarnation; /* saturates */
     uint16_t duplicates;
     uint16_t tunnels, vlan;

@@ -292,7 +292,7 @@ static void fill_span(const struct live *live, struct la_connection *c) {
         b->packets > 0 && (a->packets == 0 || b->last_ns > a->last_ns ||
                            (b->last_ns == a->last_ns && b->last_frame > a->last_frame));
     const struct live_side *last = b_is_last ? b : a;
-    c->last = (struct la_where){last->last_ns, last->last_frame, (uint16_t)(last->point >> 16)};
+    c->last = (struct la_where){last->last_ns, last->last_frame, live->input[b_is_last]};
 }
 
 /* Zeek writes the originator's letters in upper case; the record those of side 0. */

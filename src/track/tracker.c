@@ -272,10 +272,6 @@ static bool seen_before(const struct live_side *side, uint32_t fingerprint) {
     return side->fingerprints[0] == fingerprint || side->fingerprints[1] == fingerprint;
 }
 
-static uint32_t point_of(const struct la_segment *s) {
-    return (uint32_t)s->input << 16 | (s->interface & 0xffff);
-}
-
 static struct extra *extra_of(struct la_tracker *tracker, struct live *live) {
     struct extra *extra = live_make_extra(live, tracker->pool);
     if (!extra)
@@ -283,16 +279,16 @@ static struct extra *extra_of(struct la_tracker *tracker, struct live *live) {
     return extra;
 }
 
-static void ignore_point(struct la_tracker *tracker, struct live *live, uint32_t point) {
+static void ignore_input(struct la_tracker *tracker, struct live *live, uint16_t input) {
     struct extra *extra = extra_of(tracker, live);
     if (extra && extra->ignored_count < FLOW_POINTS)
-        extra->ignored[extra->ignored_count++] = point;
+        extra->ignored[extra->ignored_count++] = input;
 }
 
-static bool is_ignored(const struct live *live, uint32_t point) {
+static bool is_ignored(const struct live *live, uint16_t input) {
     const struct extra *extra = live_extra(live);
     for (int i = 0; extra && i < extra->ignored_count; i++)
-        if (extra->ignored[i] == point)
+        if (extra->ignored[i] == input)
             return true;
     return false;
 }
@@ -309,18 +305,17 @@ static bool has_identity(const struct la_segment *s) {
  * no identity is only taken for a copy where others that have one were. */
 static bool is_copy(struct la_tracker *tracker, struct live *live, unsigned d,
                     const struct la_segment *s, uint32_t fingerprint) {
-    uint32_t point = point_of(s);
     const struct live_side *me = &live->side[d];
-    if (is_ignored(live, point))
+    if (is_ignored(live, s->input))
         return true;
     if (!seen_before(me, fingerprint))
         return false;
     int64_t apart = s->time_ns - me->last_ns;
     bool identified = has_identity(s);
-    if (point != me->point) {
+    if (s->input != live->input[d]) {
         if (!identified || apart > OTHER_POINT_NS || apart < -OTHER_POINT_NS)
             return false;
-        ignore_point(tracker, live, point);
+        ignore_input(tracker, live, s->input);
         return true;
     }
     int64_t close = identified ? COPY_NS : COPY_BLIND_NS;
@@ -497,7 +492,7 @@ static enum la_status take_segment(struct la_tracker *tracker, const struct la_s
     take(tracker, live, d, segment);
     live->side[d].fingerprints[1] = live->side[d].fingerprints[0];
     live->side[d].fingerprints[0] = fingerprint;
-    live->side[d].point = point_of(segment);
+    live->input[d] = segment->input;
     return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
 }
 
