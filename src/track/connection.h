@@ -42,7 +42,6 @@ enum la_class {
     LA_CLASS_DUPLICATE_ACK, /* tells nothing new */
     LA_CLASS_KEEPALIVE,
     LA_CLASS_WINDOW_PROBE,
-    LA_CLASS_OLD,     /* of the incarnation before this one, after this one began */
     LA_CLASS_OUTSIDE, /* outside of every window: a challenge ACK to a SYN, forged, or lost history
                        */
     LA_CLASS_ACK,     /* anything else worth keeping: context of a reset */

@@ -101,9 +101,8 @@ struct extra {
 enum {
     LIVE_V6 = 1 << 0, /* hosts are indices of the address table */
     LIVE_IN_WHEEL = 1 << 1,
-    LIVE_SETTLED = 1 << 2, /* already handed on; kept as its successor's past */
-    LIVE_EVICTED = 1 << 3,
-    LIVE_FORGOTTEN = 1 << 4, /* only waits for its slot of the wheel to be swept */
+    LIVE_SETTLED = 1 << 2,   /* already handed on; kept as its successor's past */
+    LIVE_FORGOTTEN = 1 << 3, /* only waits for its slot of the wheel to be swept */
 };
 
 enum { LIVE_HISTORY = 12 };

@@ -3,12 +3,10 @@
 
 const char *la_class_name(enum la_class class) {
     static const char *const names[LA_CLASS_COUNT] = {
-        "syn",           "syn-again",     "syn-ack",
-        "syn-ack-again", "handshake-ack", "fin",
-        "fin-again",     "ack-of-fin",    "ack-of-fin-again",
-        "rst",           "data",          "data-again",
-        "duplicate-ack", "keepalive",     "window-probe",
-        "old",           "outside",       "ack"};
+        "syn",     "syn-again",  "syn-ack",       "syn-ack-again",    "handshake-ack",
+        "fin",     "fin-again",  "ack-of-fin",    "ack-of-fin-again", "rst",
+        "data",    "data-again", "duplicate-ack", "keepalive",        "window-probe",
+        "outside", "ack"};
     return names[class];
 }
 

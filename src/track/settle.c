@@ -329,7 +329,6 @@ bool view_fill(struct view *view, const struct settle_context *context, const st
             c->opened_ns = view->log[i].time_ns;
     c->duplicates = live->duplicates;
     c->log_dropped = live->log.dropped;
-    c->evicted = live->flags & LIVE_EVICTED;
     const struct extra *extra = live_extra(live);
     c->recycle = extra && extra->suspect ? &extra->recycle : NULL;
     c->log = view->log;
