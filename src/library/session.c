@@ -5,6 +5,7 @@
 #include "lastack/lastack.h"
 
 #include "analysis/analysis.h"
+#include "base/time.h"
 #include "report/lines.h"
 #include "report/report.h"
 
@@ -217,9 +218,8 @@ enum la_session_status la_session_run(struct la_session *session) {
     return tell(session, status);
 }
 
-/* Times so that the difference of any two fits. */
 static bool is_possible(const struct la_session_packet *packet) {
-    return packet->time_ns <= INT64_MAX / 2 && packet->time_ns >= -(INT64_MAX / 2) &&
+    return packet->time_ns <= LA_TIME_LIMIT && packet->time_ns >= -LA_TIME_LIMIT &&
            (packet->data || packet->caplen == 0);
 }
 

@@ -320,6 +320,13 @@ void table_release(struct table *table, struct live *live) {
     table->in_use--;
 }
 
+void table_clear(struct table *table) {
+    memset(table->slots, 0, table->slot_count * sizeof *table->slots);
+    table->in_table = table->in_use = 0;
+    table->free_list = LA_NO_LIVE;
+    table->top = 1;
+}
+
 size_t table_bytes(const struct table *table) {
     return table->slab_count * LA_PIECE + table->slot_count * sizeof *table->slots +
            table->address_capacity *

@@ -38,6 +38,9 @@ void table_remove(struct table *table, struct live *live);
 /* Gives the record back. */
 void table_release(struct table *table, struct live *live);
 
+/* Forgets all records at once; what hangs on them is its owner's. Only before table_free(). */
+void table_clear(struct table *table);
+
 /* Records by index, 1 to table_top() - 1; one that is in use knows its index as `self`, others have
  * 0 there. */
 struct live *table_at(struct table *table, uint32_t index);

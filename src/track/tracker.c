@@ -146,6 +146,8 @@ static void wheel_put(struct la_tracker *tracker, struct live *live) {
 
 /* What hangs in a list of the wheel stays there as a shell until the list is swept. */
 static void forget(struct la_tracker *tracker, struct live *live) {
+    if (tracker->finishing)
+        return; /* all of it goes at once */
     struct live *older = neighbour(tracker, live->older), *newer = neighbour(tracker, live->newer);
     if (older)
         older->newer = LA_NO_LIVE;
@@ -534,7 +536,6 @@ enum la_status la_tracker_finish(struct la_tracker *tracker, int64_t end_ns) {
         bool expired = has_expired(live, end_ns);
         retire(tracker, live, expired ? live->expire_ns : end_ns);
     }
-    for (size_t i = 0; i < WHEEL; i++)
-        sweep(tracker, &tracker->wheel[i]);
+    table_clear(tracker->table);
     return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
 }
