@@ -10,19 +10,11 @@
 #include "base/time.h"
 #include "decode/segment.h"
 
-/* An ACK is on its way or being made for this long at most before it counts as missing: jitter of
- * the path and of the capture's clock. */
-enum { JITTER_NS = 2000000 };
-/* ... and an acknowledgement may be delayed by 40 ms (Linux). */
+/* An acknowledgement may be delayed by 40 ms (Linux). */
 enum { ANSWER_NS = 60000000 };
 /* A host that goes on without a repeated FIN for this long has its ACK: three repeats would have
  * passed. */
 #define QUIET_NS (1500 * LA_MSEC)
-
-static bool covers(const struct la_observation *o, uint32_t end) {
-    return (o->flags & LA_ACK) && !(o->flags & LA_RST) && o->class != LA_CLASS_OUTSIDE &&
-           seq_leq(end, o->ack);
-}
 
 static bool is_fin_copy(const struct la_observation *o, unsigned side, uint32_t fin_end) {
     return o->from == side && (o->flags & LA_FIN) && o->seq + o->payload + 1 == fin_end;
@@ -56,7 +48,7 @@ static uint32_t end_of(const struct question *q) {
 static size_t first_cover(const struct question *q) {
     const struct la_connection *c = &q->view->connection;
     for (size_t i = 0; i < c->log_count; i++)
-        if (c->log[i].from != q->side && covers(&c->log[i], end_of(q)))
+        if (c->log[i].from != q->side && la_covers(&c->log[i], end_of(q)))
             return i;
     return c->log_count;
 }
@@ -67,7 +59,7 @@ static bool is_answered(const struct question *q, size_t copy) {
     int64_t turnaround = c->vantage.turnaround_ns[!q->side];
     int64_t until = c->log[copy].time_ns + 2 * (turnaround > 0 ? turnaround : 0) + ANSWER_NS;
     for (size_t i = copy + 1; i < c->log_count && c->log[i].time_ns <= until; i++)
-        if (c->log[i].from != q->side && covers(&c->log[i], end_of(q)))
+        if (c->log[i].from != q->side && la_covers(&c->log[i], end_of(q)))
             return true;
     return false;
 }
@@ -82,7 +74,7 @@ static void judge_copies(const struct question *q) {
         if (!is_copy_of(q, &c->log[i]))
             continue;
         bool in_time = cover < c->log_count && i < cover &&
-                       view->times[i].arrived_ns <= view->times[cover].sent_ns + JITTER_NS;
+                       view->times[i].arrived_ns <= view->times[cover].sent_ns + LA_JITTER_NS;
         if (cover == c->log_count) {
             view->log[i].arrival = near ? LA_ARRIVAL_KNOWN : LA_ARRIVAL_ASSUMED;
         } else if (in_time || latest == c->log_count) {
@@ -128,7 +120,7 @@ static bool contradicted(const struct question *q, size_t ack) {
     for (size_t i = 0; i < c->log_count; i++) {
         const struct la_observation *o = &c->log[i];
         bool says_no = is_copy_of(q, o) || (gone && o->from == q->side && !(o->flags & LA_RST));
-        if (says_no && q->view->times[i].sent_ns > arrived + JITTER_NS)
+        if (says_no && q->view->times[i].sent_ns > arrived + LA_JITTER_NS)
             return true;
     }
     return false;
@@ -162,8 +154,8 @@ static bool speaks_later(const struct question *q, size_t ack) {
 static int64_t late_arrival(const struct question *q, size_t ack) {
     int64_t at = q->view->times[ack].arrived_ns;
     for (size_t i = 0; i < q->view->connection.log_count; i++)
-        if (is_copy_of(q, &q->view->log[i]) && q->view->times[i].sent_ns + JITTER_NS > at)
-            at = q->view->times[i].sent_ns + JITTER_NS;
+        if (is_copy_of(q, &q->view->log[i]) && q->view->times[i].sent_ns + LA_JITTER_NS > at)
+            at = q->view->times[i].sent_ns + LA_JITTER_NS;
     return at;
 }
 
@@ -174,7 +166,7 @@ static void judge_acks(const struct question *q) {
     bool near = la_is_near(c, q->side), reached = false;
     for (size_t i = 0; i < c->log_count; i++) {
         struct la_observation *o = &view->log[i];
-        if (o->from == q->side || !covers(o, end_of(q)) || (o->flags & LA_SYN))
+        if (o->from == q->side || !la_covers(o, end_of(q)) || (o->flags & LA_SYN))
             continue;
         /* A FIN that also acknowledges has been judged as a FIN; what it carries shares its fate.
          */

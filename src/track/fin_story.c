@@ -1,13 +1,7 @@
 #include "track/fin_story.h"
 
-#include "base/seq.h"
-#include "base/time.h"
-#include "decode/segment.h"
-
 #include <string.h>
 
-/* What a path and a capture's clock may jitter. */
-enum { JITTER_NS = 2000000 };
 /* An ACK of a FIN is sent at once, or delayed by 40 ms (Linux). */
 enum { PROMPT_NS = 60000000 };
 /* Ticks of a timestamp clock, and what a path jitters beside that. */
@@ -35,11 +29,6 @@ int64_t la_sent_ns(const struct la_connection *c, size_t index) {
 
 int64_t la_arrived_ns(const struct la_connection *c, size_t index) {
     return c->log[index].time_ns + la_one_way_ns(c, !c->log[index].from);
-}
-
-static bool covers(const struct la_observation *o, uint32_t end) {
-    return (o->flags & LA_ACK) && !(o->flags & LA_RST) && o->class != LA_CLASS_OUTSIDE &&
-           seq_leq(end, o->ack);
 }
 
 enum la_echo la_read_echo(const struct la_connection *c, size_t ack, size_t earlier, size_t later) {
@@ -84,7 +73,7 @@ static bool answers_late_ack(const struct la_connection *c, size_t rst, unsigned
     size_t bare = 0;
     for (size_t i = 0; i < rst; i++) {
         const struct la_observation *drew = &c->log[i];
-        if (drew->from == side || !covers(drew, end))
+        if (drew->from == side || !la_covers(drew, end))
             continue;
         if (drew->payload > 0 || (drew->flags & LA_FIN))
             return false;
@@ -96,7 +85,7 @@ static bool answers_late_ack(const struct la_connection *c, size_t rst, unsigned
 bool la_ack_was_late(const struct la_connection *c, unsigned side, uint32_t end, size_t ack) {
     size_t acks_after = 0;
     for (size_t i = ack + 1; i < c->log_count; i++) {
-        if (c->log[i].from != side && covers(&c->log[i], end))
+        if (c->log[i].from != side && la_covers(&c->log[i], end))
             acks_after++;
         if (answers_late_ack(c, i, side, end))
             return acks_after > 0;
@@ -118,7 +107,7 @@ static bool is_timed_out(const struct la_connection *c, unsigned side, size_t pr
     if (!stamped)
         return gap >= least;
     int64_t apart = (int64_t)((double)seq_diff(b->tsval, a->tsval) / hz * 1e9);
-    return apart >= least || (probe > 5 * JITTER_NS && apart >= probe && b->ack == a->ack);
+    return apart >= least || (probe > 5 * LA_JITTER_NS && apart >= probe && b->ack == a->ack);
 }
 
 static void gather_copies(const struct la_connection *c, unsigned side, struct la_fin_story *s) {
@@ -165,7 +154,7 @@ static void gather_answers(const struct la_connection *c, unsigned side, struct 
         if (o->from == side) {
             if (s->own_reset == LA_NOWHERE && s->ack_count > 1 && answers_late_ack(c, i, side, end))
                 s->own_reset = i;
-        } else if (covers(o, end)) {
+        } else if (la_covers(o, end)) {
             if (!after_next_began(c, o)) /* then it answers another SYN */
                 gather_ack(c, i, s);
         } else if (s->peer_reset == LA_NOWHERE && answers_fin(c, i, s)) {
@@ -209,7 +198,7 @@ static bool excess_transit(const struct la_connection *c, size_t index, int64_t 
 }
 
 static void find_repeat(const struct la_connection *c, struct la_fin_story *s) {
-    int64_t due = s->ack_count > 0 ? la_arrived_ns(c, s->acks[0]) + JITTER_NS : INT64_MAX;
+    int64_t due = s->ack_count > 0 ? la_arrived_ns(c, s->acks[0]) + LA_JITTER_NS : INT64_MAX;
     s->repeat = s->copies[1];
     for (size_t i = 1; i < s->copy_count; i++) {
         size_t copy = s->copies[i];
@@ -237,7 +226,7 @@ static int64_t left_early_by(const struct la_connection *c, const struct la_fin_
     int64_t least = c->vantage.turnaround_ns[ack->from];
     bool drawn = !(ack->flags & LA_FIN); /* a FIN is sent by a timer, or by its own will */
     int64_t by = least / 10 * 9 - (ack->time_ns - fin->time_ns);
-    return drawn && least > 2 * JITTER_NS && by > 0 ? by : 0;
+    return drawn && least > 2 * LA_JITTER_NS && by > 0 ? by : 0;
 }
 
 static void read_re_ack(const struct la_connection *c, unsigned side, struct la_fin_story *s) {
@@ -254,7 +243,7 @@ static void read_re_ack(const struct la_connection *c, unsigned side, struct la_
     int64_t after = c->log[s->re_ack].time_ns - excess - c->log[s->copies[later]].time_ns;
     s->re_ack_prompt = after <= (least > 0 ? least : 0) * 3 / 2 + PROMPT_NS;
     bool bare = c->log[s->re_ack].payload == 0 && !(c->log[s->re_ack].flags & LA_FIN);
-    s->re_ack_is_answer = bare || after <= (least > 0 ? least : 0) * 3 / 2 + JITTER_NS;
+    s->re_ack_is_answer = bare || after <= (least > 0 ? least : 0) * 3 / 2 + LA_JITTER_NS;
     s->echo = la_read_echo(c, s->re_ack, s->copies[later - 1], s->copies[later]);
 }
 

@@ -4,7 +4,19 @@
 #ifndef LA_TRACK_FIN_STORY_H
 #define LA_TRACK_FIN_STORY_H
 
+#include "base/seq.h"
+#include "base/time.h"
+#include "decode/segment.h"
 #include "track/connection.h"
+
+/* What a path and a capture's clock may jitter before anything follows from it. */
+#define LA_JITTER_NS (2 * LA_MSEC)
+
+/* Acknowledges everything before `end`. */
+static inline bool la_covers(const struct la_observation *o, uint32_t end) {
+    return (o->flags & LA_ACK) && !(o->flags & LA_RST) && o->class != LA_CLASS_OUTSIDE &&
+           seq_leq(end, o->ack);
+}
 
 /* What an acknowledgement says of an earlier copy than the last one that can have drawn it. */
 enum la_echo { LA_ECHO_NOTHING, LA_ECHO_EARLIER_ARRIVED, LA_ECHO_EARLIER_LOST };

@@ -11,7 +11,6 @@
 
 #include <string.h>
 
-enum { JITTER_NS = 2000000 };
 #define QUIET_NS (1500 * LA_MSEC)
 #define RTO_MAX_NS (120 * LA_SEC)
 
@@ -275,7 +274,7 @@ static void take_own(struct machine *m, const struct step *s) {
     if (o->class == LA_CLASS_OUTSIDE)
         return;
     if (o->flags & LA_RST) {
-        if (speaks_after(m, s->at + JITTER_NS))
+        if (speaks_after(m, s->at + LA_JITTER_NS))
             return; /* somebody else sent it: this end goes on */
         bool unexpected = m->state == LA_ST_TIME_WAIT || m->state == LA_ST_LAST_ACK;
         if (unexpected)
@@ -299,7 +298,7 @@ static bool ignored_before(const struct machine *m, const struct step *s) {
         if (o == s->observation)
             return false;
         if (o->from != m->side && (o->flags & LA_RST) && o->seq == s->observation->seq &&
-            speaks_after(m, m->view->times[i].arrived_ns + JITTER_NS))
+            speaks_after(m, m->view->times[i].arrived_ns + LA_JITTER_NS))
             return true;
     }
     return false;
@@ -317,14 +316,14 @@ static enum la_event classify_reset(const struct machine *m, const struct step *
     else if (in_closing_states(m->state) && profile->rst_before_next_accepted)
         closes = closes || o->seq + 1 == me_of(m)->acked;
     bool goes_on =
-        speaks_after(m, s->at + JITTER_NS + la_round_trip_ns(m->c)) || ignored_before(m, s);
+        speaks_after(m, s->at + LA_JITTER_NS + la_round_trip_ns(m->c)) || ignored_before(m, s);
     return closes && !goes_on ? LA_EV_RECV_RST : LA_EV_RECV_RST_IGNORED;
 }
 
 static bool repeats_syn_ack_after(const struct machine *m, int64_t at) {
     for (size_t i = 0; i < m->c->log_count; i++)
         if (m->c->log[i].from == m->side && m->c->log[i].class == LA_CLASS_SYN_ACK_AGAIN &&
-            m->view->times[i].sent_ns > at + JITTER_NS)
+            m->view->times[i].sent_ns > at + LA_JITTER_NS)
             return true;
     return false;
 }
@@ -412,7 +411,7 @@ static void take_next_syn(struct machine *m, const struct step *s) {
     int64_t accepted = accepts_next_at(m);
     /* The copy that was answered is the last one before the answer. */
     bool answered =
-        accepted != LA_TIME_NONE && s->at <= accepted + JITTER_NS && accepted - s->at < LA_SEC;
+        accepted != LA_TIME_NONE && s->at <= accepted + LA_JITTER_NS && accepted - s->at < LA_SEC;
     if (answered && m->state == LA_ST_TIME_WAIT && !is_older(m, syn))
         apply(m, LA_EV_RECV_SYN_REUSE, cause);
     else if (answered && accepted - s->at < 10 * LA_MSEC + la_round_trip_ns(m->c))
