@@ -7,7 +7,7 @@ capture=testdata/lab/loss-final-ack/middle.pcap.xz
 
 if [ "${1-}" = --valgrind ]; then
     for arguments in "$capture" "-o /dev/null --connections - --findings /dev/null $capture" \
-        "explain lost-final-ack" "schema report"; do
+        "sockets --every 1s --count state $capture" "explain lost-final-ack" "schema report"; do
         # shellcheck disable=SC2086 # arguments without spaces
         valgrind --quiet --leak-check=full --show-leak-kinds=definite,indirect,possible \
             --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=99 \

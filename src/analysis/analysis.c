@@ -264,6 +264,10 @@ const struct la_decode_counts *la_analysis_decode_counts(const struct la_analysi
     return la_decoder_counts(analysis->decoder);
 }
 
+int64_t la_analysis_end_ns(const struct la_analysis *analysis) {
+    return analysis->end_ns;
+}
+
 bool la_analysis_interrupted(const struct la_analysis *analysis) {
     return analysis->interrupted;
 }

@@ -2,6 +2,10 @@
  * xnu-11417 from their sources, Windows from vendor documents (not verified). */
 #include "base/profile.h"
 
+#include "base/settings.h"
+
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,41 +112,101 @@ const struct la_profile *la_profile_default(void) {
     return &profiles[0];
 }
 
+/* What was said of a host, or of all others. */
 struct host {
     struct la_addr addr;
-    size_t profile;
+    const struct la_profile *profile;  /* NULL: nothing was said */
+    struct la_host_settings *settings; /* owned; NULL: nothing was said */
+    struct la_profile effective;       /* what follows from it */
 };
 
 struct la_hosts {
-    /* A copy of all profiles, so that overrides reach every host and stay stable in memory. */
-    struct la_profile profiles[PROFILE_COUNT];
-    size_t fallback;
+    struct host others;
     struct host *hosts; /* owned */
     size_t count;
+    int64_t time_wait_ns; /* 0: as the profiles say */
 };
+
+static bool is_linux(const struct la_profile *profile) {
+    return strncmp(profile->name, "linux", strlen("linux")) == 0;
+}
+
+static void refresh_host(const struct la_hosts *hosts, struct host *host) {
+    const struct la_profile *base = host->profile ? host->profile : hosts->others.profile;
+    assert(base); /* others always have one */
+    const struct la_host_settings *settings =
+        host->settings ? host->settings : hosts->others.settings;
+    host->effective = *base;
+    if (settings && is_linux(base))
+        la_host_settings_apply(settings, &host->effective);
+    if (hosts->time_wait_ns > 0)
+        host->effective.time_wait_ns = hosts->time_wait_ns;
+}
+
+/* Whatever was said, the order does not matter. */
+static void refresh(struct la_hosts *hosts) {
+    refresh_host(hosts, &hosts->others);
+    for (size_t i = 0; i < hosts->count; i++)
+        refresh_host(hosts, &hosts->hosts[i]);
+}
 
 struct la_hosts *la_hosts_new(void) {
     struct la_hosts *hosts = calloc(1, sizeof *hosts);
-    if (hosts)
-        memcpy(hosts->profiles, profiles, sizeof profiles);
+    if (!hosts)
+        return NULL;
+    hosts->others.profile = la_profile_default();
+    refresh(hosts);
     return hosts;
 }
 
 void la_hosts_free(struct la_hosts *hosts) {
     if (!hosts)
         return;
+    for (size_t i = 0; i < hosts->count; i++)
+        la_host_settings_free(hosts->hosts[i].settings);
+    la_host_settings_free(hosts->others.settings);
     free(hosts->hosts);
     free(hosts);
 }
 
+static const struct host *find_host(const struct la_hosts *hosts, const struct la_addr *addr) {
+    for (size_t i = 0; i < hosts->count; i++)
+        if (la_addr_cmp(&hosts->hosts[i].addr, addr) == 0)
+            return &hosts->hosts[i];
+    return NULL;
+}
+
+/* The entry of a host, made when there is none; NULL when out of memory. */
+static struct host *host_of(struct la_hosts *hosts, const struct la_addr *addr) {
+    struct host *known = (struct host *)find_host(hosts, addr);
+    if (known)
+        return known;
+    struct host *grown = realloc(hosts->hosts, (hosts->count + 1) * sizeof *grown);
+    if (!grown)
+        return NULL;
+    hosts->hosts = grown;
+    grown[hosts->count] = (struct host){.addr = *addr};
+    return &grown[hosts->count++];
+}
+
 static enum la_status unknown_profile(const char *name, struct la_error *err) {
     char list[128] = "";
-    for (size_t i = 0; i < PROFILE_COUNT; i++) {
-        if (i > 0)
-            strcat(list, ", ");
-        strcat(list, profiles[i].name);
-    }
+    size_t used = 0;
+    for (size_t i = 0; i < PROFILE_COUNT && used < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "",
+                                 profiles[i].name);
     return la_fail(err, LA_EUSAGE, "--os: no profile '%s' (there are: %s)", name, list);
+}
+
+/* Reads what stands before the equals sign. */
+static bool parse_host(const char *spec, const char *equals, char text[LA_ADDR_TEXT],
+                       struct la_addr *addr) {
+    size_t length = (size_t)(equals - spec);
+    if (length >= LA_ADDR_TEXT)
+        length = LA_ADDR_TEXT - 1;
+    memcpy(text, spec, length);
+    text[length] = '\0';
+    return la_addr_parse(text, addr);
 }
 
 enum la_status la_hosts_set_profile(struct la_hosts *hosts, const char *spec,
@@ -150,45 +214,64 @@ enum la_status la_hosts_set_profile(struct la_hosts *hosts, const char *spec,
     const char *equals = strchr(spec, '=');
     const char *name = equals ? equals + 1 : spec;
     const struct la_profile *profile = la_profile_find(name);
+    char text[LA_ADDR_TEXT];
+    struct la_addr addr;
     if (!profile)
         return unknown_profile(name, err);
-    size_t index = (size_t)(profile - profiles);
-    if (!equals) {
-        hosts->fallback = index;
-        return LA_OK;
-    }
-    char text[LA_ADDR_TEXT];
-    size_t length = (size_t)(equals - spec);
-    struct host host = {.profile = index};
-    if (length >= sizeof text)
-        length = sizeof text - 1;
-    memcpy(text, spec, length);
-    text[length] = '\0';
-    if (!la_addr_parse(text, &host.addr))
+    if (equals && !parse_host(spec, equals, text, &addr))
         return la_fail(err, LA_EUSAGE, "--os: '%s' is no address (write ADDRESS=PROFILE)", text);
-    struct host *grown = realloc(hosts->hosts, (hosts->count + 1) * sizeof *grown);
-    if (!grown)
+    struct host *host = equals ? host_of(hosts, &addr) : &hosts->others;
+    if (!host)
         return la_fail(err, LA_ENOMEM, "out of memory");
-    hosts->hosts = grown;
-    hosts->hosts[hosts->count++] = host;
+    host->profile = profile;
+    refresh(hosts);
+    return LA_OK;
+}
+
+/* What stands before the first equals sign and is no address belongs to the file's name. */
+enum la_status la_hosts_set_settings(struct la_hosts *hosts, const char *spec,
+                                     const struct la_settings_listener *listener,
+                                     struct la_error *err) {
+    const char *equals = strchr(spec, '=');
+    char text[LA_ADDR_TEXT];
+    struct la_addr addr;
+    struct la_host_settings *settings;
+    bool one_host = equals && parse_host(spec, equals, text, &addr);
+    enum la_status status =
+        la_host_settings_read(one_host ? equals + 1 : spec, listener, &settings, err);
+    if (status != LA_OK)
+        return status;
+    struct host *host = one_host ? host_of(hosts, &addr) : &hosts->others;
+    if (!host) {
+        la_host_settings_free(settings);
+        return la_fail(err, LA_ENOMEM, "out of memory");
+    }
+    la_host_settings_free(host->settings);
+    host->settings = settings;
+    refresh(hosts);
     return LA_OK;
 }
 
 enum la_status la_hosts_set_time_wait(struct la_hosts *hosts, int64_t ns, struct la_error *err) {
     if (ns <= 0 || ns > 3600 * LA_SEC)
         return la_fail(err, LA_EUSAGE, "--time-wait: between 1 ns and 1 hour, please");
-    for (size_t i = 0; i < PROFILE_COUNT; i++)
-        hosts->profiles[i].time_wait_ns = ns;
+    hosts->time_wait_ns = ns;
+    refresh(hosts);
     return LA_OK;
 }
 
 const struct la_profile *la_hosts_profile(const struct la_hosts *hosts,
                                           const struct la_addr *addr) {
     if (!hosts)
-        return &profiles[0];
-    /* The last word wins, as on any command line. */
-    for (size_t i = hosts->count; i > 0; i--)
-        if (la_addr_cmp(&hosts->hosts[i - 1].addr, addr) == 0)
-            return &hosts->profiles[hosts->hosts[i - 1].profile];
-    return &hosts->profiles[hosts->fallback];
+        return la_profile_default();
+    const struct host *host = find_host(hosts, addr);
+    return host ? &host->effective : &hosts->others.effective;
+}
+
+const struct la_host_settings *la_hosts_settings(const struct la_hosts *hosts,
+                                                 const struct la_addr *addr) {
+    const struct host *host = hosts ? find_host(hosts, addr) : NULL;
+    if (host && host->settings)
+        return host->settings;
+    return hosts ? hosts->others.settings : NULL;
 }

@@ -45,7 +45,18 @@ struct la_hosts *la_hosts_new(void);
 void la_hosts_free(struct la_hosts *hosts);
 /* Takes "PROFILE" (for all hosts without one of their own) or "ADDRESS=PROFILE". */
 enum la_status la_hosts_set_profile(struct la_hosts *hosts, const char *spec, struct la_error *err);
-/* TIME_WAIT for all hosts, whatever their profile. */
+/* What a host's own settings say: "ADDRESS=FILE", or "FILE" for all hosts without such a file of
+ * their own. Timers of a Linux profile follow them. `listener` is told what in the file was not
+ * understood; NULL: nobody is. LA_EUSAGE when the file cannot be read, LA_ENOMEM. */
+struct la_settings_listener;
+struct la_host_settings;
+enum la_status la_hosts_set_settings(struct la_hosts *hosts, const char *spec,
+                                     const struct la_settings_listener *listener,
+                                     struct la_error *err);
+/* NULL when nothing is known of that host's; borrowed from `hosts`. */
+const struct la_host_settings *la_hosts_settings(const struct la_hosts *hosts,
+                                                 const struct la_addr *addr);
+/* TIME_WAIT for all hosts, whatever their profile and settings. */
 enum la_status la_hosts_set_time_wait(struct la_hosts *hosts, int64_t ns, struct la_error *err);
 /* Never NULL; borrowed from `hosts`, which may be NULL for the default. */
 const struct la_profile *la_hosts_profile(const struct la_hosts *hosts, const struct la_addr *addr);

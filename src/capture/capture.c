@@ -36,6 +36,7 @@ enum {
 struct la_capture {
     struct la_capture_options options;
     struct la_filter *filter; /* owned; NULL: none */
+    int64_t first_ns;         /* LA_TIME_NONE until reading begins, and without a packet */
     int64_t from_ns, to_ns;
     bool has_span;
     bool started;
@@ -62,6 +63,7 @@ enum la_status la_capture_new(const struct la_capture_options *options, struct l
     if (!c)
         return la_fail(err, LA_ENOMEM, "out of memory");
     c->options = *options;
+    c->first_ns = LA_TIME_NONE;
     if (options->filter) {
         enum la_status status = la_filter_new(options->filter, &c->filter, err);
         if (status != LA_OK) {
@@ -259,8 +261,10 @@ static int by_start(const void *a, const void *b) {
 }
 
 static void begin(struct la_capture *c, int64_t first_ns) {
-    c->from_ns = la_when_resolve(&c->options.from, first_ns, INT64_MIN);
-    c->to_ns = la_when_resolve(&c->options.to, first_ns, INT64_MAX);
+    int64_t start_ns = first_ns != LA_TIME_NONE ? first_ns : 0;
+    c->first_ns = first_ns;
+    c->from_ns = la_when_resolve(&c->options.from, start_ns, INT64_MIN);
+    c->to_ns = la_when_resolve(&c->options.to, start_ns, INT64_MAX);
     c->has_span = c->from_ns != INT64_MIN || c->to_ns != INT64_MAX;
     c->started = true;
 }
@@ -284,7 +288,7 @@ static enum la_status start(struct la_capture *c, struct la_error *err) {
     }
     if (c->waiting_count > 1)
         qsort(c->waiting, c->waiting_count, sizeof(*c->waiting), by_start);
-    begin(c, first_ns != LA_TIME_NONE ? first_ns : 0);
+    begin(c, first_ns);
     return LA_OK;
 }
 
@@ -557,6 +561,10 @@ size_t la_capture_input_count(const struct la_capture *c) {
 
 const struct la_input *la_capture_input(const struct la_capture *c, size_t index) {
     return index < c->count ? &c->sources[index]->info : NULL;
+}
+
+int64_t la_capture_first_ns(const struct la_capture *c) {
+    return c->first_ns;
 }
 
 size_t la_capture_left_out(const struct la_capture *c) {

@@ -121,6 +121,10 @@ enum la_status la_capture_feed(struct la_capture *capture, struct la_packet *pac
                                struct la_error *err);
 #define LA_INPUT_FED "(fed)"
 
+/* The time of the first packet of the whole capture, from which times of the kind
+ * LA_WHEN_SINCE_FIRST count; LA_TIME_NONE without one, or as long as nothing was read. */
+int64_t la_capture_first_ns(const struct la_capture *capture);
+
 /* Files and other entries of added directories that are no captures. */
 size_t la_capture_left_out(const struct la_capture *capture);
 

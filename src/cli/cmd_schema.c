@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static const char *const names[] = {"report", "connection", "finding"};
+static const char *const names[] = {"report", "connection", "finding", "socket"};
 
 static const char *name_at(size_t index) {
     return index < sizeof names / sizeof names[0] ? names[index] : NULL;
@@ -27,7 +27,9 @@ static int refuse(const char *name) {
         la_fail(&err, LA_EUSAGE, "schema: no such schema: '%.64s' (did you mean %s?)", name, near);
     else
         la_fail(&err, LA_EUSAGE,
-                "schema: no such schema: '%.64s' (there are report, connection and finding)", name);
+                "schema: no such schema: '%.64s' (there are report, connection, finding and "
+                "socket)",
+                name);
     return la_tell_error(&err);
 }
 

@@ -5,6 +5,7 @@
 #include "cli/options.h"
 
 int la_command_analyze(const struct la_settings *settings);
+int la_command_sockets(const struct la_settings *settings);
 int la_command_explain(const struct la_settings *settings);
 int la_command_schema(const struct la_settings *settings);
 

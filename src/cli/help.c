@@ -7,18 +7,44 @@ enum { COLUMN = 30, WIDTH = 80, TEXT = 512 };
 
 static const char *const usages[LA_COMMAND_COUNT] = {
     "lastack [analyze] [OPTIONS] FILE...",
+    "lastack sockets [OPTIONS] FILE...",
     "lastack explain [KIND]",
-    "lastack schema [report|connection|finding]",
+    "lastack schema [report|connection|finding|socket]",
 };
 
 static const char *const purposes[LA_COMMAND_COUNT] = {
     "Reads packet captures as one timeline, follows both ends of every TCP connection, and writes\n"
     "one JSON report on how they ended and what went wrong. A FILE is pcap or pcapng, plain or\n"
     "compressed; - is standard input; a directory stands for the captures in it.\n",
+    "Prints what ss(8) or netstat(8) would have printed on a host at a moment of the capture: "
+    "every\n"
+    "address in it is such a host. Without --at and --every: at the last packet.\n",
     "Says what a diagnosis means, how it is proven, what it is mistaken for, and what helps.\n"
     "Without a KIND: lists them.\n",
-    "Prints the JSON Schema of the report, of a line of --connections, or of a line of "
-    "--findings.\n",
+    "Prints the JSON Schema of the report, or of a line of --connections, --findings, or\n"
+    "sockets --format ndjson.\n",
+};
+
+/* What follows the options. */
+static const char *const epilogues[LA_COMMAND_COUNT] = {
+    [LA_COMMAND_SOCKETS] =
+        "\nIn the place of                                           there is\n"
+        "  ss -tan                                                 --at TIME --host ADDRESS\n"
+        "  ss -tan state time-wait                                 ... --state time-wait\n"
+        "  netstat -n | awk '/^tcp/ {++S[$NF]} END {for(a in S) print a, S[a]}'\n"
+        "                                                          ... --count state\n"
+        "  netstat -n | awk '/^tcp/ {print $5}' | cut -d: -f1 | sort | uniq -c | sort -rn\n"
+        "                                                          ... --count peer\n"
+        "  the same with $4 and -f2                                ... --count service\n"
+        "  ss -s                                                   ... --summary\n"
+        "  any of them in a loop                                   --every 1s instead of --at\n"
+        "\nss and netstat name the states\n"
+        "  SYN-SENT   SYN_SENT       FIN-WAIT-1 FIN_WAIT1      LAST-ACK   LAST_ACK\n"
+        "  SYN-RECV   SYN_RECV       FIN-WAIT-2 FIN_WAIT2      CLOSING    CLOSING\n"
+        "  ESTAB      ESTABLISHED    CLOSE-WAIT CLOSE_WAIT     TIME-WAIT  TIME_WAIT\n"
+        "UNKNOWN is a socket that was there before the capture and has not shown its state yet.\n"
+        "A socket is not Certain (no) when the packets allow another state as well, or none. A\n"
+        "queue is - where a capture cannot know it. LISTEN is known from the first SYN-ACK on.\n",
 };
 
 static void print_usage(enum la_command_id command, FILE *out) {
@@ -85,5 +111,7 @@ void la_help_print(enum la_command_id command, FILE *out) {
         category = option->category;
         print_option(option, out);
     }
+    if (epilogues[command])
+        fputs(epilogues[command], out);
     fprintf(out, "\nThe manual is lastack(1).\n");
 }

@@ -42,6 +42,8 @@ static int run(const struct la_settings *settings) {
     if (settings->version)
         return print_version();
     switch (settings->command) {
+    case LA_COMMAND_SOCKETS:
+        return la_command_sockets(settings);
     case LA_COMMAND_EXPLAIN:
         return la_command_explain(settings);
     case LA_COMMAND_SCHEMA:

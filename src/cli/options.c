@@ -1,6 +1,8 @@
 #include "cli/options.h"
 
+#include "base/settings.h"
 #include "cli/suggest.h"
+#include "cli/tell.h"
 #include "diagnose/diagnose.h"
 
 #include <ctype.h>
@@ -9,9 +11,12 @@
 #include <unistd.h>
 
 #define ANALYZE (1u << LA_COMMAND_ANALYZE)
+#define SOCKETS (1u << LA_COMMAND_SOCKETS)
+#define READING (ANALYZE | SOCKETS)
 #define ALL ((1u << LA_COMMAND_COUNT) - 1)
 
-static const char *const command_names[LA_COMMAND_COUNT] = {"analyze", "explain", "schema"};
+static const char *const command_names[LA_COMMAND_COUNT] = {"analyze", "sockets", "explain",
+                                                            "schema"};
 
 const char *la_command_name(enum la_command_id command) {
     return command_names[command];
@@ -30,6 +35,17 @@ static const char *kind_at(size_t index) {
 static enum la_status apply_os(struct la_settings *settings, const char *argument,
                                struct la_error *err) {
     return la_hosts_set_profile(settings->hosts, argument, err);
+}
+
+static void tell_complaint(void *context, const char *text) {
+    (void)context;
+    la_tell(text);
+}
+
+static enum la_status apply_host_settings(struct la_settings *settings, const char *argument,
+                                          struct la_error *err) {
+    const struct la_settings_listener listener = {tell_complaint, NULL};
+    return la_hosts_set_settings(settings->hosts, argument, &listener, err);
 }
 
 static enum la_status apply_time_wait(struct la_settings *settings, const char *argument,
@@ -122,6 +138,74 @@ static enum la_status apply_threads(struct la_settings *settings, const char *ar
     return LA_OK;
 }
 
+static enum la_status apply_every(struct la_settings *settings, const char *argument,
+                                  struct la_error *err) {
+    if (la_duration_parse(argument, &settings->sockets.every_ns) && settings->sockets.every_ns > 0)
+        return LA_OK;
+    return la_fail(err, LA_EUSAGE, "--every: '%.64s' is no duration (write 1s or 100ms)", argument);
+}
+
+static enum la_status apply_host(struct la_settings *settings, const char *argument,
+                                 struct la_error *err) {
+    settings->sockets.one_host = true;
+    if (la_addr_parse(argument, &settings->sockets.host))
+        return LA_OK;
+    return la_fail(err, LA_EUSAGE, "--host: '%.64s' is no address", argument);
+}
+
+/* Upper and lower case, and the dashes of ss and netstat, mean the same. */
+static bool is_same_state(const char *a, const char *b) {
+    for (; *a && *b; a++, b++) {
+        int x = *a == '_' ? '-' : toupper((unsigned char)*a), y = *b == '_' ? '-' : *b;
+        if (x != y)
+            return false;
+    }
+    return *a == *b;
+}
+
+/* From LISTEN on: a closed socket is not listed. */
+static const char *state_at(size_t index) {
+    return index + 1 < LA_ST_COUNT ? la_state_name((enum la_state)(index + 1)) : NULL;
+}
+
+static enum la_status apply_state(struct la_settings *settings, const char *argument,
+                                  struct la_error *err) {
+    for (enum la_state state = LA_ST_LISTEN; state < LA_ST_COUNT; state++) {
+        if (is_same_state(argument, la_state_name(state)) ||
+            is_same_state(argument, la_netstat_name(state))) {
+            settings->sockets.state = state;
+            return LA_OK;
+        }
+    }
+    const char *near = la_suggest(argument, state_at);
+    return la_fail(err, LA_EUSAGE, "--state: no such state: '%.64s' (%s%s)", argument,
+                   near ? "did you mean " : "see lastack sockets --help", near ? near : "");
+}
+
+static enum la_status apply_count(struct la_settings *settings, const char *argument,
+                                  struct la_error *err) {
+    static const struct {
+        const char *name;
+        enum la_socket_form form;
+    } forms[] = {
+        {"state", LA_SOCKETS_STATES}, {"peer", LA_SOCKETS_PEERS}, {"service", LA_SOCKETS_SERVICES}};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        if (strcmp(argument, forms[i].name) == 0) {
+            settings->sockets.count = forms[i].form;
+            return LA_OK;
+        }
+    }
+    return la_fail(err, LA_EUSAGE, "--count: '%.64s' (write state, peer or service)", argument);
+}
+
+static enum la_status apply_format(struct la_settings *settings, const char *argument,
+                                   struct la_error *err) {
+    settings->sockets.ndjson = strcmp(argument, "ndjson") == 0;
+    if (settings->sockets.ndjson || strcmp(argument, "text") == 0)
+        return LA_OK;
+    return la_fail(err, LA_EUSAGE, "--format: '%.64s' (write text or ndjson)", argument);
+}
+
 /* The table. */
 
 #define MEMBER(name) .member = offsetof(struct la_settings, name)
@@ -132,29 +216,82 @@ static const struct la_option options[] = {
      .short_name = 'f',
      .argument = LA_ARGUMENT_REQUIRED,
      .placeholder = "EXPR",
-     .commands = ANALYZE,
+     .commands = READING,
      .help = "only the packets that this pcap-filter(7) expression selects",
      MEMBER(capture.filter)},
     {.category = "What is read",
      .name = "from",
      .argument = LA_ARGUMENT_REQUIRED,
      .placeholder = "TIME",
-     .commands = ANALYZE,
-     .help = "only packets from this time on: RFC 3339, epoch seconds, a time of day on "
-             "the capture's first day (UTC), or +DURATION from the first packet",
+     .commands = READING,
+     .help = "only packets (sockets: only moments of --every) from this time on: RFC 3339, epoch "
+             "seconds, a time of day on the capture's first day (UTC), or +DURATION from the "
+             "first packet",
      MEMBER(from_text)},
     {.category = "What is read",
      .name = "to",
      .argument = LA_ARGUMENT_REQUIRED,
      .placeholder = "TIME",
-     .commands = ANALYZE,
-     .help = "only packets up to this time",
+     .commands = READING,
+     .help = "only packets (sockets: only moments) up to this time",
      MEMBER(to_text)},
     {.category = "What is read",
      .name = "local",
-     .commands = ANALYZE,
-     .help = "a time of day in --from and --to is local time, not UTC",
+     .commands = READING,
+     .help = "a time of day is local time, not UTC",
      MEMBER(local)},
+    {.category = "Which moment",
+     .name = "at",
+     .argument = LA_ARGUMENT_REQUIRED,
+     .placeholder = "TIME",
+     .default_value = "the last packet",
+     .commands = SOCKETS,
+     .help = "the socket table of this moment, written as --from",
+     MEMBER(sockets.at_text)},
+    {.category = "Which moment",
+     .name = "every",
+     .argument = LA_ARGUMENT_REQUIRED,
+     .placeholder = "DURATION",
+     .commands = SOCKETS,
+     .help = "instead: of one moment after the other, from the first packet to the last, or "
+             "from --from to --to",
+     .apply = apply_every},
+    {.category = "Which sockets",
+     .name = "host",
+     .argument = LA_ARGUMENT_REQUIRED,
+     .placeholder = "ADDRESS",
+     .default_value = "a table for each",
+     .commands = SOCKETS,
+     .help = "only the sockets of this host",
+     .apply = apply_host},
+    {.category = "Which sockets",
+     .name = "state",
+     .argument = LA_ARGUMENT_REQUIRED,
+     .placeholder = "STATE",
+     .commands = SOCKETS,
+     .help = "only those in this state, as ss or netstat names it",
+     .apply = apply_state},
+    {.category = "How they are shown",
+     .name = "count",
+     .argument = LA_ARGUMENT_REQUIRED,
+     .placeholder = "state|peer|service",
+     .commands = SOCKETS,
+     .help = "how many there are in each state, of each peer, at each local port, instead of "
+             "the sockets themselves; listening ones are left out",
+     .apply = apply_count},
+    {.category = "How they are shown",
+     .name = "summary",
+     .commands = SOCKETS,
+     .help = "how many there are at all, as ss -s tells it",
+     MEMBER(sockets.summary)},
+    {.category = "How they are shown",
+     .name = "format",
+     .argument = LA_ARGUMENT_REQUIRED,
+     .placeholder = "text|ndjson",
+     .default_value = "text",
+     .commands = SOCKETS,
+     .help = "ndjson: one JSON object a socket and moment (see lastack schema socket)",
+     .apply = apply_format},
     {.category = "What is written",
      .name = "output",
      .short_name = 'o',
@@ -192,16 +329,24 @@ static const struct la_option options[] = {
      .argument = LA_ARGUMENT_REQUIRED,
      .placeholder = "[HOST=]PROFILE",
      .default_value = "linux",
-     .commands = ANALYZE,
+     .commands = READING,
      .help = "the timers and rules assumed of a host, or of all: linux, linux-legacy (3.6 "
              "to 5.5), linux-ancient (to 3.5), freebsd, macos, windows; may be repeated",
      .apply = apply_os},
+    {.category = "What is looked for",
+     .name = "host-settings",
+     .argument = LA_ARGUMENT_REQUIRED,
+     .placeholder = "[HOST=]FILE",
+     .commands = READING,
+     .help = "what sysctl -a or a sysctl.conf said on a Linux host, or on all: timers follow it; "
+             "may be repeated",
+     .apply = apply_host_settings},
     {.category = "What is looked for",
      .name = "time-wait",
      .argument = LA_ARGUMENT_REQUIRED,
      .placeholder = "DURATION",
      .default_value = "what the profile says",
-     .commands = ANALYZE,
+     .commands = READING,
      .help = "how long TIME-WAIT lasts, on every host",
      .apply = apply_time_wait},
     {.category = "What is looked for",
@@ -217,7 +362,7 @@ static const struct la_option options[] = {
      .argument = LA_ARGUMENT_REQUIRED,
      .placeholder = "N",
      .default_value = "as many as the machine has processors",
-     .commands = ANALYZE,
+     .commands = READING,
      .help = "how many threads work; what is written does not depend on it",
      .apply = apply_threads},
     {.category = "Everything else",
@@ -225,19 +370,19 @@ static const struct la_option options[] = {
      .argument = LA_ARGUMENT_OPTIONAL,
      .placeholder = "auto|on|off",
      .default_value = "auto",
-     .commands = ANALYZE,
+     .commands = READING,
      .help = "progress on standard error; auto: when that is a terminal",
      .apply = apply_progress},
     {.category = "Everything else",
      .name = "quiet",
      .short_name = 'q',
-     .commands = ANALYZE,
+     .commands = READING,
      .help = "nothing on standard error but errors",
      MEMBER(quiet)},
     {.category = "Everything else",
      .name = "verbose",
      .short_name = 'v',
-     .commands = ANALYZE,
+     .commands = READING,
      .help = "say on standard error what was read",
      MEMBER(verbose)},
     {.category = "Everything else",
@@ -376,6 +521,28 @@ static enum la_status parse_span(struct la_settings *settings, struct la_error *
     return status;
 }
 
+/* What --from and --to bound is the command's: packets, or moments. */
+static enum la_status parse_moments(struct la_settings *settings, struct la_error *err) {
+    struct la_sockets_settings *sockets = &settings->sockets;
+    if (settings->command != LA_COMMAND_SOCKETS)
+        return LA_OK;
+    sockets->from = settings->capture.from;
+    sockets->to = settings->capture.to;
+    settings->capture.from = settings->capture.to = (struct la_when){0};
+    if (sockets->at_text && sockets->every_ns > 0)
+        return la_fail(err, LA_EUSAGE, "--at is one moment, --every are many (leave one out)");
+    if (sockets->every_ns == 0 && (settings->from_text || settings->to_text))
+        return la_fail(err, LA_EUSAGE,
+                       "--from and --to bound the moments of --every (or write --at TIME)");
+    if (sockets->summary && sockets->count != LA_SOCKETS_TABLE)
+        return la_fail(err, LA_EUSAGE, "--count and --summary are two tables (leave one out)");
+    if (sockets->ndjson && (sockets->summary || sockets->count != LA_SOCKETS_TABLE))
+        return la_fail(err, LA_EUSAGE,
+                       "--format ndjson lists sockets (leave --count and "
+                       "--summary out)");
+    return parse_when("at", sockets->at_text, settings->local, &sockets->at, err);
+}
+
 /* The command is the first word, and only there: anywhere else it would be a file of that name. A
  * first word that is no file but nearly a command was meant as one. */
 static enum la_status parse_command(const char *word, struct la_settings *settings,
@@ -400,7 +567,10 @@ static enum la_status parse_command(const char *word, struct la_settings *settin
 enum la_status la_settings_parse(int argc, char **argv, struct la_settings *settings,
                                  struct la_error *err) {
     bool is_command;
-    *settings = (struct la_settings){.diagnoses = LA_ALL_KINDS, .fail_on = LA_SEVERITY_COUNT};
+    *settings = (struct la_settings){.diagnoses = LA_ALL_KINDS,
+                                     .fail_on = LA_SEVERITY_COUNT,
+                                     .sockets.state = LA_ST_COUNT,
+                                     .sockets.count = LA_SOCKETS_TABLE};
     if (!(settings->hosts = la_hosts_new()))
         return la_fail(err, LA_ENOMEM, "out of memory");
     enum la_status status = parse_command(argc > 1 ? argv[1] : NULL, settings, &is_command, err);
@@ -408,7 +578,9 @@ enum la_status la_settings_parse(int argc, char **argv, struct la_settings *sett
         return status;
     int skipped = is_command ? 1 : 0;
     status = parse_options(argc - skipped, argv + skipped, settings, err);
-    return status == LA_OK ? parse_span(settings, err) : status;
+    if (status == LA_OK)
+        status = parse_span(settings, err);
+    return status == LA_OK ? parse_moments(settings, err) : status;
 }
 
 void la_settings_free(struct la_settings *settings) {

@@ -7,15 +7,34 @@
 #include "base/profile.h"
 #include "capture/capture.h"
 #include "diagnose/finding.h"
+#include "report/socket_book.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
-enum la_command_id { LA_COMMAND_ANALYZE, LA_COMMAND_EXPLAIN, LA_COMMAND_SCHEMA, LA_COMMAND_COUNT };
+enum la_command_id {
+    LA_COMMAND_ANALYZE,
+    LA_COMMAND_SOCKETS,
+    LA_COMMAND_EXPLAIN,
+    LA_COMMAND_SCHEMA,
+    LA_COMMAND_COUNT
+};
 
 enum la_progress_mode { LA_PROGRESS_AUTO, LA_PROGRESS_ON, LA_PROGRESS_OFF };
+
+/* What the command sockets is asked for. */
+struct la_sockets_settings {
+    const char *at_text;
+    struct la_when at, from, to; /* of the moments; all packets are read */
+    int64_t every_ns;            /* 0: one moment */
+    bool one_host;               /* only `host` */
+    struct la_addr host;
+    enum la_state state;       /* only these; LA_ST_COUNT: all */
+    enum la_socket_form count; /* LA_SOCKETS_TABLE: they are listed */
+    bool ndjson, summary;
+};
 
 /* What the command line says. Strings are borrowed from it. */
 struct la_settings {
@@ -29,7 +48,8 @@ struct la_settings {
     struct la_hosts *hosts; /* owned */
     uint64_t diagnoses;     /* 1 << enum la_kind */
     unsigned threads;       /* 0: as many as there are processors */
-    int fail_on;            /* enum la_severity, or LA_SEVERITY_COUNT: never */
+    struct la_sockets_settings sockets;
+    int fail_on; /* enum la_severity, or LA_SEVERITY_COUNT: never */
     enum la_progress_mode progress;
     bool quiet, verbose, help, version;
     char *const *operands;

@@ -160,7 +160,7 @@ static int64_t fin_given_up(const struct machine *m, bool *acked_unseen) {
 /* An attempt ends with the timer after its last SYN. Linux sends the first few a second apart, then
  * doubles the gap; where the capture shows that no further one came, that was the last. */
 static int64_t syn_given_up(const struct machine *m) {
-    int64_t last = m->timer_from_ns, gap = 0;
+    int64_t last = m->timer_from_ns, gap = 0, hurried = 0;
     size_t count = 0;
     for (size_t i = 0; i < m->c->log_count; i++) {
         const struct la_observation *o = &m->c->log[i];
@@ -169,6 +169,9 @@ static int64_t syn_given_up(const struct machine *m) {
         if (count++ > 0)
             gap = m->view->times[i].sent_ns - last;
         last = m->view->times[i].sent_ns;
+        /* A repeat right after a bad ACK is one of those that would have come a second apart. */
+        if (count > 1 && gap < LA_SEC / 2)
+            hurried += LA_SEC - gap;
     }
     enum { LINEAR = 5 };
     int64_t next = count < LINEAR && gap < 3 * LA_SEC / 2 ? LA_SEC : 2 * gap;
@@ -176,7 +179,7 @@ static int64_t syn_given_up(const struct machine *m) {
         next = LA_SEC;
     int64_t due = last + next;
     bool shown = count > 1 && due + next / 2 + QUIET_NS < m->c->capture_end_ns;
-    int64_t model = m->timer_from_ns + m->c->profile[m->side]->syn_retry_total_ns;
+    int64_t model = m->timer_from_ns + m->c->profile[m->side]->syn_retry_total_ns - hurried;
     return shown || due > model ? due : model;
 }
 

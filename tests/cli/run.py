@@ -162,7 +162,7 @@ def validate(bench, name, document, where):
 def test_help_goes_to_standard_output(b):
     done = b.expect(0, "--help")
     assert done.stderr == b""
-    text = done.stdout.decode()
+    text = done.stdout.decode() + b.expect(0, "sockets", "--help").stdout.decode()
     assert text.startswith("Usage: lastack")
     assert max(map(len, text.splitlines())) <= 100
 
@@ -172,14 +172,14 @@ def options_in_help(b, *command):
 
 
 def test_every_command_has_help(b):
-    for command in ("analyze", "explain", "schema"):
+    for command in ("analyze", "sockets", "explain", "schema"):
         assert "help" in [name for _, name in options_in_help(b, command)], command
     assert [name for _, name in options_in_help(b, "explain")] == ["version", "help"]
 
 
 def test_the_man_page_has_the_options_of_help(b):
     page = (ROOT / "docs/lastack.1").read_text()
-    told = {("" if not s else s, l) for s, l in options_in_help(b)}
+    told = {("" if not s else s, l) for command in ("analyze", "sockets") for s, l in options_in_help(b, command)}
     # .It Fl o , -output Ar PATH          .It Fl -from Ar TIME
     written = {(s or "", l) for s, l in re.findall(r"^\.It Fl (?:(\w) , )?-+([a-z-]+)", page, re.M)}
     # mdoc writes long options as "Fl -name"; the regular expression takes the dash.
@@ -226,10 +226,10 @@ def test_explain_suggests(b):
 
 def test_schema_prints_the_file(b):
     assert b.expect(0, "schema").stdout == b.expect(0, "schema", "report").stdout
-    for name in ("report", "connection", "finding"):
+    for name in ("report", "connection", "finding", "socket"):
         assert b.expect(0, "schema", name).stdout == (ROOT / f"docs/schema/{name}-1.json").read_bytes()
     assert "did you mean connection?" in b.complaint(2, "schema", "conection")
-    b.complaint(2, "schema", "socket")
+    b.complaint(2, "schema", "sockets.json")
 
 
 # -- the command line -------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ def test_wrong_options(b):
     assert "plan9" in b.complaint(2, "--os", "plan9", capture)
     assert "--threads: '0'" in b.complaint(2, "-j", "0", capture)
     for words in (["--text"], ["--html", "x"], ["--evidence", "x"], ["--memory", "1G"],
-                  ["--host-settings", "x"], ["--close-wait", "1s"]):
+                  ["--close-wait", "1s"]):
         assert "unknown option" in b.complaint(2, *words, capture), words
     assert b.entries() == ["a.pcap"]
 
@@ -528,6 +528,175 @@ def test_verbose_quiet_and_progress(b):
     assert b.expect(0, capture).stderr == b""
     assert b"6 packets" in b.expect(0, "-v", capture).stderr
     assert b.expect(0, "-q", "--progress=off", capture).stderr == b""
+
+
+# -- sockets ----------------------------------------------------------------------------------------
+
+
+def sockets(b, *words, code=0):
+    return b.expect(code, "sockets", *words).stdout.decode()
+
+
+def socket_lines(b, *words):
+    lines = [json.loads(line) for line in sockets(b, "--format", "ndjson", *words).splitlines()]
+    for line in lines:
+        validate(b, "socket", line, words)
+    return lines
+
+
+def test_sockets_as_ss_shows_them(b):
+    capture = b.capture()
+    assert sockets(b, capture, "--at", "+0.05", "--host", "10.0.0.2") == """\
+State      Recv-Q Send-Q Local Address:Port Peer Address:Port  Certain
+LISTEN          -      -      10.0.0.2:8080            *:*     yes
+ESTAB           -      -      10.0.0.2:8080     10.0.0.7:40112 no
+"""
+    assert sockets(b, capture, "--at", "14:03:05.229") == """\
+# 10.0.0.2 at 2025-11-20T14:03:05.229000Z
+State      Recv-Q Send-Q Local Address:Port Peer Address:Port  Certain
+LISTEN          -      -      10.0.0.2:8080            *:*     yes
+LAST-ACK        -      -      10.0.0.2:8080     10.0.0.7:40112 yes
+
+# 10.0.0.7 at 2025-11-20T14:03:05.229000Z
+State      Recv-Q Send-Q Local Address:Port  Peer Address:Port Certain
+TIME-WAIT       0      0      10.0.0.7:40112     10.0.0.2:8080 yes
+"""
+
+
+def test_sockets_at_the_last_packet_without_a_moment(b):
+    capture = b.capture()
+    assert sockets(b, capture) == sockets(b, capture, "--at", "+0.111")
+    assert sockets(b, capture, "--host", "10.0.0.7", "--state", "TIME_WAIT").count("\n") == 2
+    assert sockets(b, capture, "--host", "10.0.0.7", "--state", "estab").count("\n") == 1
+
+
+def test_sockets_outside_of_the_capture(b):
+    capture = b.capture()
+    for moment in ("2025-11-20T14:03:05.1Z", "+61s", "14:00", "+9999d"):
+        complaint = b.complaint(2, "sockets", capture, "--at", moment)
+        assert "2025-11-20T14:03:05.118000Z to 2025-11-20T14:03:05.229000Z" in complaint, complaint
+        assert "2025-11-20T14:04:05.228" in complaint, complaint        # TIME-WAIT of the client
+    assert "no such moment" in b.complaint(2, "sockets", capture, "--every", "1s", "--from", "15:00")
+    assert "10,000,000 moments" in b.complaint(2, "sockets", capture, "--every", "1ns")
+    assert "10.0.0.9" in b.complaint(2, "sockets", capture, "--host", "10.0.0.9")
+
+
+def test_sockets_after_the_last_packet(b):
+    done = b.expect(0, "sockets", "--format", "ndjson", b.capture(), "--at", "+30s")
+    note = done.stderr.decode()
+    assert note.startswith("lastack: after the last packet") and note.count("\n") == 1, note
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(line["state"], line["certain"]) for line in lines] == [("LISTEN", False), ("TIME-WAIT", False)]
+    assert b.expect(0, "sockets", "-q", "a.pcap", "--at", "+30s").stderr == b""
+    assert b.expect(0, "sockets", "a.pcap").stderr == b""
+
+
+def test_sockets_every_so_often(b):
+    capture = b.capture()
+    lines = socket_lines(b, capture, "--every", "50ms", "--host", "10.0.0.7")
+    assert [line["state"] for line in lines] == ["SYN-SENT", "ESTAB", "FIN-WAIT-1"], lines
+    assert [line["time"][20:26] for line in lines] == ["118000", "168000", "218000"]
+    assert [line["since"][20:26] for line in lines] == ["117500", "128500", "217500"]      # near the client
+    lines = socket_lines(b, "-q", capture, "--every", "1s", "--from", "14:03:05", "--to", "+4s", "--host", "10.0.0.7")
+    assert [line["time"][17:19] for line in lines] == ["06", "07", "08", "09"]     # 05 lies before the capture
+    assert sockets(b, capture, "--every", "50ms", "--count", "state", "--host", "10.0.0.2") == """\
+# time                      host            SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE_WAIT LAST_ACK \
+CLOSING TIME_WAIT UNKNOWN
+2025-11-20T14:03:05.118000Z 10.0.0.2               0        0           0         0         0          0        0 \
+      0         0       0
+2025-11-20T14:03:05.168000Z 10.0.0.2               0        0           1         0         0          0        0 \
+      0         0       0
+2025-11-20T14:03:05.218000Z 10.0.0.2               0        0           1         0         0          0        0 \
+      0         0       0
+"""
+
+
+def test_sockets_counted(b):
+    packets = [packet for number in range(5) for packet in
+               close_packets((f"10.0.0.{10 + number % 2}", 40000 + number))[:3 if number else 6]]
+    capture = b.write("five.pcap", capture_bytes(sorted(packets, key=lambda packet: packet[0])))
+    words = [capture, "--host", "10.0.0.2"]
+    assert sockets(b, *words, "--count", "state") == "ESTABLISHED 4\nLAST_ACK 1\n"
+    assert sockets(b, *words, "--count", "state", "--at", "+0.05") == "ESTABLISHED 5\n"
+    assert sockets(b, *words, "--count", "peer") == "      3 10.0.0.10\n      2 10.0.0.11\n"
+    assert sockets(b, *words, "--count", "service") == "      5 8080\n"
+    assert sockets(b, *words, "--count", "service", "--state", "time-wait") == ""
+    assert sockets(b, capture, "--count", "peer", "--state", "time-wait") == \
+        "# 10.0.0.10 at 2025-11-20T14:03:05.229000Z\n      1 10.0.0.2\n"
+    summary = sockets(b, *words, "--summary")
+    assert summary.startswith("TCP:   6 (estab 4, closed -, orphaned -, timewait 0)\n"), summary
+    assert summary.splitlines()[-1].split() == ["TCP", "6", "6", "0"], summary      # LISTEN, LAST-ACK
+
+
+def test_sockets_of_both_versions_of_ip(b):
+    captures = sorted(str(path) for path in (ROOT / "testdata").glob("**/loss-final-ack-ipv6/middle.pcap*"))
+    if not captures:
+        raise Skip("no testdata")
+    lines = sockets(b, captures[0], "--every", "1s").splitlines()
+    assert any(re.search(r" \[[0-9a-f:]+\]:\d+ +\*:\* ", line) for line in lines), lines
+    assert "IPv6" in sockets(b, captures[0], "--summary")
+    socket_lines(b, captures[0], "--every", "100ms")
+
+
+def test_sockets_do_not_depend_on_the_order_of_reading(b):
+    packets = sorted((packet for i in range(400) for packet in
+                      close_packets((f"10.1.0.{i % 250 + 1}", 30000 + i), start=START + i * 0.002)),
+                     key=lambda packet: packet[0])
+    b.write("many.pcap", capture_bytes(packets))
+    b.write("1.pcap", capture_bytes(packets[:900]))
+    b.write("2.pcap", capture_bytes(packets[900:]))
+    for words in (["--every", "100ms"], ["--at", "+0.5", "--format", "ndjson"], ["--every", "100ms", "--count", "peer"]):
+        whole = sockets(b, "many.pcap", *words)
+        assert whole and whole == sockets(b, "2.pcap", "1.pcap", *words)
+        assert whole == sockets(b, "many.pcap", "-j", "1", *words) == sockets(b, "many.pcap", "-j", "3", *words)
+
+
+def test_sockets_without_packets(b):
+    b.write("none.pcap", header())
+    assert "no packet" in b.complaint(2, "sockets", "none.pcap")
+    assert "no such file" in b.complaint(3, "sockets", "missing.pcap").lower()
+    assert "no capture to read" in b.complaint(2, "sockets", "--at", "+1")
+    b.write("cut.pcap", capture_bytes(close_packets())[:-10])
+    assert "LAST-ACK" in sockets(b, "cut.pcap", code=3)
+
+
+def test_sockets_into_a_closed_pipe(b):
+    words = ["sockets", b.capture(), "--every", "1us", "--to", "+10ms"]
+    process = subprocess.Popen([b.program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=b.dir)
+    process.stdout.read(10)
+    process.stdout.close()
+    assert process.wait(timeout=TIMEOUT) == 0 and process.stderr.read() == b""
+    process.stderr.close()
+
+
+def test_sockets_when_something_fails(b):
+    done = faulty(b, "stdout:1:ENOSPC", "sockets", b.capture())
+    assert done.returncode == 4 and b"standard output" in done.stderr, done
+    b.write("many.pcap", capture_bytes(many_packets(60)))
+    words = ["sockets", "many.pcap", "--every", "10ms", "--count", "peer"]
+    calls = count_calls(b, "malloc", *words)
+    for call in sample(calls, 40):
+        done = faulty(b, f"malloc:{call}+:ENOMEM", *words)
+        assert done.returncode in (0, 3, 4, 5), (call, calls, done)
+
+
+def test_host_settings(b):
+    b.write("on.conf", b"# of the client\nnet.ipv4.tcp_fin_timeout = 30\nnet.ipv4.tcp_rfc1337=1\n")
+    half = close_packets()[:4] + [(START + 0.11, segment(SERVER, CLIENT, ACK, 5000, 1001))]
+    late = half + [(START + 100, segment(("10.0.0.8", 1), SERVER, SYN, 1))]
+    b.write("half.pcap", capture_bytes(late))
+    for words, states in (([], ["FIN-WAIT-2"]), (["--host-settings", "on.conf"], []),
+                          (["--host-settings", "10.0.0.7=on.conf"], []),
+                          (["--host-settings", "10.0.0.2=on.conf"], ["FIN-WAIT-2"]),
+                          (["--host-settings", "on.conf", "--os", "freebsd"], ["FIN-WAIT-2"])):
+        lines = socket_lines(b, "half.pcap", "--at", "+40s", "--host", "10.0.0.7", *words)
+        assert [line["state"] for line in lines] == states, (words, lines)
+    b.write("odd.conf", b"net.ipv4.tcp_fin_timout = 30\nwhat is this\n" + b"x\n" * 30 + b"kernel.pid_max = 1\n")
+    done = b.expect(0, "half.pcap", "--host-settings", "odd.conf")
+    told = done.stderr.decode().splitlines()
+    assert told[0].startswith("lastack: odd.conf:1: 'net.ipv4.tcp_fin_timout'"), told
+    assert len(told) == 11 and "22 more lines" in told[-1], told
+    assert "missing.conf" in b.complaint(2, "half.pcap", "--host-settings", "missing.conf")
 
 
 # -- outputs ----------------------------------------------------------------------------------------

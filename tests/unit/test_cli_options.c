@@ -161,12 +161,79 @@ static void what_is_wrong_is_said(void **unused) {
 static void what_is_not_built_is_refused(void **unused) {
     (void)unused;
     static const char *const lines[] = {
-        "lastack --text a",       "lastack --html x a",
-        "lastack --evidence x a", "lastack --host-settings x a",
-        "lastack --memory 1G a",  "lastack --close-wait 5s a",
+        "lastack --text a",      "lastack --html x a",        "lastack --evidence x a",
+        "lastack --memory 1G a", "lastack --close-wait 5s a",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         assert_refused(lines[i], "unknown option");
+}
+
+static void sockets_has_settings_of_its_own(void **unused) {
+    (void)unused;
+    struct la_settings settings = parsed("lastack sockets a");
+    assert_int_equal(settings.command, LA_COMMAND_SOCKETS);
+    assert_int_equal(settings.sockets.state, LA_ST_COUNT);
+    assert_int_equal(settings.sockets.count, LA_SOCKETS_TABLE);
+    assert_int_equal(settings.sockets.at.kind, LA_WHEN_NONE);
+    assert_int_equal(settings.sockets.every_ns, 0);
+    la_settings_free(&settings);
+    settings = parsed("lastack sockets --every 2m --from +1s --to +9s --local --host 10.0.0.1 a");
+    assert_int_equal(settings.sockets.every_ns, 120 * LA_SEC);
+    assert_int_equal(settings.sockets.from.ns, LA_SEC);
+    assert_int_equal(settings.sockets.to.ns, 9 * LA_SEC);
+    assert_int_equal(settings.capture.from.kind, LA_WHEN_NONE); /* all packets are read */
+    assert_int_equal(settings.capture.to.kind, LA_WHEN_NONE);
+    assert_true(settings.sockets.one_host);
+    la_settings_free(&settings);
+    settings = parsed("lastack sockets a --at 14:03 --local --count peer");
+    assert_int_equal(settings.sockets.at.kind, LA_WHEN_TIME_OF_DAY);
+    assert_true(settings.sockets.at.local);
+    assert_int_equal(settings.sockets.count, LA_SOCKETS_PEERS);
+    la_settings_free(&settings);
+}
+
+static void states_are_known_by_both_names(void **unused) {
+    (void)unused;
+    static const struct {
+        const char *line;
+        enum la_state state;
+    } cases[] = {{"lastack sockets --state time-wait a", LA_ST_TIME_WAIT},
+                 {"lastack sockets --state TIME_WAIT a", LA_ST_TIME_WAIT},
+                 {"lastack sockets --state established a", LA_ST_ESTAB},
+                 {"lastack sockets --state estab a", LA_ST_ESTAB},
+                 {"lastack sockets --state FIN_WAIT2 a", LA_ST_FIN_WAIT_2},
+                 {"lastack sockets --state fin-wait-2 a", LA_ST_FIN_WAIT_2},
+                 {"lastack sockets --state listen a", LA_ST_LISTEN}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct la_settings settings = parsed(cases[i].line);
+        assert_int_equal(settings.sockets.state, cases[i].state);
+        la_settings_free(&settings);
+    }
+}
+
+static void what_sockets_cannot_do_is_refused(void **unused) {
+    (void)unused;
+    static const struct {
+        const char *line, *why;
+    } cases[] = {{"lastack sockets --at +1 --every 1s a", "leave one out"},
+                 {"lastack sockets --from +1 a", "--every"},
+                 {"lastack sockets --at +1 --to +2 a", "--every"},
+                 {"lastack sockets --every 0 a", "--every: '0'"},
+                 {"lastack sockets --every often a", "no duration"},
+                 {"lastack sockets --at noon a", "--at: 'noon'"},
+                 {"lastack sockets --host web a", "no address"},
+                 {"lastack sockets --state closed a", "no such state"},
+                 {"lastack sockets --state TIME-WIAT a", "did you mean TIME-WAIT"},
+                 {"lastack sockets --state time a", "no such state"},
+                 {"lastack sockets --count all a", "--count: 'all'"},
+                 {"lastack sockets --format json a", "--format: 'json'"},
+                 {"lastack sockets --format ndjson --count state a", "lists sockets"},
+                 {"lastack sockets --summary --count state a", "leave one out"},
+                 {"lastack sockets -o x a", "no option of lastack sockets"},
+                 {"lastack --at +1 a", "no option of lastack analyze"},
+                 {"lastack --host-settings /no/such a", "/no/such"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_refused(cases[i].line, cases[i].why);
 }
 
 static const char *word_at(size_t index) {
@@ -220,6 +287,9 @@ int main(void) {
         cmocka_unit_test(the_other_words),
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(what_is_not_built_is_refused),
+        cmocka_unit_test(sockets_has_settings_of_its_own),
+        cmocka_unit_test(states_are_known_by_both_names),
+        cmocka_unit_test(what_sockets_cannot_do_is_refused),
         cmocka_unit_test(suggestions_are_near),
         cmocka_unit_test(the_highest_exit_code_wins),
         cmocka_unit_test(the_table_is_whole),
