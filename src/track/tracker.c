@@ -315,7 +315,10 @@ static bool is_copy(struct la_tracker *tracker, struct live *live, unsigned d,
     int64_t apart = s->time_ns - me->last_ns;
     bool identified = has_identity(s);
     if (s->input != live->input[d]) {
-        if (!identified || apart > OTHER_POINT_NS || apart < -OTHER_POINT_NS)
+        /* A rotated set is one point in several files: only what no sender repeats is a copy here.
+         */
+        bool unique = s->ip_id != 0 || (s->options & LA_HAS_TIMESTAMPS);
+        if (!identified || !unique || apart > OTHER_POINT_NS || apart < -OTHER_POINT_NS)
             return false;
         ignore_input(tracker, live, s->input);
         return true;
