@@ -157,6 +157,11 @@ static int64_t fin_given_up(const struct machine *m, bool *acked_unseen) {
     return due;
 }
 
+/* Between two SYNs as a stack sends them; a clock that stepped between them says nothing. */
+static int64_t sane_gap(int64_t gap) {
+    return gap < 0 ? 0 : gap > 120 * LA_SEC ? 120 * LA_SEC : gap;
+}
+
 /* An attempt ends with the timer after its last SYN. Linux sends the first few a second apart, then
  * doubles the gap; where the capture shows that no further one came, that was the last. */
 static int64_t syn_given_up(const struct machine *m) {
@@ -167,7 +172,7 @@ static int64_t syn_given_up(const struct machine *m) {
         if (o->from != m->side || (o->flags & (LA_SYN | LA_ACK)) != LA_SYN)
             continue;
         if (count++ > 0)
-            gap = m->view->times[i].sent_ns - last;
+            gap = sane_gap(m->view->times[i].sent_ns - last);
         last = m->view->times[i].sent_ns;
         /* A repeat right after a bad ACK is one of those that would have come a second apart. */
         if (count > 1 && gap < LA_SEC / 2)
