@@ -19,7 +19,7 @@ static const struct la_observation *find_challenge(const struct la_connection *c
     if (!c->next || !fin->second || !fin->passive)
         return NULL;
     int64_t began = c->next->first.time_ns;
-    int64_t due = fin->ack_count > 0 ? la_arrived_ns(c, fin->acks[0]) + 2 * LA_MSEC : INT64_MIN;
+    int64_t due = fin->ack_count > 0 ? la_arrived_ns(c, fin->acks[0]) + LA_JITTER_NS : INT64_MIN;
     for (size_t i = 0; i < c->log_count; i++) {
         const struct la_observation *o = &c->log[i];
         if (o->from == side && o->time_ns >= began && !(o->flags & (LA_RST | LA_SYN)) &&
@@ -136,15 +136,14 @@ static void judge_uncaptured_ack(const struct la_connection *c, struct close_sto
                "the peer's own repeated FIN acknowledges it: an ACK had been sent before");
     else if (fin->dsack)
         judge_duplicate(c, s);
-    else if (fin->re_ack_early_by_ns > 0)
+    else if (fin->re_ack_early_by_ns > PLAIN_NS)
         decide(
-            s, CLOSE_LATE_ACK, fin->re_ack_early_by_ns > PLAIN_NS,
+            s, CLOSE_LATE_ACK, true,
             "the ACK's own timestamp says that it left before the repeated FIN can have arrived");
-    else if (fin->echo == LA_ECHO_EARLIER_LOST && fin->re_ack_prompt && !fin->crossed)
+    else if (fin->echo == LA_ECHO_EARLIER_LOST && fin->re_ack_prompt)
         decide(s, CLOSE_FIN_LOST, fin->re_ack_is_answer,
                "the ACK echoes the repeated FIN's timestamp and reports no duplicate: the first "
-               "FIN had "
-               "not arrived");
+               "FIN had not arrived");
     else if (fin->echo == LA_ECHO_EARLIER_ARRIVED)
         judge_arrived(c, s);
     else
@@ -223,7 +222,7 @@ static void judge_next(const struct la_connection *c, struct close_story *s) {
     enum reuse reuse = read_reuse(c, s);
     bool reused = reuse == REUSE_HAD_FIN || reuse == REUSE_LIKELY_HAD_FIN;
     bool met_reset =
-        fin->peer_reset != LA_NOWHERE && c->next &&
+        fin->peer_reset != LA_NOWHERE &&
         (c->next->first.time_ns <= c->log[fin->peer_reset].time_ns ||
          (reused && c->next->first.time_ns - c->log[fin->peer_reset].time_ns < LA_SEC));
     s->port_recycled = s->challenge != NULL || met_reset;
@@ -242,8 +241,7 @@ static void judge_next(const struct la_connection *c, struct close_story *s) {
     else if (fin->second && reused)
         decide(s, CLOSE_FINAL_ACK_LOST, reuse == REUSE_HAD_FIN,
                "the peer's next connection came out of TIME-WAIT (its ISN is the old SND.NXT + "
-               "65537): "
-               "it had the FIN, and its ACK did not arrive");
+               "65537): it had the FIN, and its ACK did not arrive");
 }
 
 void close_story_read(const struct la_connection *c, unsigned side, struct close_story *story) {

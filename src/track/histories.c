@@ -157,11 +157,6 @@ static int64_t fin_given_up(const struct machine *m, bool *acked_unseen) {
     return due;
 }
 
-/* Between two SYNs as a stack sends them; a clock that stepped between them says nothing. */
-static int64_t sane_gap(int64_t gap) {
-    return gap < 0 ? 0 : gap > 120 * LA_SEC ? 120 * LA_SEC : gap;
-}
-
 /* An attempt ends with the timer after its last SYN. Linux sends the first few a second apart, then
  * doubles the gap; where the capture shows that no further one came, that was the last. */
 static int64_t syn_given_up(const struct machine *m) {
@@ -172,7 +167,7 @@ static int64_t syn_given_up(const struct machine *m) {
         if (o->from != m->side || (o->flags & (LA_SYN | LA_ACK)) != LA_SYN)
             continue;
         if (count++ > 0)
-            gap = sane_gap(m->view->times[i].sent_ns - last);
+            gap = clamp(m->view->times[i].sent_ns - last, 0, RTO_MAX_NS); /* clocks may step */
         last = m->view->times[i].sent_ns;
         /* A repeat right after a bad ACK is one of those that would have come a second apart. */
         if (count > 1 && gap < LA_SEC / 2)
@@ -193,8 +188,7 @@ static bool ack_is_coming(const struct machine *m) {
     const struct la_endpoint *me = me_of(m);
     for (size_t i = 0; i < m->c->log_count; i++) {
         const struct la_observation *o = &m->c->log[i];
-        if (o->from != m->side && o->arrival != LA_ARRIVAL_LOST && (o->flags & LA_ACK) &&
-            !(o->flags & LA_RST) && o->class != LA_CLASS_OUTSIDE && seq_leq(me->fin_end, o->ack) &&
+        if (o->from != m->side && o->arrival != LA_ARRIVAL_LOST && la_covers(o, me->fin_end) &&
             m->view->times[i].arrived_ns >= m->timer_from_ns)
             return true;
     }
@@ -252,10 +246,6 @@ static void run_timers(struct machine *m, int64_t until) {
 
 /* Events from the log */
 
-static bool covers(const struct la_observation *o, bool known, uint32_t end) {
-    return known && (o->flags & LA_ACK) && !(o->flags & LA_RST) && seq_leq(end, o->ack);
-}
-
 /* What this end does, it could only do after certain things had come to it, whether the capture saw
  * them or not. */
 static void apply_proofs(struct machine *m, const struct step *s) {
@@ -271,7 +261,7 @@ static void apply_proofs(struct machine *m, const struct step *s) {
     bool acks_data = peer->isn_known && seq_lt(peer->isn + 1, o->ack);
     if (m->state == LA_ST_SYN_RECV && (acks_data || o->payload > 0))
         apply(m, LA_EV_RECV_ACK_OF_SYN, cause);
-    if (!m->fin_received && covers(o, peer->fin_seen, peer->fin_end))
+    if (!m->fin_received && peer->fin_seen && la_covers(o, peer->fin_end))
         apply(m, LA_EV_RECV_FIN, cause);
 }
 
@@ -365,12 +355,12 @@ static void take_arrival(struct machine *m, const struct step *s) {
         apply(m, answers ? LA_EV_RECV_SYN_ACK : LA_EV_RECV_SYN, cause);
         return;
     }
-    if (m->state == LA_ST_SYN_RECV && covers(o, me->isn_known, me->isn + 1) &&
+    if (m->state == LA_ST_SYN_RECV && me->isn_known && la_covers(o, me->isn + 1) &&
         !repeats_syn_ack_after(m, s->at))
         apply(m, LA_EV_RECV_ACK_OF_SYN, cause);
-    if (me->fin_unseen && !m->fin_sent && covers(o, true, me->fin_end))
+    if (me->fin_unseen && !m->fin_sent && la_covers(o, me->fin_end))
         apply(m, LA_EV_SEND_FIN, (struct cause){s->at, o, false}); /* it was sent before */
-    bool acks_fin = m->fin_sent && covers(o, me->fin_seen, me->fin_end);
+    bool acks_fin = m->fin_sent && me->fin_seen && la_covers(o, me->fin_end);
     if (o->flags & LA_FIN)
         take_fin(m, s, acks_fin);
     else if (acks_fin)
