@@ -32,6 +32,7 @@ struct la_analysis {
     pthread_mutex_t sinks; /* one thread at a time calls the embedder */
     struct la_packet packets[READ_AT_ONCE];
     int64_t end_ns;
+    bool begun; /* the first packets were read */
     bool interrupted;
 };
 
@@ -183,6 +184,17 @@ static void report_progress(const struct la_analysis *analysis) {
     analysis->options.on_progress(analysis->options.context, done, total);
 }
 
+/* Before any tracker is given a segment. */
+static void begin(struct la_analysis *analysis) {
+    int64_t first_ns = la_capture_first_ns(analysis->capture);
+    analysis->begun = true;
+    if (!analysis->options.follow_until || first_ns == LA_TIME_NONE)
+        return;
+    int64_t newest_ns = analysis->options.follow_until(analysis->options.context, first_ns);
+    for (int i = 0; i < LA_SHARDS; i++)
+        la_tracker_follow_until(analysis->shards[i].tracker, newest_ns);
+}
+
 /* Fills a batch; LA_END when there is no more to read, or a stop was asked for. */
 static enum la_status fill_batch(struct la_analysis *analysis, struct batch *batch,
                                  struct la_error *err) {
@@ -190,6 +202,8 @@ static enum la_status fill_batch(struct la_analysis *analysis, struct batch *bat
         size_t count;
         enum la_status status =
             la_capture_next_batch(analysis->capture, analysis->packets, READ_AT_ONCE, &count, err);
+        if (!analysis->begun)
+            begin(analysis);
         if (status != LA_OK)
             return status;
         for (size_t i = 0; i < count; i++)

@@ -21,6 +21,9 @@ struct la_analysis_options {
      * wanted. What is borrowed is valid during the call. */
     void (*on_connection)(void *context, const struct la_connection *connection);
     la_finding_sink *on_finding;
+    /* Called once, when the time of the first packet is known: connections that begin later than
+     * what it returns are passed over. NULL: all are wanted. Only by la_analysis_run(). */
+    int64_t (*follow_until)(void *context, int64_t first_ns);
     /* Called now and then while reading; NULL: not wanted. */
     void (*on_progress)(void *context, uint64_t done, uint64_t total);
     void *context;

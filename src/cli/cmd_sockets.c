@@ -1,8 +1,9 @@
 /* lastack sockets: captures in, the socket tables of their hosts at the moments asked for out.
  *
- * The capture is read once. Of each connection only what exists at one of the moments is kept. When
- * the moment is the last packet, whose time is not known before the end, that is what existed at
- * the last packet read so far. */
+ * The capture is read once. Connections that begin after the last moment are not followed, those
+ * that are over before the first are settled and forgotten, and of the others only what exists at
+ * one of the moments is kept. When the moment is the last packet, whose time is not known before
+ * the end, that is what existed at the last packet read so far. */
 #include "account/sockets.h"
 #include "capture/when.h"
 #include "cli/command.h"
@@ -15,14 +16,18 @@
 /* Nobody reads more tables. */
 #define MOST_MOMENTS INT64_C(10000000)
 
+/* A connection begins at its host before its first packet is captured, by a one-way time that is
+ * only known once it was answered. None is longer than this. */
+#define LONGEST_WAY_NS (10 * LA_SEC)
+
 struct sockets {
     struct la_run run;
     const struct la_sockets_settings *asked;
     struct la_output *output;
     struct la_socket_book *book;
     struct la_moments moments;
-    bool moments_known;
     bool host_seen;
+    bool follows_all;       /* not only what begins before the last moment */
     int64_t capture_end_ns; /* as far as it is known now */
     int64_t last_change_ns; /* of any socket, by a timer long after the last packet perhaps */
 };
@@ -31,17 +36,28 @@ static bool is_at_end(const struct la_sockets_settings *asked) {
     return !asked->at_text && asked->every_ns == 0;
 }
 
-/* Which moments there are depends on when the capture begins, and that is known once packets come.
- */
-static void resolve_moments(struct sockets *s) {
-    int64_t first_ns = la_capture_first_ns(la_analysis_capture(s->run.analysis));
+static int64_t add_clamped(int64_t a, int64_t b) {
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+/* Which moments there are depends on when the capture begins. Returns when a connection has to
+ * begin to exist at any of them. */
+static int64_t resolve_moments(void *context, int64_t first_ns) {
+    struct sockets *s = ((struct la_run *)context)->command;
     const struct la_sockets_settings *asked = s->asked;
-    const struct la_when *from = asked->every_ns > 0 ? &asked->from : &asked->at;
+    bool series = asked->every_ns > 0;
+    const struct la_when *from = series ? &asked->from : &asked->at;
     s->moments.step_ns = asked->every_ns;
     s->moments.first_ns = la_when_resolve(from, first_ns, first_ns);
-    if (asked->every_ns > 0) /* before the capture there is nothing to be seen */
+    if (series) /* before the capture there is nothing to be seen */
         s->moments.first_ns = la_moments_from(&s->moments, first_ns);
-    s->moments_known = true;
+    int64_t last_ns =
+        series ? la_when_resolve(&asked->to, first_ns, INT64_MAX) : s->moments.first_ns;
+    /* Who asks for what does not exist is told the span of the whole. */
+    bool exist = s->moments.first_ns >= first_ns && s->moments.first_ns <= last_ns;
+    s->follows_all = is_at_end(asked) || !exist;
+    return s->follows_all ? INT64_MAX : add_clamped(last_ns, LONGEST_WAY_NS);
 }
 
 static void take_spell(void *context, const struct la_spell *spell) {
@@ -56,8 +72,6 @@ static void take_spell(void *context, const struct la_spell *spell) {
 
 static void on_connection(void *context, const struct la_connection *connection) {
     struct sockets *s = ((struct la_run *)context)->command;
-    if (!s->moments_known)
-        resolve_moments(s);
     s->capture_end_ns = connection->capture_end_ns;
     int64_t last_ns = la_spells_of(connection, take_spell, s);
     if (last_ns > s->last_change_ns)
@@ -104,8 +118,6 @@ static bool find_span(struct sockets *s, struct span *span) {
 /* Sets the moments' end, or says why there are none. */
 static bool bound_moments(struct sockets *s, const struct span *span, int64_t *last_ns) {
     const struct la_sockets_settings *asked = s->asked;
-    if (!s->moments_known)
-        resolve_moments(s);
     if (is_at_end(asked))
         s->moments.first_ns = span->end_ns;
     *last_ns = s->moments.first_ns;
@@ -143,8 +155,9 @@ static bool check_host(struct sockets *s) {
     struct la_error err = {0};
     if (!s->asked->one_host || s->host_seen)
         return true;
-    la_fail(&err, LA_EUSAGE, "--host: the capture has no TCP connection of %s",
-            la_addr_format(&s->asked->host, host));
+    la_fail(&err, LA_EUSAGE, "--host: the capture has no TCP connection of %s%s",
+            la_addr_format(&s->asked->host, host),
+            s->follows_all ? "" : " that begins before the last moment asked for");
     return la_run_fail(&s->run, &err);
 }
 
@@ -177,7 +190,8 @@ static bool open_output(struct sockets *s) {
 
 int la_command_sockets(const struct la_settings *settings) {
     struct sockets s = {.asked = &settings->sockets, .last_change_ns = LA_TIME_NONE};
-    const struct la_analysis_options options = {.on_connection = on_connection};
+    const struct la_analysis_options options = {.on_connection = on_connection,
+                                                .follow_until = resolve_moments};
     if (la_run_begin(&s.run, settings, &s) && la_run_open(&s.run, &options) && open_output(&s) &&
         la_run_read(&s.run)) {
         write_tables(&s);

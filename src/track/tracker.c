@@ -28,6 +28,7 @@ struct la_tracker {
     struct recycle_table *recycle;
     uint32_t wheel[WHEEL]; /* lists of records by the second in which they expire */
     int64_t now_ns;        /* of the capture; LA_TIME_NONE before the first segment */
+    int64_t newest_ns;     /* 4-tuples first met later are passed over */
     struct view views[3];  /* previous, current, next */
     bool out_of_memory;
     bool finishing; /* nothing is looked up any more */
@@ -39,6 +40,7 @@ struct la_tracker *la_tracker_new(const struct la_tracker_options *options) {
         return NULL;
     tracker->options = *options;
     tracker->now_ns = LA_TIME_NONE;
+    tracker->newest_ns = INT64_MAX;
     tracker->table = table_new(options->pages);
     tracker->pool = la_pool_new(options->pages);
     tracker->recycle = recycle_new();
@@ -58,6 +60,10 @@ void la_tracker_free(struct la_tracker *tracker) {
     table_free(tracker->table);
     la_pool_free(tracker->pool);
     free(tracker);
+}
+
+void la_tracker_follow_until(struct la_tracker *tracker, int64_t newest_ns) {
+    tracker->newest_ns = newest_ns;
 }
 
 size_t la_tracker_bytes(const struct la_tracker *tracker) {
@@ -478,6 +484,8 @@ static enum la_status take_segment(struct la_tracker *tracker, const struct la_s
         retire(tracker, newest, newest->expire_ns);
         newest = NULL;
     }
+    if (!newest && segment->time_ns > tracker->newest_ns)
+        return LA_OK;
     uint32_t fingerprint = fingerprint_of(segment);
     for (live = newest; live; live = neighbour(tracker, live->older)) {
         if (is_copy(tracker, live, d, segment, fingerprint)) {

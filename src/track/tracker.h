@@ -37,6 +37,10 @@ enum la_status la_tracker_segments(struct la_tracker *tracker,
 /* Settles everything that is left. `end_ns` is the time of the last packet of the whole capture. */
 enum la_status la_tracker_finish(struct la_tracker *tracker, int64_t end_ns);
 
+/* Passes over every 4-tuple whose first segment is later than `newest_ns`. Not after the first
+ * segment was taken; without it all are followed. */
+void la_tracker_follow_until(struct la_tracker *tracker, int64_t newest_ns);
+
 /* Bytes held now, tables included. */
 size_t la_tracker_bytes(const struct la_tracker *tracker);
 /* Connections held now: live, and remembered. */

@@ -611,6 +611,22 @@ CLOSING TIME_WAIT UNKNOWN
 """
 
 
+def test_sockets_at_a_moment_are_those_of_the_series(b):
+    packets = sorted((packet for i in range(60) for packet in
+                      close_packets((f"10.1.0.{i + 1}", 30000 + i), start=START + i)), key=lambda packet: packet[0])
+    capture = b.write("minute.pcap", capture_bytes(packets))
+    series = socket_lines(b, capture, "--every", "10050ms")
+    times = sorted({line["time"] for line in series})
+    assert len(times) == 6, times
+    for time in times:
+        assert socket_lines(b, capture, "--at", time) == [line for line in series if line["time"] == time]
+    first = [line for line in series if line["time"] <= times[1]]
+    assert socket_lines(b, capture, "--every", "10050ms", "--to", times[1]) == first
+    complaint = b.complaint(2, "sockets", capture, "--at", times[1], "--host", "10.1.0.60")
+    assert "no TCP connection of 10.1.0.60 that begins before the last moment" in complaint, complaint
+    assert "14:05:04" in b.complaint(2, "sockets", capture, "--at", "14:03:05")     # the last timer of all
+
+
 def test_sockets_counted(b):
     packets = [packet for number in range(5) for packet in
                close_packets((f"10.0.0.{10 + number % 2}", 40000 + number))[:3 if number else 6]]

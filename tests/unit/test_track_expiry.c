@@ -210,6 +210,21 @@ static void a_chain_is_forgotten_with_its_newest(void **unused) {
     rig_close(&rig);
 }
 
+static void what_begins_too_late_to_matter_is_not_followed(void **unused) {
+    (void)unused;
+    struct rig rig;
+    rig_open(&rig);
+    la_tracker_follow_until(rig.tracker, RIG_START + 1000 * LA_MSEC);
+    send_short(&rig, 0, 999);
+    send_short(&rig, 1, 1001);
+    assert_int_equal(la_tracker_count(rig.tracker), 1);
+    send(&rig, .ms = 3000, .flags = LA_SYN, .seq = 9, .sport = 1024, .dport = 80);
+    assert_int_equal(la_tracker_count(rig.tracker), 2); /* the next life of what is followed */
+    rig_finish(&rig, 0);
+    assert_int_equal(rig.count, 2);
+    rig_close(&rig);
+}
+
 static void nothing_in_nothing_out(void **unused) {
     (void)unused;
     struct rig rig;
@@ -233,6 +248,7 @@ int main(void) {
         cmocka_unit_test(times_before_the_epoch_expire_as_well),
         cmocka_unit_test(attempts_and_resets_are_forgotten_too),
         cmocka_unit_test(a_chain_is_forgotten_with_its_newest),
+        cmocka_unit_test(what_begins_too_late_to_matter_is_not_followed),
         cmocka_unit_test(nothing_in_nothing_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
