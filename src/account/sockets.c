@@ -9,17 +9,12 @@
 
 /* Spells of a connection */
 
-static bool is_same_end(const struct la_endpoint *a, const struct la_endpoint *b) {
-    return a->port == b->port && la_addr_cmp(&a->addr, &b->addr) == 0;
-}
-
 /* When the next life of the 4-tuple begins at this host; INT64_MAX: not in sight. */
 static int64_t next_life_ns(const struct la_connection *c, unsigned side) {
     const struct la_connection *next = c->next;
     if (!next)
         return INT64_MAX;
-    const struct la_endpoint *end =
-        &next->side[is_same_end(&next->side[0], &c->side[0]) ? side : !side];
+    const struct la_endpoint *end = &next->side[la_side_in(next, c, side)];
     return end->change_count > 0 ? end->changes[0].time_ns : INT64_MAX;
 }
 

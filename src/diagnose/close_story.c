@@ -199,17 +199,15 @@ static const struct la_observation *syn_of(const struct la_connection *c, unsign
 static enum reuse read_reuse(const struct la_connection *c, const struct close_story *s) {
     const struct la_endpoint *peer = &c->side[!s->side];
     const struct la_observation *fin = &c->log[s->fin.copies[0]];
-    for (unsigned side = 0; c->next && peer->fin_seen && side < 2; side++) {
-        const struct la_endpoint *now = &c->next->side[side];
-        const struct la_observation *syn = syn_of(c->next, side);
-        bool same = la_addr_cmp(&now->addr, &peer->addr) == 0 && now->port == peer->port;
-        if (!same || !syn || now->isn - peer->next != LA_TIME_WAIT_ISN_STEP)
-            continue;
-        if (!(syn->options & fin->options & LA_HAS_TIMESTAMPS) || syn->tsecr == 0)
-            return REUSE_LIKELY_HAD_FIN;
-        return seq_lt(syn->tsecr, fin->tsval) ? REUSE_LACKED_FIN : REUSE_HAD_FIN;
-    }
-    return REUSE_NONE;
+    if (!c->next || !peer->fin_seen)
+        return REUSE_NONE;
+    unsigned side = la_side_in(c->next, c, !s->side);
+    const struct la_observation *syn = syn_of(c->next, side);
+    if (!syn || c->next->side[side].isn - peer->next != LA_TIME_WAIT_ISN_STEP)
+        return REUSE_NONE;
+    if (!(syn->options & fin->options & LA_HAS_TIMESTAMPS) || syn->tsecr == 0)
+        return REUSE_LIKELY_HAD_FIN;
+    return seq_lt(syn->tsecr, fin->tsval) ? REUSE_LACKED_FIN : REUSE_HAD_FIN;
 }
 
 /* The next connection on this port met the old socket: its SYN was challenged, or the old FIN met

@@ -8,15 +8,15 @@
 #define NEXT_SYN_NS (1500 * LA_MSEC)
 
 /* The side of the previous incarnation that is this one's client. */
-static unsigned client_in_previous(const struct la_connection *c) {
-    const struct la_endpoint *p = &c->previous->side[LA_CLIENT], *k = &c->side[LA_CLIENT];
-    return la_addr_cmp(&p->addr, &k->addr) == 0 && p->port == k->port ? LA_CLIENT : LA_SERVER;
+/* An end of this connection in the previous life of the 4-tuple. */
+static const struct la_endpoint *formerly(const struct la_connection *c, unsigned side) {
+    return &c->previous->side[la_side_in(c->previous, c, side)];
 }
 
 bool syn_changed_hands(const struct la_connection *c) {
     if (!c->previous)
         return false;
-    const struct la_endpoint *old = &c->previous->side[client_in_previous(c)];
+    const struct la_endpoint *old = formerly(c, LA_CLIENT);
     return old->seen && old->ttl != c->side[LA_CLIENT].ttl;
 }
 
@@ -105,8 +105,7 @@ static bool taken_over(const struct la_endpoint *end, enum la_event event, int64
 }
 
 static void read_held(const struct la_connection *c, struct syn_story *s) {
-    const struct la_connection *old = c->previous;
-    const struct la_endpoint *server = &old->side[!client_in_previous(c)];
+    const struct la_endpoint *server = formerly(c, LA_SERVER);
     int64_t arrived = s->syn->time_ns + la_one_way_ns(c, LA_SERVER);
     s->held = state_at(server, arrived, &s->held_since_ns);
     s->held_since_known = s->held == LA_ST_TIME_WAIT;
@@ -115,20 +114,16 @@ static void read_held(const struct la_connection *c, struct syn_story *s) {
 }
 
 static void read_isn_step(const struct la_connection *c, struct syn_story *s) {
-    const struct la_connection *old = c->previous;
-    unsigned host = s->reused_by == LA_CLIENT ? client_in_previous(c) : !client_in_previous(c);
-    const struct la_endpoint *before = &old->side[host], *now = &c->side[s->reused_by];
+    const struct la_endpoint *before = formerly(c, s->reused_by), *now = &c->side[s->reused_by];
     s->isn_step_known = before->seen && now->isn_known;
     s->isn_step = s->isn_step_known && now->isn - before->next == LA_TIME_WAIT_ISN_STEP;
 }
 
 static void read_reuse(const struct la_connection *c, struct syn_story *s) {
-    unsigned client = client_in_previous(c);
-    const struct la_endpoint *old_client = &c->previous->side[client];
-    const struct la_endpoint *old_server = &c->previous->side[!client];
-    if (taken_over(old_server, LA_EV_RECV_SYN_REUSE, &s->held_since_ns))
+    if (taken_over(formerly(c, LA_SERVER), LA_EV_RECV_SYN_REUSE, &s->held_since_ns))
         s->reused_by = LA_SERVER;
-    else if (!syn_changed_hands(c) && taken_over(old_client, LA_EV_TAKEN_OVER, &s->held_since_ns))
+    else if (!syn_changed_hands(c) &&
+             taken_over(formerly(c, LA_CLIENT), LA_EV_TAKEN_OVER, &s->held_since_ns))
         s->reused_by = LA_CLIENT;
     else
         return;
@@ -147,9 +142,9 @@ static bool is_older_than_remembered(const struct la_connection *c, struct syn_s
     if (s->answer && (s->answer->options & LA_HAS_TIMESTAMPS) && s->answer->tsecr != 0) {
         s->remembered_known = true;
         s->remembered_tsval = s->answer->tsecr;
-    } else if (c->previous && c->previous->side[client_in_previous(c)].timestamps_used) {
+    } else if (c->previous && formerly(c, LA_CLIENT)->timestamps_used) {
         s->remembered_known = true;
-        s->remembered_tsval = c->previous->side[client_in_previous(c)].tsval;
+        s->remembered_tsval = formerly(c, LA_CLIENT)->tsval;
     }
     return s->remembered_known && seq_lt(syn->tsval, s->remembered_tsval);
 }
@@ -161,17 +156,16 @@ static void judge_refusal(const struct la_connection *c, struct syn_story *s) {
         return;
     /* It answers for an attempt whose SYN-ACK the capture never saw. */
     if (!s->held_known && c->previous && s->server_unseen &&
-        s->answer->ack == c->previous->side[client_in_previous(c)].isn + 1) {
+        s->answer->ack == formerly(c, LA_CLIENT)->isn + 1) {
         s->held_known = true;
         s->held = LA_ST_SYN_RECV;
     }
     /* Its sequence number lies beyond what its peer had acknowledged: it has sent a FIN, or data,
      * that the capture may have missed. */
-    const struct la_connection *old = c->previous;
     bool open = s->held == LA_ST_CLOSE_WAIT || s->held == LA_ST_ESTAB;
-    if (s->held_known && open && old && s->refusal == REFUSED_BY_ACK &&
-        old->side[client_in_previous(c)].acked_known &&
-        seq_lt(old->side[client_in_previous(c)].acked, s->answer->seq))
+    if (s->held_known && open && c->previous && s->refusal == REFUSED_BY_ACK &&
+        formerly(c, LA_CLIENT)->acked_known &&
+        seq_lt(formerly(c, LA_CLIENT)->acked, s->answer->seq))
         s->held_known = false;
     bool older = is_older_than_remembered(c, s);
     /* A full socket challenges any SYN; only TIME-WAIT looks at the timestamp. Where the capture
@@ -226,7 +220,7 @@ void syn_story_read(const struct la_connection *c, struct syn_story *story) {
         return;
     if (c->previous) {
         read_held(c, story);
-        find_refusal_in(c, c->previous, !client_in_previous(c), story);
+        find_refusal_in(c, c->previous, la_side_in(c->previous, c, LA_SERVER), story);
     }
     if (!story->answer)
         find_refusal_in(c, c, LA_SERVER, story);

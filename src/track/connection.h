@@ -241,6 +241,13 @@ struct la_connection {
     uint64_t findings; /* set of diagnosis kinds found, 1 << enum la_kind; filled by diagnose */
 };
 
+/* Which side of `other`, another life of the same 4-tuple, is `side` of `c`. */
+static inline unsigned la_side_in(const struct la_connection *other, const struct la_connection *c,
+                                  unsigned side) {
+    const struct la_endpoint *a = &other->side[0], *b = &c->side[0];
+    return a->port == b->port && la_addr_cmp(&a->addr, &b->addr) == 0 ? side : !side;
+}
+
 const char *la_class_name(enum la_class class);
 const char *la_opening_name(enum la_opening opening);
 const char *la_ending_name(enum la_ending ending);

@@ -371,17 +371,10 @@ static void take_arrival(struct machine *m, const struct step *s) {
 
 /* The next incarnation */
 
-static unsigned side_in_next(const struct machine *m) {
-    const struct la_connection *next = m->c->next;
-    bool same = la_addr_cmp(&next->side[0].addr, &m->c->side[0].addr) == 0 &&
-                next->side[0].port == m->c->side[0].port;
-    return same ? m->side : !m->side;
-}
-
 /* The first SYN-ACK that this end gives the next incarnation; LA_TIME_NONE when it gives none. */
 static int64_t accepts_next_at(const struct machine *m) {
     const struct la_connection *next = m->c->next;
-    unsigned side = side_in_next(m);
+    unsigned side = la_side_in(next, m->c, m->side);
     for (size_t i = 0; i < next->log_count; i++)
         if (next->log[i].from == side && next->log[i].class == LA_CLASS_SYN_ACK)
             return next->log[i].time_ns - la_one_way_ns(next, side);
@@ -441,7 +434,7 @@ static void add_next_steps(const struct machine *m, struct step *steps, size_t *
     const struct la_connection *next = m->c->next;
     if (!next)
         return;
-    unsigned side = side_in_next(m);
+    unsigned side = la_side_in(next, m->c, m->side);
     for (size_t i = 0; i < next->log_count; i++) {
         const struct la_observation *o = &next->log[i];
         bool own = o->from == side;

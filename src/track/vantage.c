@@ -14,11 +14,9 @@ static void borrow(const struct la_connection *c, int64_t turnaround_ns[2]) {
     for (int i = 0; i < 2; i++) {
         if (!near[i])
             continue;
-        bool same = la_addr_cmp(&near[i]->side[0].addr, &c->side[0].addr) == 0 &&
-                    near[i]->side[0].port == c->side[0].port;
-        for (int s = 0; s < 2; s++)
+        for (unsigned s = 0; s < 2; s++)
             if (turnaround_ns[s] < 0)
-                turnaround_ns[s] = near[i]->side[same ? s : !s].rtt_min_ns;
+                turnaround_ns[s] = near[i]->side[la_side_in(near[i], c, s)].rtt_min_ns;
     }
     for (int s = 0; c->recycle && s < 2; s++)
         if (turnaround_ns[s] < 0)
