@@ -36,7 +36,7 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 CLI_OBJECTS := $(call objects,$(sort $(wildcard src/cli/*.c)))
 LIB_OBJECTS := $(call objects,$(sort $(filter-out src/cli/%,$(wildcard src/*/*.c)))) \
                $(BUILD)/embedded.o
-EMBEDDED := $(sort $(wildcard docs/diagnoses/*.md docs/schema/*.json))
+EMBEDDED := $(sort $(wildcard docs/diagnoses/*.md docs/settings/*.md docs/schema/*.json))
 
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(BUILD)/%)

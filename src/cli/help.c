@@ -8,7 +8,7 @@ enum { COLUMN = 30, WIDTH = 80, TEXT = 512 };
 static const char *const usages[LA_COMMAND_COUNT] = {
     "lastack [analyze] [OPTIONS] FILE...",
     "lastack sockets [OPTIONS] FILE...",
-    "lastack explain [KIND]",
+    "lastack explain [KIND|SETTING]",
     "lastack schema [report|connection|finding|socket]",
 };
 
@@ -19,8 +19,9 @@ static const char *const purposes[LA_COMMAND_COUNT] = {
     "Prints what ss(8) or netstat(8) would have printed on a host at a moment of the capture: "
     "every\n"
     "address in it is such a host. Without --at and --every: at the last packet.\n",
-    "Says what a diagnosis means, how it is proven, what it is mistaken for, and what helps.\n"
-    "Without a KIND: lists them.\n",
+    "Says what a diagnosis means, how it is proven, what it is mistaken for, and what helps; or\n"
+    "what a SETTING of Linux (tcp_tw_reuse, somaxconn, ...) does and does not. Without a name:\n"
+    "lists them.\n",
     "Prints the JSON Schema of the report, or of a line of --connections, --findings, or\n"
     "sockets --format ndjson.\n",
 };

@@ -1,5 +1,6 @@
-/* The texts built into the program: the diagnosis pages (docs/diagnoses) and the JSON Schemas
- * (docs/schema), one table made by tools/embed.c, sorted by name. */
+/* The texts built into the program: the pages on diagnoses (docs/diagnoses) and settings
+ * (docs/settings) and the JSON Schemas (docs/schema), one table made by tools/embed.c, sorted by
+ * name. */
 #ifndef LA_REPORT_EMBEDDED_H
 #define LA_REPORT_EMBEDDED_H
 

@@ -1,14 +1,22 @@
-/* Reads the little of Markdown that docs/diagnoses uses: "# title", a paragraph, "## sections" and
- * "- bullets" whose continuation lines are indented. */
+/* Reads the little of Markdown that docs/diagnoses and docs/settings use: "# title", a paragraph,
+ * "## sections" and "- bullets" whose continuation lines are indented. */
 #include "report/page.h"
 
 #include <stdio.h>
 #include <string.h>
 
+static const struct la_embedded *page_named(const char *name) {
+    char file[64];
+    snprintf(file, sizeof file, "%s.md", name);
+    return la_embedded_find(file);
+}
+
 const struct la_embedded *la_page_of(enum la_kind kind) {
-    char name[64];
-    snprintf(name, sizeof name, "%s.md", la_kind_name(kind));
-    return la_embedded_find(name);
+    return page_named(la_kind_name(kind));
+}
+
+const struct la_embedded *la_page_of_setting(const struct la_setting *setting) {
+    return page_named(setting->name);
 }
 
 /* Takes a line, without its end, off the front of `rest`. */
@@ -27,6 +35,20 @@ static bool next_line(struct la_span *rest, struct la_span *line) {
 static bool starts_with(struct la_span line, const char *start) {
     size_t length = strlen(start);
     return line.length >= length && memcmp(line.text, start, length) == 0;
+}
+
+struct la_span la_page_summary(const struct la_embedded *page) {
+    struct la_span rest = {page->text, page->length}, line, summary = {page->text, 0};
+    while (next_line(&rest, &line)) {
+        if (line.length == 0 && summary.length > 0)
+            break;
+        if (line.length == 0 || starts_with(line, "# "))
+            continue;
+        if (summary.length == 0)
+            summary.text = line.text;
+        summary.length = (size_t)(line.text + line.length - summary.text);
+    }
+    return summary;
 }
 
 static bool is_heading(struct la_span line, const char *title) {

@@ -1,7 +1,9 @@
-/* The diagnosis pages: what `lastack explain` prints, and where the report's advice comes from. */
+/* The pages on diagnoses and settings: what `lastack explain` prints, and where the report's advice
+ * comes from. */
 #ifndef LA_REPORT_PAGE_H
 #define LA_REPORT_PAGE_H
 
+#include "audit/setting.h"
 #include "diagnose/finding.h"
 #include "report/embedded.h"
 
@@ -15,6 +17,10 @@ struct la_span {
 
 /* The page of a kind; NULL only when the program was built without it. */
 const struct la_embedded *la_page_of(enum la_kind kind);
+const struct la_embedded *la_page_of_setting(const struct la_setting *setting);
+
+/* The paragraph under the title. */
+struct la_span la_page_summary(const struct la_embedded *page);
 
 /* The body of the section with that title (without "## "); empty when there is none. */
 struct la_span la_page_section(const struct la_embedded *page, const char *title);

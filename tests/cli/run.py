@@ -190,7 +190,7 @@ def test_the_man_page_has_the_texts_of_help(b):
     page = (ROOT / "docs/lastack.1").read_text()
     for name in ("lost-final-ack", "linux-legacy", "FIN-WAIT-2", "TMPDIR"):
         assert name.replace("-", "\\-") in page or name in page, name
-    for kind in kinds(b):
+    for kind in explained(b)[0]:
         assert kind in page, kind
 
 
@@ -206,21 +206,33 @@ def test_version(b):
     assert re.fullmatch(rb"lastack \d+\.\d+\.\d+\n", b.expect(0, "--version").stdout)
 
 
-def kinds(b):
-    return [line.split()[0] for line in b.expect(0, "explain").stdout.decode().splitlines()]
+def explained(b):
+    """The kinds and the settings that `lastack explain` lists, in order."""
+    lists = b.expect(0, "explain").stdout.decode().split("\n\n")
+    return [[line.split()[0] for line in text.splitlines()] for text in lists]
 
 
 def test_explain_prints_the_page(b):
-    names = kinds(b)
-    assert len(names) >= 5
-    for kind in names:
-        page = (ROOT / "docs/diagnoses" / f"{kind}.md").read_bytes()
-        assert b.expect(0, "explain", kind).stdout == page, kind
+    kinds, settings = explained(b)
+    assert len(kinds) >= 5 and len(settings) >= 29
+    for folder, names in (("diagnoses", kinds), ("settings", settings)):
+        assert sorted(names) == sorted(path.stem for path in (ROOT / "docs" / folder).glob("*.md"))
+        for name in names:
+            page = (ROOT / "docs" / folder / f"{name}.md").read_bytes()
+            assert b.expect(0, "explain", name).stdout == page, name
+
+
+def test_explain_knows_settings_by_sysctls_name(b):
+    for name in explained(b)[1]:
+        title = b.expect(0, "explain", name).stdout.decode().splitlines()[0].removeprefix("# ")
+        assert b.expect(0, "explain", title).stdout == b.expect(0, "explain", name).stdout, name
+    assert b.expect(0, "explain", "net.core.somaxconn").stdout.startswith(b"# net.core.somaxconn\n")
 
 
 def test_explain_suggests(b):
     assert "did you mean lost-final-ack?" in b.complaint(2, "explain", "lost-final-akc")
-    assert "no such kind" in b.complaint(2, "explain", "xyzzy")
+    assert "did you mean tcp_tw_reuse?" in b.complaint(2, "explain", "tcp_tw_resue")
+    assert "no such kind or setting" in b.complaint(2, "explain", "xyzzy")
     b.complaint(2, "explain", "lost-final-ack", "time-wait-reuse")
 
 

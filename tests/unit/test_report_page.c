@@ -1,4 +1,4 @@
-/* The diagnosis pages that are built in: their form, and how the report reads them. */
+/* The pages that are built in: their form, and how the report reads them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -84,6 +84,34 @@ static void every_field_and_every_word_is_explained(void **unused) {
     }
 }
 
+static const char *const setting_sections[] = {
+    "Default", "What it does", "What it does not do", "How it is judged", "See also",
+};
+
+enum { SETTING_SECTIONS = sizeof setting_sections / sizeof setting_sections[0] };
+
+static void every_setting_has_a_page_with_every_section_in_order(void **unused) {
+    (void)unused;
+    const struct la_setting *setting;
+    for (size_t i = 0; (setting = la_setting_at(i)); i++) {
+        const struct la_embedded *page = la_page_of_setting(setting);
+        char title[64];
+        assert_non_null(page);
+        snprintf(title, sizeof title, "# %s\n\n", setting->full_name);
+        assert_int_equal(strncmp(page->text, title, strlen(title)), 0);
+        const char *last = page->text;
+        for (size_t j = 0; j < SETTING_SECTIONS; j++) {
+            struct la_span section = la_page_section(page, setting_sections[j]);
+            assert_true(section.length > 3);
+            assert_true(section.text > last);
+            last = section.text;
+        }
+        assert_true(count_bullets(la_page_section(page, "What it does")) >= 1);
+        assert_true(count_bullets(la_page_section(page, "What it does not do")) >= 1);
+        assert_true(count_bullets(la_page_section(page, "How it is judged")) >= 1);
+    }
+}
+
 static struct la_embedded page_of(const char *text) {
     return (struct la_embedded){"test.md", text, strlen(text)};
 }
@@ -102,6 +130,15 @@ static void bullets_are_joined_and_sections_end(void **unused) {
     la_page_unwrap(bullet, line);
     assert_string_equal(line, "second");
     assert_false(la_page_next_bullet(&rest, &bullet));
+}
+
+static void the_summary_is_the_first_paragraph(void **unused) {
+    (void)unused;
+    struct la_embedded page = page_of("# x\n\nOne\nsentence.\n\n## A\n"), empty = page_of("");
+    char text[64];
+    la_page_unwrap(la_page_summary(&page), text);
+    assert_string_equal(text, "One sentence.");
+    assert_int_equal(la_page_summary(&empty).length, 0);
 }
 
 static void a_missing_section_is_empty(void **unused) {
@@ -128,7 +165,9 @@ int main(void) {
         cmocka_unit_test(the_advice_sections_have_bullets),
         cmocka_unit_test(the_summary_is_the_registrys),
         cmocka_unit_test(every_field_and_every_word_is_explained),
+        cmocka_unit_test(every_setting_has_a_page_with_every_section_in_order),
         cmocka_unit_test(bullets_are_joined_and_sections_end),
+        cmocka_unit_test(the_summary_is_the_first_paragraph),
         cmocka_unit_test(a_missing_section_is_empty),
         cmocka_unit_test(the_table_is_sorted_and_terminated),
     };
