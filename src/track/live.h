@@ -99,10 +99,9 @@ struct extra {
 };
 
 enum {
-    LIVE_V6 = 1 << 0, /* hosts are indices of the address table */
-    LIVE_IN_WHEEL = 1 << 1,
-    LIVE_SETTLED = 1 << 2,   /* already handed on; kept as its successor's past */
-    LIVE_FORGOTTEN = 1 << 3, /* only waits for its slot of the wheel to be swept */
+    LIVE_V6 = 1 << 0,       /* hosts are indices of the address table */
+    LIVE_IN_WHEEL = 1 << 1, /* among those of `wheel_slot` */
+    LIVE_SETTLED = 1 << 2,  /* already handed on; kept as its successor's past */
 };
 
 enum { LIVE_HISTORY = 12 };
@@ -115,15 +114,15 @@ struct live {
     struct flow *flow; /* NULL: bare, that is without payload and without anything odd */
     uint32_t host[2];  /* IPv4 addresses in host order, or indices of the tracker's address table */
     uint16_t port[2];
-    uint32_t self;         /* its index */
-    uint32_t wheel_next;   /* in the list of those that expire together; LA_NO_LIVE ends */
-    uint32_t older, newer; /* incarnations of the same 4-tuple */
+    uint32_t self;                       /* its index */
+    uint32_t wheel_next, wheel_previous; /* of those that expire together; LA_NO_LIVE ends */
+    uint32_t older, newer;               /* incarnations of the same 4-tuple */
     uint16_t first_input;
     uint16_t input[2];    /* where the last segment of each side was seen */
     uint16_t incarnation; /* saturates */
     uint16_t duplicates;
     uint16_t tunnels, vlan;
-    uint16_t flags;
+    uint8_t flags, wheel_slot;
     char history[LIVE_HISTORY]; /* Zeek's letters; upper case: side 0 */
     struct live_side side[2];
 };

@@ -144,13 +144,30 @@ static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns
 }
 
 static void wheel_put(struct la_tracker *tracker, struct live *live) {
-    uint32_t *slot = &tracker->wheel[(uint64_t)(live->expire_ns / LA_SEC) % WHEEL];
-    live->wheel_next = *slot;
-    *slot = live->self;
+    live->wheel_slot = (uint8_t)((uint64_t)(live->expire_ns / LA_SEC) % WHEEL);
+    uint32_t *first = &tracker->wheel[live->wheel_slot];
+    live->wheel_previous = LA_NO_LIVE;
+    live->wheel_next = *first;
+    if (*first != LA_NO_LIVE)
+        table_at(tracker->table, *first)->wheel_previous = live->self;
+    *first = live->self;
     live->flags |= LIVE_IN_WHEEL;
 }
 
-/* What hangs in a list of the wheel stays there as a shell until the list is swept. */
+static void wheel_remove(struct la_tracker *tracker, struct live *live) {
+    if (!(live->flags & LIVE_IN_WHEEL))
+        return;
+    struct live *previous = neighbour(tracker, live->wheel_previous);
+    struct live *next = neighbour(tracker, live->wheel_next);
+    if (previous)
+        previous->wheel_next = live->wheel_next;
+    else
+        tracker->wheel[live->wheel_slot] = live->wheel_next;
+    if (next)
+        next->wheel_previous = live->wheel_previous;
+    live->flags &= (uint8_t)~LIVE_IN_WHEEL;
+}
+
 static void forget(struct la_tracker *tracker, struct live *live) {
     if (tracker->finishing)
         return; /* all of it goes at once */
@@ -160,10 +177,9 @@ static void forget(struct la_tracker *tracker, struct live *live) {
     if (newer)
         newer->older = LA_NO_LIVE;
     recycle_forget(tracker->recycle, tracker->table, live);
+    wheel_remove(tracker, live);
     live_release(live, tracker->pool);
-    live->flags |= LIVE_FORGOTTEN;
-    if (!(live->flags & LIVE_IN_WHEEL))
-        table_release(tracker->table, live);
+    table_release(tracker->table, live);
 }
 
 static struct live *oldest_of(struct la_tracker *tracker, struct live *live) {
@@ -214,14 +230,15 @@ static bool is_over(const struct live *live) {
     return (any & SIDE_SYN_SENT) && !(both & SIDE_ACKED_SYN);
 }
 
-/* Each packet moves the time of expiry; the slot only follows when it is swept. */
+/* Each packet moves the time of expiry; the slot only follows when it is swept. A chain expires
+ * with its newest incarnation, and only that is in the wheel. */
 static void arm(struct la_tracker *tracker, struct live *live, int64_t now_ns) {
     if (!is_over(live)) {
         live->expire_ns = LA_TIME_NONE;
         return;
     }
     live->expire_ns = now_ns + REMEMBER_NS;
-    if (!(live->flags & LIVE_IN_WHEEL))
+    if (!(live->flags & LIVE_IN_WHEEL) && live->newer == LA_NO_LIVE)
         wheel_put(tracker, live);
 }
 
@@ -229,22 +246,15 @@ static bool has_expired(const struct live *live, int64_t now_ns) {
     return live->expire_ns != LA_TIME_NONE && live->expire_ns < now_ns;
 }
 
-/* Looks at one second's list: what expires later is put back, an older incarnation waits for its
- * newest. */
-static void sweep(struct la_tracker *tracker, uint32_t *slot) {
-    uint32_t index = *slot;
-    *slot = LA_NO_LIVE;
-    while (index != LA_NO_LIVE) {
-        struct live *live = table_at(tracker->table, index);
-        index = live->wheel_next;
-        live->flags &= (uint16_t)~LIVE_IN_WHEEL;
-        if (live->flags & LIVE_FORGOTTEN)
-            table_release(tracker->table, live);
-        else if (live->expire_ns == LA_TIME_NONE || live->newer != LA_NO_LIVE)
-            continue;
-        else if (has_expired(live, tracker->now_ns))
+/* Looks at one second's list: what expires later is put where that belongs. */
+static void sweep(struct la_tracker *tracker, unsigned slot) {
+    struct live *next, *live = neighbour(tracker, tracker->wheel[slot]);
+    for (; live; live = next) {
+        next = neighbour(tracker, live->wheel_next);
+        wheel_remove(tracker, live);
+        if (has_expired(live, tracker->now_ns))
             retire(tracker, live, live->expire_ns);
-        else
+        else if (live->expire_ns != LA_TIME_NONE)
             wheel_put(tracker, live);
     }
 }
@@ -260,7 +270,7 @@ static void advance(struct la_tracker *tracker, int64_t now_ns) {
     if (to - from > WHEEL)
         from = to - WHEEL;
     for (int64_t second = from; second < to; second++)
-        sweep(tracker, &tracker->wheel[(uint64_t)second % WHEEL]);
+        sweep(tracker, (unsigned)((uint64_t)second % WHEEL));
 }
 
 /* Copies of packets */
@@ -497,6 +507,8 @@ static enum la_status take_segment(struct la_tracker *tracker, const struct la_s
     if (newest)
         live = incarnation_of(tracker, newest, d, segment);
     if (!live) {
+        if (newest)
+            wheel_remove(tracker, newest);
         live = begin(tracker, key, newest, segment);
         if (!live)
             return LA_ENOMEM;
@@ -541,8 +553,7 @@ enum la_status la_tracker_finish(struct la_tracker *tracker, int64_t end_ns) {
         struct live *live = table_at(tracker->table, i);
         if (i + AHEAD_AT_END < table_top(tracker->table))
             __builtin_prefetch(table_at(tracker->table, i + AHEAD_AT_END)->log.bytes);
-        bool in_use = live->self != LA_NO_LIVE && !(live->flags & LIVE_FORGOTTEN);
-        if (!in_use || live->newer != LA_NO_LIVE)
+        if (live->self == LA_NO_LIVE || live->newer != LA_NO_LIVE)
             continue;
         bool expired = has_expired(live, end_ns);
         retire(tracker, live, expired ? live->expire_ns : end_ns);
