@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { ENDPOINT_TEXT = LA_ADDR_TEXT + 8, ID_TEXT = 2 * ENDPOINT_TEXT + 32 };
 
@@ -43,210 +44,252 @@ static void format_moment(int64_t ns, char buf[32]) {
 }
 
 /* The 4-tuple and when it was opened, which no two lives of a 4-tuple share. */
-static json_t *emit_id(const struct la_connection_ref *ref) {
-    char client[ENDPOINT_TEXT], server[ENDPOINT_TEXT], moment[32], id[ID_TEXT];
-    format_endpoint(&ref->client, ref->client_port, client);
-    format_endpoint(&ref->server, ref->server_port, server);
+static const char *format_id(const struct la_connection_ref *ref, char id[ID_TEXT]) {
+    char moment[32];
+    format_endpoint(&ref->client, ref->client_port, id);
+    strcat(id, "-");
+    format_endpoint(&ref->server, ref->server_port, id + strlen(id));
     format_moment(ref->opened_ns != LA_TIME_NONE ? ref->opened_ns : ref->first_ns, moment);
-    snprintf(id, sizeof id, "%s-%s-%s", client, server, moment);
-    return json_string_nocheck(id);
+    strcat(strcat(id, "-"), moment);
+    return id;
 }
 
-static json_t *emit_community_id(const struct la_connection_ref *ref) {
-    struct la_flow flow = {.src = ref->client,
-                           .dst = ref->server,
-                           .sport = ref->client_port,
-                           .dport = ref->server_port};
-    char text[LA_COMMUNITY_ID_TEXT];
-    return json_string_nocheck(la_community_id(&flow, text));
+static const char *format_community_id(const struct la_connection_ref *ref,
+                                       char text[LA_COMMUNITY_ID_TEXT]) {
+    const struct la_flow flow = {.src = ref->client,
+                                 .dst = ref->server,
+                                 .sport = ref->client_port,
+                                 .dport = ref->server_port};
+    return la_community_id(&flow, text);
 }
 
 json_t *la_emit_connection_ref(struct la_emit *emit, const struct la_connection_ref *ref) {
+    char id[ID_TEXT], community_id[LA_COMMUNITY_ID_TEXT];
     if (!ref->present)
         return json_null();
     json_t *object = json_object();
-    la_emit_put(emit, object, "id", emit_id(ref));
+    la_emit_put(emit, object, "id", json_string_nocheck(format_id(ref, id)));
     la_emit_put(emit, object, "client", la_emit_endpoint(emit, &ref->client, ref->client_port));
     la_emit_put(emit, object, "server", la_emit_endpoint(emit, &ref->server, ref->server_port));
     la_emit_put(emit, object, "initiator_known", json_boolean(ref->initiator_known));
     la_emit_put(emit, object, "incarnation", la_emit_count(ref->incarnation));
     la_emit_put(emit, object, "opened", la_emit_time(emit, ref->opened_ns));
-    la_emit_put(emit, object, "community_id", emit_community_id(ref));
+    la_emit_put(emit, object, "community_id",
+                json_string_nocheck(format_community_id(ref, community_id)));
     return object;
 }
 
-static json_t *emit_change(struct la_emit *emit, const struct la_change *change) {
-    bool by_packet = change->frame != 0;
-    json_t *object = json_object();
-    la_emit_put(emit, object, "time", la_emit_time(emit, change->time_ns));
-    la_emit_put(emit, object, "state", json_string(la_state_name(change->state)));
-    la_emit_put(emit, object, "certain", json_boolean(change->certain));
-    la_emit_put(emit, object, "file", by_packet ? la_emit_file(emit, change->input) : json_null());
-    la_emit_put(emit, object, "frame", by_packet ? la_emit_count(change->frame) : json_null());
-    return object;
+/* A line. Each function writes the members that its name says. */
+
+static void write_count(struct la_writer *w, const char *name, uint64_t count) {
+    la_write_name(w, name);
+    la_write_count(w, count);
 }
 
-static json_t *emit_history(struct la_emit *emit, const struct la_endpoint *side) {
-    json_t *history = json_array();
-    for (size_t i = 0; i < side->change_count; i++)
-        la_emit_add(emit, history, emit_change(emit, &side->changes[i]));
-    return history;
+static void write_bool(struct la_writer *w, const char *name, bool value) {
+    la_write_name(w, name);
+    la_write_bool(w, value);
 }
 
-static json_t *emit_retransmitted(struct la_emit *emit, const struct la_endpoint *side) {
-    json_t *object = json_object();
-    la_emit_put(emit, object, "segments", la_emit_count(side->retransmitted_segments));
-    la_emit_put(emit, object, "bytes", la_emit_count(side->retransmitted_bytes));
-    return object;
+static void write_word(struct la_writer *w, const char *name, const char *word) {
+    la_write_name(w, name);
+    la_write_word(w, word);
 }
 
-static json_t *emit_rtt(struct la_emit *emit, const struct la_endpoint *side) {
-    json_t *object = json_object();
-    la_emit_put(emit, object, "min", la_emit_delay(side->rtt_min_ns));
-    la_emit_put(emit, object, "median", la_emit_delay(side->rtt_median_ns));
-    return object;
+static void write_time(struct la_writer *w, const char *name, int64_t ns) {
+    la_write_name(w, name);
+    la_write_time(w, ns);
+}
+
+static void write_delay(struct la_writer *w, const char *name, int64_t ns) {
+    la_write_name(w, name);
+    la_write_delay(w, ns);
+}
+
+/* What is unknown is null. */
+static void write_known_count(struct la_writer *w, const char *name, bool known, uint64_t count) {
+    la_write_name(w, name);
+    if (known)
+        la_write_count(w, count);
+    else
+        la_write_null(w);
+}
+
+static void write_known_bool(struct la_writer *w, const char *name, bool known, bool value) {
+    la_write_name(w, name);
+    if (known)
+        la_write_bool(w, value);
+    else
+        la_write_null(w);
+}
+
+static void write_place(struct la_writer *w, uint16_t input, uint64_t frame) {
+    la_write_name(w, "file");
+    if (frame != 0)
+        la_write_file(w, input);
+    else
+        la_write_null(w);
+    write_known_count(w, "frame", frame != 0, frame);
+}
+
+static void write_history(struct la_writer *w, const struct la_endpoint *side) {
+    la_write_name(w, "states");
+    la_write_open(w, '[');
+    for (size_t i = 0; i < side->change_count; i++) {
+        const struct la_change *change = &side->changes[i];
+        la_write_open(w, '{');
+        write_time(w, "time", change->time_ns);
+        write_word(w, "state", la_state_name(change->state));
+        write_bool(w, "certain", change->certain);
+        write_place(w, change->input, change->frame);
+        la_write_close(w, '}');
+    }
+    la_write_close(w, ']');
+}
+
+static void write_counts(struct la_writer *w, const struct la_endpoint *side) {
+    write_count(w, "packets", side->packets);
+    write_count(w, "bytes", side->bytes);
+    write_count(w, "data_bytes", side->data_bytes);
+    la_write_name(w, "retransmitted");
+    la_write_open(w, '{');
+    write_count(w, "segments", side->retransmitted_segments);
+    write_count(w, "bytes", side->retransmitted_bytes);
+    la_write_close(w, '}');
+    write_count(w, "syn", side->syn);
+    write_count(w, "fin", side->fin);
+    write_count(w, "rst", side->rst);
+    write_count(w, "duplicate_acks", side->duplicate_acks);
+    write_count(w, "zero_windows", side->zero_windows);
 }
 
 /* An estimate: more than three decimals would pretend to know. */
-static json_t *emit_hz(double hz) {
-    bool known = hz > 0 && hz < 1e12;
-    return known ? json_real((double)(int64_t)(hz * 1000 + 0.5) / 1000) : json_null();
-}
-
-static json_t *emit_timestamps(struct la_emit *emit, const struct la_endpoint *side) {
-    json_t *object = json_object();
-    json_t *used = side->seen ? json_boolean(side->timestamps_used) : json_null();
-    la_emit_put(emit, object, "used", used);
-    la_emit_put(emit, object, "hz", emit_hz(side->timestamp_hz));
-    return object;
-}
-
-static void put_counts(struct la_emit *emit, json_t *object, const struct la_endpoint *side) {
-    la_emit_put(emit, object, "packets", la_emit_count(side->packets));
-    la_emit_put(emit, object, "bytes", la_emit_count(side->bytes));
-    la_emit_put(emit, object, "data_bytes", la_emit_count(side->data_bytes));
-    la_emit_put(emit, object, "retransmitted", emit_retransmitted(emit, side));
-    la_emit_put(emit, object, "syn", la_emit_count(side->syn));
-    la_emit_put(emit, object, "fin", la_emit_count(side->fin));
-    la_emit_put(emit, object, "rst", la_emit_count(side->rst));
-    la_emit_put(emit, object, "duplicate_acks", la_emit_count(side->duplicate_acks));
-    la_emit_put(emit, object, "zero_windows", la_emit_count(side->zero_windows));
+static void write_hz(struct la_writer *w, double hz) {
+    la_write_name(w, "hz");
+    if (hz > 0 && hz < 1e12)
+        la_write_thousandths(w, (uint64_t)(hz * 1000 + 0.5));
+    else
+        la_write_null(w);
 }
 
 /* What only a SYN tells is null where none was captured. */
-static void put_nature(struct la_emit *emit, json_t *object, const struct la_endpoint *side) {
-    bool syn_seen = side->syn > 0;
-    json_t *scale = side->window_scale < 0 ? json_null() : json_integer(side->window_scale);
-    la_emit_put(emit, object, "rtt", emit_rtt(emit, side));
-    la_emit_put(emit, object, "ttl", side->seen ? json_integer(side->ttl) : json_null());
-    la_emit_put(emit, object, "mss", side->mss ? json_integer(side->mss) : json_null());
-    la_emit_put(emit, object, "window_scale", scale);
-    la_emit_put(emit, object, "timestamps", emit_timestamps(emit, side));
-    la_emit_put(emit, object, "sack", syn_seen ? json_boolean(side->sack) : json_null());
+static void write_nature(struct la_writer *w, const struct la_endpoint *side) {
+    la_write_name(w, "rtt");
+    la_write_open(w, '{');
+    write_delay(w, "min", side->rtt_min_ns);
+    write_delay(w, "median", side->rtt_median_ns);
+    la_write_close(w, '}');
+    write_known_count(w, "ttl", side->seen, side->ttl);
+    write_known_count(w, "mss", side->mss != 0, side->mss);
+    write_known_count(w, "window_scale", side->window_scale >= 0, (uint64_t)side->window_scale);
+    la_write_name(w, "timestamps");
+    la_write_open(w, '{');
+    write_known_bool(w, "used", side->seen, side->timestamps_used);
+    write_hz(w, side->timestamp_hz);
+    la_write_close(w, '}');
+    write_known_bool(w, "sack", side->syn > 0, side->sack);
 }
 
-static json_t *emit_side(struct la_emit *emit, const struct la_endpoint *side) {
-    json_t *object = la_emit_endpoint(emit, &side->addr, side->port);
-    la_emit_put(emit, object, "state", json_string(la_state_name(side->state)));
-    la_emit_put(emit, object, "states", emit_history(emit, side));
-    put_counts(emit, object, side);
-    put_nature(emit, object, side);
-    return object;
+static void write_side(struct la_writer *w, const char *name, const struct la_endpoint *side) {
+    la_write_name(w, name);
+    la_write_open(w, '{');
+    la_write_name(w, "address");
+    la_write_addr(w, &side->addr);
+    write_count(w, "port", side->port);
+    write_word(w, "state", la_state_name(side->state));
+    write_history(w, side);
+    write_counts(w, side);
+    write_nature(w, side);
+    la_write_close(w, '}');
 }
 
-static json_t *emit_where(struct la_emit *emit, const struct la_where *where) {
-    if (where->frame == 0)
-        return json_null();
-    json_t *object = json_object();
-    la_emit_put(emit, object, "file", la_emit_file(emit, where->input));
-    la_emit_put(emit, object, "frame", la_emit_count(where->frame));
-    la_emit_put(emit, object, "time", la_emit_time(emit, where->time_ns));
-    return object;
-}
-
-static json_t *emit_reset(struct la_emit *emit, const struct la_reset *reset) {
-    json_t *object = json_object();
-    la_emit_put(emit, object, "time", la_emit_time(emit, reset->where.time_ns));
-    la_emit_put(emit, object, "file", la_emit_file(emit, reset->where.input));
-    la_emit_put(emit, object, "frame", la_emit_count(reset->where.frame));
-    la_emit_put(emit, object, "by", json_string(reset->by == LA_CLIENT ? "client" : "server"));
-    la_emit_put(emit, object, "form", json_string(la_reset_form_name(reset->form)));
-    la_emit_put(emit, object, "cause", json_string(la_reset_cause_name(reset->cause)));
-    la_emit_put(emit, object, "drew", emit_where(emit, &reset->drew));
-    return object;
-}
-
-static json_t *emit_resets(struct la_emit *emit, const struct la_connection *connection) {
-    json_t *array = json_array();
-    for (size_t i = 0; i < connection->reset_count; i++)
-        la_emit_add(emit, array, emit_reset(emit, &connection->resets[i]));
-    return array;
-}
-
-static json_t *emit_vlans(struct la_emit *emit, const struct la_connection *connection) {
-    json_t *array = json_array();
-    for (size_t i = 0; i < LA_CONNECTION_VLANS && connection->vlans[i]; i++)
-        la_emit_add(emit, array, json_integer(connection->vlans[i]));
-    return array;
-}
-
-static json_t *emit_tunnels(struct la_emit *emit, unsigned tunnels) {
-    json_t *array = json_array();
-    for (unsigned bit = 1; bit <= tunnels; bit <<= 1) {
-        if (tunnels & bit)
-            la_emit_add(emit, array, json_string(la_tunnel_name(bit)));
+static void write_drew(struct la_writer *w, const struct la_where *where) {
+    la_write_name(w, "drew");
+    if (where->frame == 0) {
+        la_write_null(w);
+        return;
     }
-    return array;
+    la_write_open(w, '{');
+    write_place(w, where->input, where->frame);
+    write_time(w, "time", where->time_ns);
+    la_write_close(w, '}');
 }
 
-static json_t *emit_files(struct la_emit *emit, const struct la_connection *connection) {
-    json_t *array = json_array();
-    for (size_t i = 0; i < connection->input_count; i++)
-        la_emit_add(emit, array, la_emit_file(emit, connection->inputs[i]));
-    return array;
+static void write_resets(struct la_writer *w, const struct la_connection *connection) {
+    la_write_name(w, "resets");
+    la_write_open(w, '[');
+    for (size_t i = 0; i < connection->reset_count; i++) {
+        const struct la_reset *reset = &connection->resets[i];
+        la_write_open(w, '{');
+        write_time(w, "time", reset->where.time_ns);
+        write_place(w, reset->where.input, reset->where.frame);
+        write_word(w, "by", reset->by == LA_CLIENT ? "client" : "server");
+        write_word(w, "form", la_reset_form_name(reset->form));
+        write_word(w, "cause", la_reset_cause_name(reset->cause));
+        write_drew(w, &reset->drew);
+        la_write_close(w, '}');
+    }
+    la_write_close(w, ']');
 }
 
-static json_t *emit_kinds(struct la_emit *emit, uint64_t kinds) {
-    json_t *array = json_array();
-    for (unsigned kind = 0; kind < LA_KIND_COUNT; kind++) {
+static void write_places(struct la_writer *w, const struct la_connection *c) {
+    la_write_name(w, "vlans");
+    la_write_open(w, '[');
+    for (size_t i = 0; i < LA_CONNECTION_VLANS && c->vlans[i]; i++)
+        la_write_count(w, c->vlans[i]);
+    la_write_close(w, ']');
+    la_write_name(w, "tunnels");
+    la_write_open(w, '[');
+    for (unsigned bit = 1; bit <= c->tunnels; bit <<= 1)
+        if (c->tunnels & bit)
+            la_write_word(w, la_tunnel_name(bit));
+    la_write_close(w, ']');
+    la_write_name(w, "files");
+    la_write_open(w, '[');
+    for (size_t i = 0; i < c->input_count; i++)
+        la_write_file(w, c->inputs[i]);
+    la_write_close(w, ']');
+}
+
+static void write_kinds(struct la_writer *w, uint64_t kinds) {
+    la_write_name(w, "findings");
+    la_write_open(w, '[');
+    for (unsigned kind = 0; kind < LA_KIND_COUNT; kind++)
         if (kinds >> kind & 1)
-            la_emit_add(emit, array, json_string(la_kind_name(kind)));
-    }
-    return array;
+            la_write_word(w, la_kind_name(kind));
+    la_write_close(w, ']');
 }
 
-static void put_identity(struct la_emit *emit, json_t *object,
-                         const struct la_connection *connection) {
-    struct la_connection_ref ref = ref_of(connection);
-    la_emit_put(emit, object, "id", emit_id(&ref));
-    la_emit_put(emit, object, "initiator_known", json_boolean(ref.initiator_known));
-    la_emit_put(emit, object, "incarnation", la_emit_count(ref.incarnation));
-    la_emit_put(emit, object, "opened", la_emit_time(emit, ref.opened_ns));
-    la_emit_put(emit, object, "community_id", emit_community_id(&ref));
+static void write_identity(struct la_writer *w, const struct la_connection_ref *ref) {
+    char id[ID_TEXT], community_id[LA_COMMUNITY_ID_TEXT];
+    write_word(w, "id", format_id(ref, id));
+    write_bool(w, "initiator_known", ref->initiator_known);
+    write_count(w, "incarnation", ref->incarnation);
+    write_time(w, "opened", ref->opened_ns);
+    write_word(w, "community_id", format_community_id(ref, community_id));
 }
 
-static void put_shape(struct la_emit *emit, json_t *object, const struct la_connection *c) {
-    la_emit_put(emit, object, "first", la_emit_time(emit, c->first.time_ns));
-    la_emit_put(emit, object, "last", la_emit_time(emit, c->last.time_ns));
-    la_emit_put(emit, object, "opening", json_string(la_opening_name(c->opening)));
-    la_emit_put(emit, object, "ending", json_string(la_ending_name(c->ending)));
-    la_emit_put(emit, object, "first_closer", json_string(la_closer_name(c->first_closer)));
-    la_emit_put(emit, object, "zeek_conn_state", la_emit_text(c->zeek_conn_state));
-    la_emit_put(emit, object, "zeek_history", la_emit_text(c->zeek_history));
+static void write_shape(struct la_writer *w, const struct la_connection *c) {
+    write_time(w, "first", c->first.time_ns);
+    write_time(w, "last", c->last.time_ns);
+    write_word(w, "opening", la_opening_name(c->opening));
+    write_word(w, "ending", la_ending_name(c->ending));
+    write_word(w, "first_closer", la_closer_name(c->first_closer));
+    write_word(w, "zeek_conn_state", c->zeek_conn_state);
+    write_word(w, "zeek_history", c->zeek_history);
 }
 
-json_t *la_emit_connection(struct la_emit *emit, const struct la_connection *connection) {
-    json_t *object = json_object();
-    put_identity(emit, object, connection);
-    put_shape(emit, object, connection);
-    la_emit_put(emit, object, "resets", emit_resets(emit, connection));
-    la_emit_put(emit, object, "gaps", la_emit_count(connection->gaps));
-    la_emit_put(emit, object, "vlans", emit_vlans(emit, connection));
-    la_emit_put(emit, object, "tunnels", emit_tunnels(emit, connection->tunnels));
-    la_emit_put(emit, object, "files", emit_files(emit, connection));
-    la_emit_put(emit, object, "findings", emit_kinds(emit, connection->findings));
-    la_emit_put(emit, object, "evicted", json_boolean(connection->evicted));
-    la_emit_put(emit, object, "client", emit_side(emit, &connection->side[LA_CLIENT]));
-    la_emit_put(emit, object, "server", emit_side(emit, &connection->side[LA_SERVER]));
-    return object;
+void la_write_connection(struct la_writer *w, const struct la_connection *connection) {
+    const struct la_connection_ref ref = ref_of(connection);
+    la_write_open(w, '{');
+    write_identity(w, &ref);
+    write_shape(w, connection);
+    write_resets(w, connection);
+    write_count(w, "gaps", connection->gaps);
+    write_places(w, connection);
+    write_kinds(w, connection->findings);
+    write_bool(w, "evicted", connection->evicted);
+    write_side(w, "client", &connection->side[LA_CLIENT]);
+    write_side(w, "server", &connection->side[LA_SERVER]);
+    la_write_close(w, '}');
 }

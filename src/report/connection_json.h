@@ -4,9 +4,11 @@
 
 #include "diagnose/finding.h"
 #include "report/emit.h"
+#include "report/writer.h"
 #include "track/connection.h"
 
-json_t *la_emit_connection(struct la_emit *emit, const struct la_connection *connection);
+/* One object, without a newline. */
+void la_write_connection(struct la_writer *writer, const struct la_connection *connection);
 /* null when the reference is empty */
 json_t *la_emit_connection_ref(struct la_emit *emit, const struct la_connection_ref *ref);
 

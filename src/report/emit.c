@@ -1,14 +1,12 @@
+#define _GNU_SOURCE /* memmem */
 #include "report/emit.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Closes a time whose digits are still to be cut. A noncharacter (U+FDD0) that la_emit_text() lets
- * nobody else write, so the mark cannot be mistaken. */
-#define MARK "\xef\xb7\x90"
 #define REPLACEMENT "\xef\xbf\xbd"
 
-enum { MARK_LENGTH = 3 };
+enum { REPLACEMENT_LENGTH = 3 };
 
 void la_emit_put(struct la_emit *emit, json_t *object, const char *name, json_t *taken) {
     if (json_object_set_new_nocheck(object, name, taken) != 0)
@@ -41,16 +39,17 @@ static size_t valid_sequence(const unsigned char *text) {
     if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
         (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
         return 0;
-    return length == MARK_LENGTH && memcmp(text, MARK, MARK_LENGTH) == 0 ? 0 : length;
+    bool is_mark =
+        length == LA_EMIT_MARK_LENGTH && memcmp(text, LA_EMIT_MARK, LA_EMIT_MARK_LENGTH) == 0;
+    return is_mark ? 0 : length;
 }
 
-/* Copies `text` to `out`, which has room for three times its length. */
-static size_t clean(const char *text, char *out) {
+size_t la_emit_clean(const char *text, char *out) {
     size_t used = 0;
     while (*text) {
         size_t length = valid_sequence((const unsigned char *)text);
-        memcpy(out + used, length ? text : REPLACEMENT, length ? length : MARK_LENGTH);
-        used += length ? length : MARK_LENGTH;
+        memcpy(out + used, length ? text : REPLACEMENT, length ? length : REPLACEMENT_LENGTH);
+        used += length ? length : REPLACEMENT_LENGTH;
         text += length ? length : 1;
     }
     return used;
@@ -59,10 +58,10 @@ static size_t clean(const char *text, char *out) {
 json_t *la_emit_text(const char *text) {
     if (!text)
         return json_null();
-    char *copy = malloc(3 * strlen(text) + 1);
+    char *copy = malloc(LA_EMIT_CLEAN_GROWTH * strlen(text) + 1);
     if (!copy)
         return NULL;
-    json_t *string = json_stringn_nocheck(copy, clean(text, copy));
+    json_t *string = json_stringn_nocheck(copy, la_emit_clean(text, copy));
     free(copy);
     return string;
 }
@@ -75,10 +74,10 @@ json_t *la_emit_time(const struct la_emit *emit, int64_t ns) {
     if (ns == LA_TIME_NONE)
         return json_null();
     bool later = emit->digits == LA_EMIT_DIGITS_LATER;
-    char text[LA_TIME_TEXT + MARK_LENGTH];
+    char text[LA_TIME_TEXT + LA_EMIT_MARK_LENGTH];
     la_time_format(ns, later ? LA_EMIT_DIGITS_MAX : emit->digits, text);
     if (later)
-        strcat(text, MARK);
+        strcat(text, LA_EMIT_MARK);
     return json_string_nocheck(text);
 }
 
@@ -141,16 +140,17 @@ char *la_emit_print(const struct la_emit *emit, json_t *taken, size_t flags, siz
 size_t la_emit_trim(char *line, size_t length, int digits) {
     /* And the Z, which is written anew. */
     const size_t surplus = (size_t)(LA_EMIT_DIGITS_MAX - digits) + 1;
-    size_t used = 0, from = 0;
-    while (from < length) {
-        if (line[from] == MARK[0] && length - from >= MARK_LENGTH &&
-            memcmp(line + from, MARK, MARK_LENGTH) == 0) {
-            used -= surplus;
-            line[used++] = 'Z';
-            from += MARK_LENGTH;
-        } else {
-            line[used++] = line[from++];
-        }
+    const char *from = line, *const end = line + length;
+    char *to = line;
+    while (from < end) {
+        const char *mark = memmem(from, (size_t)(end - from), LA_EMIT_MARK, LA_EMIT_MARK_LENGTH);
+        size_t before = (size_t)((mark ? mark - surplus : end) - from);
+        memmove(to, from, before);
+        to += before;
+        if (!mark)
+            break;
+        *to++ = 'Z';
+        from = mark + LA_EMIT_MARK_LENGTH;
     }
-    return used;
+    return (size_t)(to - line);
 }

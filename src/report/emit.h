@@ -24,8 +24,18 @@ struct la_emit {
 
 enum { LA_EMIT_DIGITS_LATER = -1, LA_EMIT_DIGITS_MIN = 6, LA_EMIT_DIGITS_MAX = 9 };
 
+/* Closes a time whose digits are still to be cut. A noncharacter (U+FDD0) that la_emit_clean() lets
+ * nobody else write, so the mark cannot be mistaken. */
+#define LA_EMIT_MARK "\xef\xb7\x90"
+enum { LA_EMIT_MARK_LENGTH = 3 };
+
 void la_emit_put(struct la_emit *emit, json_t *object, const char *name, json_t *taken);
 void la_emit_add(struct la_emit *emit, json_t *array, json_t *taken);
+
+/* Copies `text`, any bytes, to `out` as UTF-8: what is none is replaced. `out` has room for
+ * LA_EMIT_CLEAN_GROWTH times its length; returns how many bytes were written, without a NUL. */
+enum { LA_EMIT_CLEAN_GROWTH = 3 };
+size_t la_emit_clean(const char *text, char *out);
 
 /* Any bytes: what is not UTF-8 is replaced. NULL gives null. */
 json_t *la_emit_text(const char *text);

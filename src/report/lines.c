@@ -10,7 +10,8 @@
 #define LINE_FLAGS (JSON_COMPACT | LA_EMIT_FLAGS)
 
 struct la_lines {
-    struct la_emit emit;
+    struct la_emit emit;     /* for findings */
+    struct la_writer writer; /* for connections, of which there may be millions */
     struct la_spool *spool;
     struct la_error failure; /* the first one */
 };
@@ -24,6 +25,9 @@ struct la_lines *la_lines_new(const struct la_input *const *inputs, size_t input
     lines->emit.inputs = inputs;
     lines->emit.input_count = input_count;
     lines->emit.digits = LA_EMIT_DIGITS_LATER;
+    lines->writer.inputs = inputs;
+    lines->writer.input_count = input_count;
+    lines->writer.digits = LA_EMIT_DIGITS_LATER;
     return lines;
 }
 
@@ -31,14 +35,16 @@ void la_lines_free(struct la_lines *lines) {
     if (!lines)
         return;
     la_spool_free(lines->spool);
+    la_writer_release(&lines->writer);
     free(lines);
 }
 
 char *la_line_of_connection(const struct la_inputs *inputs, const struct la_connection *connection,
                             size_t *length) {
-    struct la_emit emit = {inputs->items, inputs->count, LA_EMIT_DIGITS_MAX, false};
-    json_t *object = la_emit_connection(&emit, connection);
-    return la_emit_print(&emit, object, LINE_FLAGS, length);
+    struct la_writer w = {
+        .inputs = inputs->items, .input_count = inputs->count, .digits = LA_EMIT_DIGITS_MAX};
+    la_write_connection(&w, connection);
+    return la_writer_take(&w, length);
 }
 
 char *la_line_of_finding(const struct la_inputs *inputs, const struct la_finding *finding,
@@ -64,17 +70,20 @@ static bool is_bad(const struct la_lines *lines) {
 }
 
 void la_lines_add_connection(struct la_lines *lines, const struct la_connection *connection) {
-    size_t length;
+    struct la_writer *w = &lines->writer;
     if (is_bad(lines))
         return;
-    char *line = line_of(lines, la_emit_connection(&lines->emit, connection), &length);
-    if (!line)
+    la_writer_clear(w);
+    la_write_connection(w, connection);
+    la_write_newline(w);
+    if (w->failed) {
+        la_fail(&lines->failure, LA_ENOMEM, "out of memory");
         return;
+    }
     struct la_spool_key key = {.time_ns = connection->last.time_ns,
                                .rank = connection->first.input,
                                .tie = connection->first.frame};
-    (void)la_spool_add(lines->spool, &key, line, (uint32_t)length, &lines->failure);
-    free(line);
+    (void)la_spool_add(lines->spool, &key, w->text, (uint32_t)w->used, &lines->failure);
 }
 
 /* FNV-1a: an order, once time and kind are equal, that depends on what the line says only. */

@@ -194,13 +194,28 @@ static struct la_connection new_connection(void) {
     return c;
 }
 
+/* A line, read back. */
+static json_t *read_connection(const struct la_connection *connection) {
+    const struct la_emit emit = new_emit();
+    struct la_writer w = {
+        .inputs = emit.inputs, .input_count = emit.input_count, .digits = LA_EMIT_DIGITS_MIN};
+    size_t length;
+    json_error_t error;
+    la_write_connection(&w, connection);
+    char *line = la_writer_take(&w, &length);
+    assert_non_null(line);
+    assert_int_equal(strlen(line), length);
+    json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, &error);
+    free(line);
+    assert_non_null(object);
+    return object;
+}
+
 static void a_connection_tells_what_it_does_not_know(void **unused) {
     (void)unused;
-    struct la_emit emit = new_emit();
     struct la_connection connection = new_connection();
-    json_t *object = la_emit_connection(&emit, &connection);
+    json_t *object = read_connection(&connection);
     json_t *client = json_object_get(object, "client"), *server = json_object_get(object, "server");
-    assert_false(emit.failed);
     assert_json(take(client, "rtt"), "{\"min\":null,\"median\":4e-5}");
     assert_json(take(client, "timestamps"), "{\"used\":true,\"hz\":1000.0}");
     assert_json(take(client, "sack"), "false");
@@ -215,9 +230,8 @@ static void a_connection_tells_what_it_does_not_know(void **unused) {
 
 static void a_connection_tells_where_things_happened(void **unused) {
     (void)unused;
-    struct la_emit emit = new_emit();
     struct la_connection connection = new_connection();
-    json_t *object = la_emit_connection(&emit, &connection);
+    json_t *object = read_connection(&connection);
     assert_json(
         take(json_object_get(object, "client"), "states"),
         "[{\"time\":\"1970-01-01T00:00:01.000000Z\",\"state\":\"SYN-SENT\",\"certain\":true,"
