@@ -168,7 +168,8 @@ static void take_packet(struct la_analysis *analysis, const struct la_packet *pa
     enum la_undecoded why;
     if (packet->time_ns > analysis->end_ns)
         analysis->end_ns = packet->time_ns;
-    if (la_decode(analysis->decoder, packet, segment, &why) == LA_DECODED_TCP)
+    enum la_decoded decoded = la_decode(analysis->decoder, packet, segment, &why);
+    if (decoded == LA_DECODED_TCP || decoded == LA_DECODED_NOTICE)
         batch->shard[batch->count++] = (uint8_t)shard_of(segment);
 }
 

@@ -39,6 +39,8 @@ static const layer_decoder decoders[LAYER_COUNT] = {
     [LAYER_FRAGMENT] = network_fragment,
     [LAYER_AH] = network_ah,
     [LAYER_ESP] = network_esp,
+    [LAYER_ICMP] = icmp_v4,
+    [LAYER_ICMPV6] = icmp_v6,
     [LAYER_UDP] = tunnel_udp,
     [LAYER_GRE] = tunnel_gre,
     [LAYER_ERSPAN2] = tunnel_erspan2,
@@ -116,6 +118,10 @@ static enum la_decoded account(struct la_decode_counts *counts, const struct wal
     }
     if (end == LAYER_HELD)
         return LA_DECODED_HELD;
+    if (end == LAYER_NOTICE) {
+        counts->other += packets;
+        return LA_DECODED_NOTICE;
+    }
     if (end == LAYER_OTHER || was_guessed_wrong(walk)) {
         counts->other += packets;
         return LA_DECODED_OTHER;

@@ -27,10 +27,11 @@ enum la_undecoded {
 };
 
 enum la_decoded {
-    LA_DECODED_TCP,   /* *segment is filled */
-    LA_DECODED_OTHER, /* understood, and not TCP: UDP, ICMP, ARP, ... */
-    LA_DECODED_HELD,  /* a fragment: counted once its datagram is complete or given up */
-    LA_DECODED_NOT,   /* *why says why */
+    LA_DECODED_TCP,    /* *segment is filled */
+    LA_DECODED_NOTICE, /* an ICMP error about a segment, which *segment names; counted as other */
+    LA_DECODED_OTHER,  /* understood, and not TCP: UDP, ICMP, ARP, ... */
+    LA_DECODED_HELD,   /* a fragment: counted once its datagram is complete or given up */
+    LA_DECODED_NOT,    /* *why says why */
 };
 
 /* Where every packet went: tcp + other + sum of undecoded = packets given to la_decode(), once

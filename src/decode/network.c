@@ -7,8 +7,8 @@
 
 enum {
     PROTOCOL_HOP_BY_HOP = 0,
+    PROTOCOL_ICMP = 1,
     PROTOCOL_IPV4 = 4,
-    PROTOCOL_TCP = 6,
     PROTOCOL_UDP = 17,
     PROTOCOL_IPV6 = 41,
     PROTOCOL_ROUTING = 43,
@@ -16,6 +16,7 @@ enum {
     PROTOCOL_GRE = 47,
     PROTOCOL_ESP = 50,
     PROTOCOL_AH = 51,
+    PROTOCOL_ICMPV6 = 58,
     PROTOCOL_DESTINATION_OPTIONS = 60,
     PROTOCOL_ETHERIP = 97,
     PROTOCOL_IPCOMP = 108,
@@ -32,6 +33,10 @@ static enum layer layer_of_protocol(uint8_t protocol) {
         return LAYER_TCP;
     case PROTOCOL_UDP:
         return LAYER_UDP;
+    case PROTOCOL_ICMP:
+        return LAYER_ICMP;
+    case PROTOCOL_ICMPV6:
+        return LAYER_ICMPV6;
     case PROTOCOL_HOP_BY_HOP:
         return LAYER_HOP_BY_HOP;
     case PROTOCOL_IPV4:
@@ -144,11 +149,6 @@ static void limit_to_payload(struct walk *walk, uint32_t length) {
     cur_limit(&walk->at, length);
 }
 
-struct ipv4_header {
-    uint8_t version_length, tos, total_length[2], id[2], fragment[2];
-    uint8_t ttl, protocol, checksum[2], src[4], dst[4];
-};
-
 static enum layer ipv4_fragment(struct walk *walk, const struct ipv4_header *ip) {
     uint16_t field = be16(ip->fragment);
     struct fragment fragment = {
@@ -197,9 +197,7 @@ enum layer network_ipv4(struct walk *walk) {
 /* RFC 8200. A payload length of 0 is a jumbogram, whose option follows in the hop-by-hop header
  * (RFC 2675), or a super-segment. */
 enum layer network_ipv6(struct walk *walk) {
-    struct {
-        uint8_t version, traffic_flow[3], payload_length[2], next, hop_limit, src[16], dst[16];
-    } ip;
+    struct ipv6_header ip;
     struct la_segment *segment = walk->segment;
     if (!cur_copy(&walk->at, &ip, sizeof ip))
         return walk_short(walk, PART_NETWORK);

@@ -38,6 +38,7 @@ enum {
     LA_BAD_CHECKSUM = 1 << 11,
     LA_SENT_BY_CAPTURER = 1 << 12, /* the link layer says so: SLL/SLL2 packet type "outgoing" */
     LA_FOR_CAPTURER = 1 << 13,     /* SLL/SLL2 packet type "to us" */
+    LA_IS_NOTICE = 1 << 14,        /* no segment: an ICMP error about one, see struct la_notice */
 };
 
 /* Encapsulations met on the way in, as a set. */
@@ -56,6 +57,15 @@ enum {
     LA_TUNNEL_NSH = 1 << 11,
 };
 
+/* An ICMP error that quotes the head of a TCP segment (RFC 792; RFC 4443). It travels to that
+ * segment's sender, so its direction is the quoted one's turned round. */
+struct la_notice {
+    struct la_addr reporter; /* who sent it */
+    uint8_t type, code;      /* of ICMPv6 where the reporter's address is IPv6 */
+};
+
+/* Of a notice, addresses, ports and sequence number are those of the segment that it quotes, TTL
+ * and identification its own; there are no flags and no payload. */
 struct la_segment {
     int64_t time_ns;
     uint64_t frame;
@@ -65,7 +75,10 @@ struct la_segment {
                             length 0, from the capture), whether captured or not */
     uint32_t wire_bytes; /* bytes of the frame on the wire */
     uint32_t tsval, tsecr; /* 0 without LA_HAS_TIMESTAMPS */
-    uint32_t sack[8];      /* start, end of up to four blocks; only sack_count of them are set */
+    union {
+        uint32_t sack[8]; /* start, end of up to four blocks; only sack_count of them are set */
+        struct la_notice notice; /* with LA_IS_NOTICE */
+    };
     uint32_t interface;
     uint16_t input;
     uint16_t sport, dport;

@@ -157,7 +157,6 @@ static void read_options(struct la_segment *segment, struct cursor at, uint32_t 
 /* RFC 9293, 3.1. IPv4 addresses may be summed with the prefix under which la_addr has them: its
  * ff:ff is the zero of this arithmetic. */
 static bool is_checksum_bad(const struct la_segment *segment, struct cursor tcp) {
-    enum { PROTOCOL_TCP = 6 };
     uint64_t sum = cur_sum(tcp) + tcp.wire + PROTOCOL_TCP;
     for (size_t i = 0; i < sizeof segment->src.bytes; i += 4)
         sum += (uint64_t)be32(segment->src.bytes + i) + be32(segment->dst.bytes + i);

@@ -12,6 +12,7 @@
 enum layer {
     /* Where a walk ends. */
     LAYER_DONE,   /* a segment */
+    LAYER_NOTICE, /* an ICMP error that quotes one */
     LAYER_OTHER,  /* understood, and no TCP */
     LAYER_HELD,   /* a fragment, kept */
     LAYER_FAILED, /* walk.why says why */
@@ -40,6 +41,8 @@ enum layer {
     LAYER_FRAGMENT,
     LAYER_AH,
     LAYER_ESP,
+    LAYER_ICMP,
+    LAYER_ICMPV6,
     LAYER_UDP,
     LAYER_GRE,
     LAYER_ERSPAN2,
@@ -69,6 +72,17 @@ struct walk {
     bool cut;      /* not all of the packet was captured */
     bool rerouted; /* the addresses at hand need not be those of the TCP pseudo header */
 };
+
+struct ipv4_header {
+    uint8_t version_length, tos, total_length[2], id[2], fragment[2];
+    uint8_t ttl, protocol, checksum[2], src[4], dst[4];
+};
+
+struct ipv6_header {
+    uint8_t version, traffic_flow[3], payload_length[2], next, hop_limit, src[16], dst[16];
+};
+
+enum { PROTOCOL_TCP = 6 };
 
 typedef enum layer (*layer_decoder)(struct walk *walk);
 
@@ -122,6 +136,10 @@ enum layer network_mobility(struct walk *walk);
 enum layer network_fragment(struct walk *walk);
 enum layer network_ah(struct walk *walk);
 enum layer network_esp(struct walk *walk);
+
+/* icmp.c */
+enum layer icmp_v4(struct walk *walk);
+enum layer icmp_v6(struct walk *walk);
 
 /* tunnel.c */
 enum layer tunnel_udp(struct walk *walk);

@@ -56,7 +56,7 @@ enum la_status la_result_add_connection(struct la_result *result,
     result->by_vantage[connection->vantage.kind]++;
     result->missing_segments += connection->gaps;
     result->duplicates += connection->duplicates;
-    result->log_dropped += connection->log_dropped;
+    result->log_dropped += connection->log_dropped + connection->icmp_dropped;
     result->evicted += connection->evicted;
     add_resets(result, connection);
     int64_t delay = connect_delay(connection);

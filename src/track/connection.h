@@ -76,6 +76,27 @@ struct la_observation {
     bool in_window;  /* of a RST or an OUTSIDE segment: it lies in its receiver's window */
 };
 
+/* An ICMP error that quotes a segment of the connection, as it passed the capture point on its way
+ * to that segment's sender. */
+struct la_icmp_error {
+    struct la_where where;
+    struct la_addr reporter;
+    uint32_t seq; /* of the quoted segment */
+    uint8_t of;   /* LA_CLIENT or LA_SERVER: who sent that segment */
+    uint8_t type, code;
+    uint8_t ttl;
+};
+
+/* What such an error says of the way to the host that the segment was for. */
+enum la_icmp_meaning {
+    LA_ICMP_REJECTED,    /* forbidden: a firewall's word */
+    LA_ICMP_NO_ROUTE,    /* network or host unreachable, or a routing loop */
+    LA_ICMP_NO_LISTENER, /* port or protocol unreachable: no TCP says so, a firewall may */
+    LA_ICMP_TOO_BIG,     /* path MTU: the segment is to be sent again, smaller */
+    LA_ICMP_OTHER,
+    LA_ICMP_MEANING_COUNT,
+};
+
 /* One entry of a history. */
 struct la_change {
     int64_t time_ns; /* when it happened at the host, not when it was seen here */
@@ -192,7 +213,12 @@ struct la_endpoint {
     int64_t last_data_ns; /* of its last new data; LA_TIME_NONE: none */
 };
 
-enum { LA_ZEEK_HISTORY = 40, LA_CONNECTION_INPUTS = 8, LA_CONNECTION_VLANS = 4 };
+enum {
+    LA_ZEEK_HISTORY = 40,
+    LA_CONNECTION_INPUTS = 8,
+    LA_CONNECTION_VLANS = 4,
+    LA_CONNECTION_ICMP = 8,
+};
 
 /* What other connections of the same pair of hosts said while this one's SYN stayed unanswered: the
  * evidence for a server with tcp_tw_recycle (Linux up to 4.11). */
@@ -231,6 +257,9 @@ struct la_connection {
 
     const struct la_observation *log; /* in capture order */
     size_t log_count;
+    const struct la_icmp_error *icmp; /* the first ones that quote its segments, in capture order */
+    size_t icmp_count;
+    uint64_t icmp_dropped; /* beyond these */
 
     int64_t capture_end_ns;              /* time of the last packet of the whole capture */
     const struct la_profile *profile[2]; /* assumed of each end */
@@ -248,6 +277,8 @@ static inline unsigned la_side_in(const struct la_connection *other, const struc
     return a->port == b->port && la_addr_cmp(&a->addr, &b->addr) == 0 ? side : !side;
 }
 
+enum la_icmp_meaning la_icmp_meaning(const struct la_icmp_error *error);
+
 const char *la_class_name(enum la_class class);
 const char *la_opening_name(enum la_opening opening);
 const char *la_ending_name(enum la_ending ending);
@@ -255,5 +286,6 @@ const char *la_closer_name(enum la_closer closer);
 const char *la_vantage_name(enum la_vantage_kind kind);
 const char *la_reset_form_name(enum la_reset_form form);
 const char *la_reset_cause_name(enum la_reset_cause cause);
+const char *la_icmp_meaning_name(enum la_icmp_meaning meaning);
 
 #endif

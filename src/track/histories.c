@@ -14,10 +14,11 @@
 #define QUIET_NS (1500 * LA_MSEC)
 #define RTO_MAX_NS (120 * LA_SEC)
 
-/* A line of the log, or a SYN of the next incarnation, at the end's local time. */
+/* A line of the log, an ICMP error, or a SYN of the next incarnation, at the end's local time. */
 struct step {
     int64_t at;
-    const struct la_observation *observation;
+    const struct la_observation *observation; /* NULL: `icmp` it is */
+    const struct la_icmp_error *icmp;
     bool own;       /* sent by this end */
     bool next_life; /* belongs to the next incarnation */
 };
@@ -54,8 +55,9 @@ static const struct la_endpoint *peer_of(const struct machine *m) {
 /* What made a change: its time, its packet if any, and whether that is sure. */
 struct cause {
     int64_t at;
-    const struct la_observation *observation; /* NULL: a timer */
+    const struct la_observation *observation; /* NULL: a timer, or `icmp` */
     bool certain;
+    const struct la_icmp_error *icmp;
 };
 
 static void enter(struct machine *m, enum la_state state, enum la_event event, struct cause cause) {
@@ -68,8 +70,12 @@ static void enter(struct machine *m, enum la_state state, enum la_event event, s
         cause.certain = false; /* what the capture missed may have said otherwise */
     m->changes[m->change_count++] = (struct la_change){
         .time_ns = cause.at,
-        .frame = o ? o->frame : 0,
-        .input = o ? o->input : 0,
+        .frame = o            ? o->frame
+                 : cause.icmp ? cause.icmp->where.frame
+                              : 0,
+        .input = o            ? o->input
+                 : cause.icmp ? cause.icmp->where.input
+                              : 0,
         .state = (uint8_t)state,
         .event = (uint8_t)event,
         .certain = cause.certain,
@@ -237,7 +243,7 @@ static void run_timers(struct machine *m, int64_t until) {
         bool known = m->change_count > 0 && m->changes[m->change_count - 1].certain;
         bool certain = m->state == LA_ST_TIME_WAIT && due <= m->c->capture_end_ns && known;
         enum la_state before = m->state;
-        apply(m, event, (struct cause){due, NULL, certain});
+        apply(m, event, (struct cause){.at = due, .certain = certain});
         if (m->state == before)
             return;
         due = timer_due(m, until, &event);
@@ -251,7 +257,7 @@ static void run_timers(struct machine *m, int64_t until) {
 static void apply_proofs(struct machine *m, const struct step *s) {
     const struct la_observation *o = s->observation;
     const struct la_endpoint *peer = peer_of(m);
-    struct cause cause = {s->at, o, true};
+    struct cause cause = {.at = s->at, .observation = o, .certain = true};
     if (!(o->flags & LA_ACK) || (o->flags & (LA_RST | LA_SYN)) || o->class == LA_CLASS_OUTSIDE)
         return;
     if (m->state == LA_ST_SYN_SENT)
@@ -267,7 +273,7 @@ static void apply_proofs(struct machine *m, const struct step *s) {
 
 static void take_own(struct machine *m, const struct step *s) {
     const struct la_observation *o = s->observation;
-    struct cause cause = {s->at, o, true};
+    struct cause cause = {.at = s->at, .observation = o, .certain = true};
     apply_proofs(m, s);
     if (o->class == LA_CLASS_OUTSIDE)
         return;
@@ -327,7 +333,9 @@ static bool repeats_syn_ack_after(const struct machine *m, int64_t at) {
 }
 
 static void take_fin(struct machine *m, const struct step *s, bool acks_fin) {
-    struct cause cause = {s->at, s->observation, s->observation->arrival == LA_ARRIVAL_KNOWN};
+    struct cause cause = {.at = s->at,
+                          .observation = s->observation,
+                          .certain = s->observation->arrival == LA_ARRIVAL_KNOWN};
     if (m->fin_received) {
         apply(m, LA_EV_RECV_FIN_AGAIN, cause);
         if (acks_fin)
@@ -340,7 +348,7 @@ static void take_fin(struct machine *m, const struct step *s, bool acks_fin) {
 static void take_arrival(struct machine *m, const struct step *s) {
     const struct la_observation *o = s->observation;
     const struct la_endpoint *me = me_of(m);
-    struct cause cause = {s->at, o, o->arrival == LA_ARRIVAL_KNOWN};
+    struct cause cause = {.at = s->at, .observation = o, .certain = o->arrival == LA_ARRIVAL_KNOWN};
     if (o->arrival == LA_ARRIVAL_LOST)
         return;
     if (o->flags & LA_RST) {
@@ -359,7 +367,8 @@ static void take_arrival(struct machine *m, const struct step *s) {
         !repeats_syn_ack_after(m, s->at))
         apply(m, LA_EV_RECV_ACK_OF_SYN, cause);
     if (me->fin_unseen && !m->fin_sent && la_covers(o, me->fin_end))
-        apply(m, LA_EV_SEND_FIN, (struct cause){s->at, o, false}); /* it was sent before */
+        apply(m, LA_EV_SEND_FIN,
+              (struct cause){.at = s->at, .observation = o}); /* it was sent before */
     bool acks_fin = m->fin_sent && me->fin_seen && la_covers(o, me->fin_end);
     if (o->flags & LA_FIN)
         take_fin(m, s, acks_fin);
@@ -367,6 +376,18 @@ static void take_arrival(struct machine *m, const struct step *s) {
         apply(m, LA_EV_RECV_ACK_OF_FIN, cause);
     if (m->state == LA_ST_TIME_WAIT && (o->flags & LA_ACK))
         m->timer_from_ns = s->at; /* whatever TIME-WAIT has to look at starts the 2MSL anew */
+}
+
+/* Linux gives an attempt up at the first ICMP error, others go on; this one did when no SYN
+ * followed. How sure that is depends on whether a further SYN would have been seen. */
+static void take_icmp(struct machine *m, const struct step *s) {
+    enum la_icmp_meaning meaning = la_icmp_meaning(s->icmp);
+    if (meaning == LA_ICMP_TOO_BIG || meaning == LA_ICMP_OTHER || m->state != LA_ST_SYN_SENT ||
+        speaks_after(m, s->at))
+        return;
+    bool heard = la_is_near(m->c, m->side) && m->c->capture_end_ns - s->at > 3 * LA_SEC;
+    apply(m, LA_EV_RECV_UNREACHABLE,
+          (struct cause){.at = s->at, .certain = heard, .icmp = s->icmp});
 }
 
 /* The next incarnation */
@@ -390,7 +411,7 @@ static bool is_older(const struct machine *m, const struct la_observation *syn) 
 
 static void take_next_syn(struct machine *m, const struct step *s) {
     const struct la_observation *syn = s->observation;
-    struct cause cause = {s->at, syn, true};
+    struct cause cause = {.at = s->at, .observation = syn, .certain = true};
     if (s->own && (syn->flags & LA_RST)) {
         apply(m, LA_EV_RECV_SYN_REFUSED, cause);
         return;
@@ -426,7 +447,16 @@ static void add_log_steps(const struct machine *m, struct step *steps, size_t *c
     for (size_t i = 0; i < m->c->log_count; i++) {
         bool own = m->c->log[i].from == m->side;
         int64_t at = own ? m->view->times[i].sent_ns : m->view->times[i].arrived_ns;
-        add_step(steps, count, (struct step){at, &m->c->log[i], own, false});
+        add_step(steps, count, (struct step){.at = at, .observation = &m->c->log[i], .own = own});
+    }
+}
+
+static void add_icmp_steps(const struct machine *m, struct step *steps, size_t *count) {
+    for (size_t i = 0; i < m->c->icmp_count; i++) {
+        const struct la_icmp_error *icmp = &m->c->icmp[i];
+        int64_t at = icmp->where.time_ns + la_one_way_ns(m->c, m->side);
+        if (icmp->of == m->side)
+            add_step(steps, count, (struct step){.at = at, .icmp = icmp});
     }
 }
 
@@ -442,12 +472,17 @@ static void add_next_steps(const struct machine *m, struct step *steps, size_t *
         if (o->class != LA_CLASS_SYN && o->class != LA_CLASS_SYN_AGAIN && !refusal)
             continue;
         int64_t at = o->time_ns + (own ? -la_one_way_ns(next, side) : la_one_way_ns(next, side));
-        add_step(steps, count, (struct step){at, o, own, true});
+        add_step(steps, count,
+                 (struct step){.at = at, .observation = o, .own = own, .next_life = true});
     }
     if (!next->side[0].syn_sent && !next->side[1].syn_sent) {
         /* Its SYN was missed: it began before its first packet, at both ends. */
         if (next->log_count > 0)
-            add_step(steps, count, (struct step){next->first.time_ns, &next->log[0], true, true});
+            add_step(steps, count,
+                     (struct step){.at = next->first.time_ns,
+                                   .observation = &next->log[0],
+                                   .own = true,
+                                   .next_life = true});
     }
 }
 
@@ -474,7 +509,8 @@ static void join(struct machine *m) {
     } else if (not_closed_before(c, 0) && not_closed_before(c, 1)) {
         state = LA_ST_ESTAB;
     }
-    struct cause cause = {c->first.time_ns, first, state != LA_ST_UNKNOWN};
+    struct cause cause = {
+        .at = c->first.time_ns, .observation = first, .certain = state != LA_ST_UNKNOWN};
     enter(m, state, LA_EV_COUNT, cause);
     m->changes[0].frame = c->first.frame;
     m->changes[0].input = c->first.input;
@@ -486,10 +522,13 @@ static void run(struct machine *m) {
     m->repeats = fin_repeats(m);
     join(m);
     add_log_steps(m, steps, &count);
+    add_icmp_steps(m, steps, &count);
     add_next_steps(m, steps, &count);
     for (size_t i = 0; i < count; i++) {
         run_timers(m, steps[i].at);
-        if (steps[i].next_life)
+        if (steps[i].icmp)
+            take_icmp(m, &steps[i]);
+        else if (steps[i].next_life)
             take_next_syn(m, &steps[i]);
         else if (steps[i].own)
             take_own(m, &steps[i]);

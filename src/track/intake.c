@@ -467,10 +467,53 @@ struct extra *live_make_extra(struct live *live, struct la_pool *pool) {
     return flow->extra;
 }
 
+static struct icmp_errors *icmp_errors_of(struct live *live, struct la_pool *pool) {
+    struct extra *extra = live_make_extra(live, pool);
+    if (!extra || extra->icmp)
+        return extra ? extra->icmp : NULL;
+    extra->icmp = la_pool_take(pool, sizeof *extra->icmp);
+    if (extra->icmp)
+        memset(extra->icmp, 0, sizeof *extra->icmp);
+    return extra->icmp;
+}
+
+static bool is_same_error(const struct la_icmp_error *error, const struct la_segment *notice) {
+    return error->seq == notice->seq && error->type == notice->notice.type &&
+           error->code == notice->notice.code &&
+           la_addr_cmp(&error->reporter, &notice->notice.reporter) == 0 &&
+           notice->time_ns - error->where.time_ns < LIVE_COPY_NS;
+}
+
+bool live_take_notice(struct live *live, struct la_pool *pool, unsigned d,
+                      const struct la_segment *notice) {
+    struct icmp_errors *icmp = icmp_errors_of(live, pool);
+    if (!icmp)
+        return false;
+    uint32_t kept = icmp->count < LA_CONNECTION_ICMP ? icmp->count : LA_CONNECTION_ICMP;
+    if (kept > 0 && is_same_error(&icmp->items[kept - 1], notice))
+        return true; /* the same packet again: a mirror of both directions, or routed past twice */
+    if (icmp->count < LA_CONNECTION_ICMP)
+        icmp->items[icmp->count] = (struct la_icmp_error){
+            .where = {notice->time_ns, notice->frame, notice->input},
+            .reporter = notice->notice.reporter,
+            .seq = notice->seq,
+            .of = (uint8_t)d,
+            .type = notice->notice.type,
+            .code = notice->notice.code,
+            .ttl = notice->ttl,
+        };
+    if (icmp->count < UINT32_MAX)
+        icmp->count++;
+    return true;
+}
+
 void live_release(struct live *live, struct la_pool *pool) {
     la_log_release(&live->log, pool);
-    if (live->flow)
-        la_pool_give(pool, live->flow->extra, sizeof *live->flow->extra);
+    struct extra *extra = live_extra(live);
+    if (extra) {
+        la_pool_give(pool, extra->icmp, sizeof *extra->icmp);
+        la_pool_give(pool, extra, sizeof *extra);
+    }
     la_pool_give(pool, live->flow, sizeof *live->flow);
     live->flow = NULL;
 }

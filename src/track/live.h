@@ -84,6 +84,12 @@ struct flow {
     struct extra *extra; /* NULL: nothing out of the ordinary */
 };
 
+/* ICMP errors about a connection. `of` is a side's number. */
+struct icmp_errors {
+    struct la_icmp_error items[LA_CONNECTION_ICMP];
+    uint32_t count; /* of all, those without room included */
+};
+
 /* What few connections need: those seen at more than one place, in more than one file, with several
  * VLAN tags, or suspected of a refused timestamp. */
 struct extra {
@@ -95,6 +101,7 @@ struct extra {
     uint32_t next_waiting;
     uint16_t inputs[LA_CONNECTION_INPUTS];
     uint16_t vlans[LA_CONNECTION_VLANS];
+    struct icmp_errors *icmp; /* NULL: none */
     struct la_recycle recycle;
 };
 
@@ -127,6 +134,10 @@ struct live {
     struct live_side side[2];
 };
 
+/* Copies of a packet reach a capture point this close together; nothing is retransmitted so soon.
+ */
+#define LIVE_COPY_NS (5 * LA_MSEC)
+
 /* No retransmission timer runs longer: what takes longer is no answer, or the clock has stepped. */
 #define LIVE_LONGEST_TURNAROUND_NS (120 * LA_SEC)
 
@@ -157,6 +168,10 @@ static inline struct extra *live_extra(const struct live *live) {
 
 /* The record's extra, made when there is none; NULL when out of memory. */
 struct extra *live_make_extra(struct live *live, struct la_pool *pool);
+
+/* Takes an ICMP error about a segment of side `d`. False when out of memory. */
+bool live_take_notice(struct live *live, struct la_pool *pool, unsigned d,
+                      const struct la_segment *notice);
 
 /* Frees what hangs on the record. */
 void live_release(struct live *live, struct la_pool *pool);

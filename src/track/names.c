@@ -43,3 +43,9 @@ const char *la_reset_cause_name(enum la_reset_cause cause) {
         "fin-wait-2-over", "no-connection", "abort",          "repeated", "unknown"};
     return names[cause];
 }
+
+const char *la_icmp_meaning_name(enum la_icmp_meaning meaning) {
+    static const char *const names[LA_ICMP_MEANING_COUNT] = {"rejected", "no-route", "no-listener",
+                                                             "too-big", "other"};
+    return names[meaning];
+}

@@ -295,6 +295,20 @@ static void fill_span(const struct live *live, struct la_connection *c) {
     c->last = (struct la_where){last->last_ns, last->last_frame, live->input[b_is_last]};
 }
 
+static void fill_icmp(struct view *view, const struct live *live, unsigned client) {
+    struct la_connection *c = &view->connection;
+    const struct extra *extra = live_extra(live);
+    const struct icmp_errors *icmp = extra ? extra->icmp : NULL;
+    if (!icmp)
+        return;
+    c->icmp_count = icmp->count < LA_CONNECTION_ICMP ? icmp->count : LA_CONNECTION_ICMP;
+    c->icmp_dropped = icmp->count - c->icmp_count;
+    memcpy(view->icmp, icmp->items, c->icmp_count * sizeof view->icmp[0]);
+    for (size_t i = 0; i < c->icmp_count; i++)
+        view->icmp[i].of = icmp->items[i].of == client ? LA_CLIENT : LA_SERVER;
+    c->icmp = view->icmp;
+}
+
 /* Zeek writes the originator's letters in upper case; the record those of side 0. */
 static void fill_letters(const struct live *live, unsigned client, struct la_connection *c) {
     for (size_t i = 0; i < LIVE_HISTORY && live->history[i]; i++) {
@@ -329,6 +343,7 @@ bool view_fill(struct view *view, const struct settle_context *context, const st
             c->opened_ns = view->log[i].time_ns;
     c->duplicates = live->duplicates;
     c->log_dropped = live->log.dropped;
+    fill_icmp(view, live, client);
     const struct extra *extra = live_extra(live);
     c->recycle = extra && extra->suspect ? &extra->recycle : NULL;
     c->log = view->log;

@@ -27,6 +27,7 @@ static const char *const no_effect[LA_EV_COUNT] = {
     [LA_EV_RECV_SYN_OLDER] = "a SYN older than what is remembered draws an ACK (RFC 7323, 5.3)",
     [LA_EV_RECV_SYN_REUSE] = "only TIME-WAIT hands a 4-tuple over",
     [LA_EV_RECV_SYN_REFUSED] = "only a request and an orphan FIN-WAIT-2 refuse a SYN with RST|ACK",
+    [LA_EV_RECV_UNREACHABLE] = "a soft error: a connection that exists goes on (RFC 1122, 4.2.3.9; RFC 5461)",
     [LA_EV_TIMER] = "no timer ends this state",
     [LA_EV_TAKEN_OVER] = "nothing left to take over",
 };
@@ -47,6 +48,7 @@ static const struct cell cells[LA_ST_COUNT][LA_EV_COUNT] = {
         [LA_EV_RECV_SYN]        = {S(SYN_RECV), "SYNs crossed: simultaneous open (RFC 9293, 3.5)"},
         [LA_EV_RECV_SYN_ACK]    = {S(ESTAB), "our SYN is acknowledged (RFC 9293, 3.10.7.3)"},
         [LA_EV_RECV_RST]        = {S(CLOSED), "refused (RFC 9293, 3.10.7.3)"},
+        [LA_EV_RECV_UNREACHABLE] = {S(CLOSED), "given up at an ICMP error, as Linux does (RFC 5461, 2.2)"},
         [LA_EV_TIMER]           = {S(CLOSED), "SYN retries exhausted (RFC 9293, 3.8.3)"},
         [LA_EV_TAKEN_OVER]      = {S(CLOSED), "the attempt was given up: its 4-tuple opens anew"},
     },
@@ -152,15 +154,25 @@ const char *la_state_name(enum la_state state) {
 }
 
 const char *la_event_name(enum la_event event) {
-    static const char *const names[LA_EV_COUNT] = {"send-syn",         "send-syn-ack",
-                                                   "send-fin",         "send-rst",
-                                                   "recv-syn",         "recv-syn-ack",
-                                                   "recv-ack-of-syn",  "recv-fin",
-                                                   "recv-ack-of-fin",  "recv-fin-with-ack-of-fin",
-                                                   "recv-rst",         "recv-rst-ignored",
-                                                   "recv-fin-again",   "recv-syn-held",
-                                                   "recv-syn-older",   "recv-syn-reuse",
-                                                   "recv-syn-refused", "timer",
+    static const char *const names[LA_EV_COUNT] = {"send-syn",
+                                                   "send-syn-ack",
+                                                   "send-fin",
+                                                   "send-rst",
+                                                   "recv-syn",
+                                                   "recv-syn-ack",
+                                                   "recv-ack-of-syn",
+                                                   "recv-fin",
+                                                   "recv-ack-of-fin",
+                                                   "recv-fin-with-ack-of-fin",
+                                                   "recv-rst",
+                                                   "recv-rst-ignored",
+                                                   "recv-fin-again",
+                                                   "recv-syn-held",
+                                                   "recv-syn-older",
+                                                   "recv-syn-reuse",
+                                                   "recv-syn-refused",
+                                                   "recv-unreachable",
+                                                   "timer",
                                                    "taken-over"};
     return names[event];
 }

@@ -44,6 +44,7 @@ enum la_event {
     LA_EV_RECV_SYN_OLDER,   /* ... refused because its timestamp is older (RFC 7323, 5) */
     LA_EV_RECV_SYN_REUSE,   /* ... accepted: the 4-tuple goes over (RFC 9293, 3.10.7.4; RFC 6191) */
     LA_EV_RECV_SYN_REFUSED, /* ... answered with RST|ACK (an orphan FIN-WAIT-2) */
+    LA_EV_RECV_UNREACHABLE, /* an ICMP error about a SYN, after which no further one was sent */
     LA_EV_TIMER,            /* the state's own timer: TIME-WAIT, FIN-WAIT-2, retries exhausted */
     LA_EV_TAKEN_OVER,       /* this host itself used the 4-tuple for a new connection */
     LA_EV_COUNT,

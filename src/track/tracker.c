@@ -11,9 +11,6 @@
  * 111 s in which Linux repeats an unanswered FIN, counted from its last packet. */
 #define REMEMBER_NS (130 * LA_SEC)
 
-/* Copies of a packet reach a capture point this close together; nothing is retransmitted so soon.
- */
-#define COPY_NS (5 * LA_MSEC)
 /* Without an IP ID to tell by (IPv6, and DF with ID 0) only this close. */
 #define COPY_BLIND_NS (1 * LA_MSEC)
 /* The same packet seen at another place, by another clock. */
@@ -102,7 +99,7 @@ static bool is_remarkable(const struct la_tracker *tracker, const struct la_conn
     const struct la_connection *c = &tracker->views[1].connection;
     const struct la_endpoint *a = &c->side[0], *b = &c->side[1];
     return older || newer || c->recycle || c->gaps > 0 || c->log_dropped > 0 || a->syn > 1 ||
-           b->syn > 1 || a->fin > 1 || b->fin > 1 || a->rst > 0 || b->rst > 0;
+           b->syn > 1 || a->fin > 1 || b->fin > 1 || a->rst > 0 || b->rst > 0 || c->icmp_count > 0;
 }
 
 /* Each step on all three before the next one: they read each other's results. A neighbour's own
@@ -339,7 +336,7 @@ static bool is_copy(struct la_tracker *tracker, struct live *live, unsigned d,
         ignore_input(tracker, live, s->input);
         return true;
     }
-    int64_t close = identified ? COPY_NS : COPY_BLIND_NS;
+    int64_t close = identified ? LIVE_COPY_NS : COPY_BLIND_NS;
     return (identified || live->duplicates > 0) && apart < close && apart > -close;
 }
 
@@ -521,6 +518,20 @@ static enum la_status take_segment(struct la_tracker *tracker, const struct la_s
     return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
 }
 
+/* An ICMP error is believed of the life whose sequence space holds what it quotes (RFC 5927, 4.1);
+ * one about a connection that the capture does not know says nothing. */
+static enum la_status take_notice(struct la_tracker *tracker, const struct la_segment *notice,
+                                  const struct key *key) {
+    advance(tracker, notice->time_ns);
+    unsigned d = key->swapped;
+    struct live *live = table_find(tracker->table, key);
+    while (live && (misfit(live, d, notice->seq) > 0 || seq_lt(live->side[d].next, notice->seq)))
+        live = neighbour(tracker, live->older);
+    if (!live || (live->flags & LIVE_SETTLED) || is_ignored(live, notice->input))
+        return LA_OK;
+    return live_take_notice(live, tracker->pool, d, notice) ? LA_OK : LA_ENOMEM;
+}
+
 /* The table is far larger than any cache, and the next segment is of another connection: the memory
  * of a whole group is asked for before the first of them is looked at. */
 enum la_status la_tracker_segments(struct la_tracker *tracker,
@@ -539,9 +550,12 @@ enum la_status la_tracker_segments(struct la_tracker *tracker,
         for (size_t i = 0; i < group; i++)
             if (likely[i])
                 __builtin_prefetch(likely[i]->log.bytes + likely[i]->log.used, 1);
-        for (size_t i = 0; i < group; i++)
-            if (take_segment(tracker, segments[done + i], &keys[i]) != LA_OK)
+        for (size_t i = 0; i < group; i++) {
+            const struct la_segment *segment = segments[done + i];
+            bool notice = segment->options & LA_IS_NOTICE;
+            if ((notice ? take_notice : take_segment)(tracker, segment, &keys[i]) != LA_OK)
                 return LA_ENOMEM;
+        }
         done += group;
     }
     return LA_OK;

@@ -35,6 +35,51 @@ static void the_innermost_ip_header_wins(void **state) {
     assert_false(o.segment.options & LA_IP_DONT_FRAGMENT);
 }
 
+static void an_icmp_error_names_its_type_and_is_counted_as_other(void **state) {
+    (void)state;
+    struct outcome o = build_and_decode(sample_icmp);
+    assert_int_equal(o.result, LA_DECODED_NOTICE);
+    assert_int_equal(o.segment.notice.type, 3);
+    assert_int_equal(o.segment.notice.code, 13);
+    assert_int_equal(build_and_decode(sample_icmpv6).segment.notice.type, 1);
+    assert_int_equal(build_and_decode(sample_icmpv6).segment.notice.code, 4);
+    struct la_decoder *decoder = la_decoder_new();
+    struct test_packet p;
+    sample_icmp(&p);
+    (void)decode_with(decoder, &p);
+    assert_int_equal(la_decoder_counts(decoder)->other, 1);
+    assert_int_equal(la_decoder_counts(decoder)->tcp, 0);
+    la_decoder_free(decoder);
+}
+
+static void icmp_about_something_else_is_other(void **state) {
+    (void)state;
+    static const struct {
+        size_t offset;
+        uint8_t value;
+    } changed[] = {
+        {0, 8},      /* an echo request */
+        {0, 5},      /* a redirect: no error */
+        {8, 0x65},   /* quotes no IPv4 header */
+        {8, 0x44},   /* ... or one that is too short */
+        {8 + 7, 1},  /* a later fragment: there are no ports behind it */
+        {8 + 9, 17}, /* UDP */
+    };
+    for (size_t i = 0; i < sizeof changed / sizeof changed[0]; i++) {
+        struct test_packet p;
+        sample_icmp(&p);
+        at(&p, IP_AT + 20 + changed[i].offset)[0] = changed[i].value;
+        assert_int_equal(decode(&p).result, LA_DECODED_OTHER);
+    }
+    struct test_packet p;
+    sample_icmpv6(&p);
+    at(&p, IP_AT + 40)[0] = 128;
+    assert_int_equal(decode(&p).result, LA_DECODED_OTHER);
+    sample_icmpv6(&p);
+    at(&p, IP_AT + 40 + 8 + 6)[0] = 17;
+    assert_int_equal(decode(&p).result, LA_DECODED_OTHER);
+}
+
 static void contradictions_of_ipv4_are_malformed(void **state) {
     (void)state;
     static const struct {
@@ -199,15 +244,9 @@ static void what_hides_is_encrypted(void **state) {
 
 static void a_tcp_header_quoted_by_icmp_is_no_segment(void **state) {
     (void)state;
-    struct test_packet p;
-    begin(&p);
-    put_usual_tcp(&p);
-    put_ipv4(&p, 6);
-    put32(&p, 0);
-    put32(&p, 0x03010000);
-    put_ipv4(&p, 1);
-    put_ethernet(&p, 0x0800);
-    assert_int_equal(decode(&p).result, LA_DECODED_OTHER);
+    struct outcome o = build_and_decode(sample_icmp);
+    assert_int_equal(o.result, LA_DECODED_NOTICE);
+    assert_false(is_usual(&o.segment));
 }
 
 static void other_protocols_are_other(void **state) {
@@ -227,6 +266,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ipv4_gives_its_identification_ttl_and_df),
         cmocka_unit_test(the_innermost_ip_header_wins),
+        cmocka_unit_test(an_icmp_error_names_its_type_and_is_counted_as_other),
+        cmocka_unit_test(icmp_about_something_else_is_other),
         cmocka_unit_test(contradictions_of_ipv4_are_malformed),
         cmocka_unit_test(a_total_length_of_0_is_a_super_segment_of_the_captured_size),
         cmocka_unit_test(a_payload_length_of_0_is_a_super_segment_of_the_captured_size),

@@ -466,64 +466,120 @@ static inline void sample_stack(struct test_packet *p) {
     put_ethernet(p, 0x8100);
 }
 
+/* ICMP errors about the usual segment. */
+static inline void sample_icmp(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv4(p, 6);
+    put32(p, 0);
+    put32(p, 0x030d0000);
+    put_ipv4(p, 1);
+    put_ethernet(p, 0x0800);
+}
+
+/* Only the 8 bytes behind the quoted header that RFC 792 asks for, and options in that header. */
+static inline void sample_icmp_least(struct test_packet *p) {
+    static const uint8_t no_operation[4] = {1, 1, 1, 1};
+    begin(p);
+    put32(p, TEST_SEQ);
+    put16(p, TEST_DPORT);
+    put16(p, TEST_SPORT);
+    put_ipv4_with(
+        p, &(struct test_ipv4){.protocol = 6, .options = no_operation, .option_bytes = 4, .id = 9});
+    put32(p, 0);
+    put32(p, 0x0b000000);
+    put_ipv4(p, 1);
+    put_ethernet(p, 0x0800);
+}
+
+static inline void sample_icmpv6(struct test_packet *p) {
+    begin(p);
+    put_usual_tcp(p);
+    put_ipv6(p, 6);
+    put32(p, 0);
+    put32(p, 0x01040000);
+    put_ipv6(p, 58);
+    put_ethernet(p, 0x86dd);
+}
+
 struct sample {
     const char *name;
     void (*build)(struct test_packet *p);
     unsigned tunnels;
-    bool guessed; /* by a port or a nibble: cut short, it may be OTHER */
+    bool guessed; /* by a port, a nibble or a quote: cut short, it may be OTHER */
+    bool notice;  /* an ICMP error about the segment */
 };
 
+/* Whether the outcome is what the sample holds. */
+static inline bool is_right(const struct sample *sample, const struct outcome *o) {
+    if (!sample->notice)
+        return o->result == LA_DECODED_TCP && is_usual(&o->segment);
+    const struct la_segment *s = &o->segment;
+    struct la_segment quoted = *s;
+    quoted.ack = TEST_ACK;
+    quoted.flags = LA_ACK | LA_PSH;
+    quoted.payload = TEST_PAYLOAD;
+    quoted.window = TEST_WINDOW;
+    return o->result == LA_DECODED_NOTICE && is_usual(&quoted) && (s->options & LA_IS_NOTICE) &&
+           s->flags == 0 && s->ack == 0 && s->payload == 0 && s->window == 0 &&
+           la_addr_cmp(&s->notice.reporter, &s->src) == 0;
+}
+
 static const struct sample samples[] = {
-    {"plain", build_plain, 0, false},
-    {"802.3 SNAP", sample_802_3_snap, 0, false},
-    {"802.3 IP", sample_802_3_ip, 0, false},
-    {"jumbo SNAP", sample_jumbo_snap, 0, false},
-    {"SLL outgoing", sample_sll_outgoing, 0, false},
-    {"SLL2 to us", sample_sll2_to_us, 0, false},
-    {"raw IP", sample_raw, 0, false},
-    {"BSD null, little endian", sample_null_little, 0, false},
-    {"BSD loop, IPv6", sample_loop_v6, 0, false},
-    {"BSD enc", sample_enc, 0, false},
-    {"PPP", sample_ppp, 0, false},
-    {"PPP, short form", sample_ppp_short_form, 0, false},
-    {"Cisco HDLC", sample_cisco_hdlc, 0, false},
-    {"PPPoE", sample_pppoe, LA_TUNNEL_PPPOE, false},
-    {"VLAN", sample_vlan, LA_TUNNEL_VLAN, false},
-    {"three VLAN tags", sample_qinq, LA_TUNNEL_VLAN, false},
-    {"VN-Tag", sample_vn_tag, 0, false},
-    {"MACsec in clear", sample_macsec_clear, 0, false},
-    {"802.1ah", sample_pbb, 0, false},
-    {"MPLS IPv4", sample_mpls_v4, LA_TUNNEL_MPLS, true},
-    {"MPLS IPv6", sample_mpls_v6, LA_TUNNEL_MPLS, true},
-    {"MPLS pseudowire", sample_mpls_pseudowire, LA_TUNNEL_MPLS, true},
-    {"MPLS pseudowire, bare", sample_mpls_bare_pseudowire, LA_TUNNEL_MPLS, true},
-    {"IPv4 options", sample_ipv4_options, 0, false},
-    {"IPv6", sample_ipv6, 0, false},
-    {"IPv6 extensions", sample_ipv6_extensions, 0, false},
-    {"IPv6 atomic fragment", sample_ipv6_atomic, 0, false},
-    {"AH", sample_ah, LA_TUNNEL_AH, false},
-    {"4in4", sample_4in4, LA_TUNNEL_IPIP, false},
-    {"6in4", sample_6in4, LA_TUNNEL_IPIP, false},
-    {"4in6", sample_4in6, LA_TUNNEL_IPIP, false},
-    {"6in6", sample_6in6, LA_TUNNEL_IPIP, false},
-    {"GRE", sample_gre, LA_TUNNEL_GRE, false},
-    {"GRE, all fields", sample_gre_all_fields, LA_TUNNEL_GRE, false},
-    {"GRE, bridged VLAN", sample_gre_bridged, LA_TUNNEL_GRE | LA_TUNNEL_VLAN, false},
-    {"GRE, PPTP", sample_gre_pptp, LA_TUNNEL_GRE, false},
-    {"ERSPAN I", sample_erspan1, LA_TUNNEL_GRE | LA_TUNNEL_ERSPAN, false},
-    {"ERSPAN II", sample_erspan2, LA_TUNNEL_GRE | LA_TUNNEL_ERSPAN, false},
-    {"ERSPAN III", sample_erspan3, LA_TUNNEL_GRE | LA_TUNNEL_ERSPAN, false},
-    {"EtherIP", sample_etherip, 0, false},
-    {"VXLAN", sample_vxlan, LA_TUNNEL_VXLAN, true},
-    {"VXLAN on Linux' port", sample_vxlan_linux_port, LA_TUNNEL_VXLAN, true},
-    {"VXLAN-GPE", sample_vxlan_gpe, LA_TUNNEL_VXLAN, true},
-    {"Geneve", sample_geneve, LA_TUNNEL_GENEVE, true},
-    {"GTP-U", sample_gtp, LA_TUNNEL_GTP, true},
-    {"GTP-U with extensions", sample_gtp_extensions, LA_TUNNEL_GTP, true},
-    {"Teredo", sample_teredo, LA_TUNNEL_TEREDO, true},
-    {"NSH", sample_nsh, LA_TUNNEL_NSH, false},
+    {"plain", build_plain, 0, false, false},
+    {"802.3 SNAP", sample_802_3_snap, 0, false, false},
+    {"802.3 IP", sample_802_3_ip, 0, false, false},
+    {"jumbo SNAP", sample_jumbo_snap, 0, false, false},
+    {"SLL outgoing", sample_sll_outgoing, 0, false, false},
+    {"SLL2 to us", sample_sll2_to_us, 0, false, false},
+    {"raw IP", sample_raw, 0, false, false},
+    {"BSD null, little endian", sample_null_little, 0, false, false},
+    {"BSD loop, IPv6", sample_loop_v6, 0, false, false},
+    {"BSD enc", sample_enc, 0, false, false},
+    {"PPP", sample_ppp, 0, false, false},
+    {"PPP, short form", sample_ppp_short_form, 0, false, false},
+    {"Cisco HDLC", sample_cisco_hdlc, 0, false, false},
+    {"PPPoE", sample_pppoe, LA_TUNNEL_PPPOE, false, false},
+    {"VLAN", sample_vlan, LA_TUNNEL_VLAN, false, false},
+    {"three VLAN tags", sample_qinq, LA_TUNNEL_VLAN, false, false},
+    {"VN-Tag", sample_vn_tag, 0, false, false},
+    {"MACsec in clear", sample_macsec_clear, 0, false, false},
+    {"802.1ah", sample_pbb, 0, false, false},
+    {"MPLS IPv4", sample_mpls_v4, LA_TUNNEL_MPLS, true, false},
+    {"MPLS IPv6", sample_mpls_v6, LA_TUNNEL_MPLS, true, false},
+    {"MPLS pseudowire", sample_mpls_pseudowire, LA_TUNNEL_MPLS, true, false},
+    {"MPLS pseudowire, bare", sample_mpls_bare_pseudowire, LA_TUNNEL_MPLS, true, false},
+    {"IPv4 options", sample_ipv4_options, 0, false, false},
+    {"IPv6", sample_ipv6, 0, false, false},
+    {"IPv6 extensions", sample_ipv6_extensions, 0, false, false},
+    {"IPv6 atomic fragment", sample_ipv6_atomic, 0, false, false},
+    {"AH", sample_ah, LA_TUNNEL_AH, false, false},
+    {"4in4", sample_4in4, LA_TUNNEL_IPIP, false, false},
+    {"6in4", sample_6in4, LA_TUNNEL_IPIP, false, false},
+    {"4in6", sample_4in6, LA_TUNNEL_IPIP, false, false},
+    {"6in6", sample_6in6, LA_TUNNEL_IPIP, false, false},
+    {"GRE", sample_gre, LA_TUNNEL_GRE, false, false},
+    {"GRE, all fields", sample_gre_all_fields, LA_TUNNEL_GRE, false, false},
+    {"GRE, bridged VLAN", sample_gre_bridged, LA_TUNNEL_GRE | LA_TUNNEL_VLAN, false, false},
+    {"GRE, PPTP", sample_gre_pptp, LA_TUNNEL_GRE, false, false},
+    {"ERSPAN I", sample_erspan1, LA_TUNNEL_GRE | LA_TUNNEL_ERSPAN, false, false},
+    {"ERSPAN II", sample_erspan2, LA_TUNNEL_GRE | LA_TUNNEL_ERSPAN, false, false},
+    {"ERSPAN III", sample_erspan3, LA_TUNNEL_GRE | LA_TUNNEL_ERSPAN, false, false},
+    {"EtherIP", sample_etherip, 0, false, false},
+    {"VXLAN", sample_vxlan, LA_TUNNEL_VXLAN, true, false},
+    {"VXLAN on Linux' port", sample_vxlan_linux_port, LA_TUNNEL_VXLAN, true, false},
+    {"VXLAN-GPE", sample_vxlan_gpe, LA_TUNNEL_VXLAN, true, false},
+    {"Geneve", sample_geneve, LA_TUNNEL_GENEVE, true, false},
+    {"GTP-U", sample_gtp, LA_TUNNEL_GTP, true, false},
+    {"GTP-U with extensions", sample_gtp_extensions, LA_TUNNEL_GTP, true, false},
+    {"Teredo", sample_teredo, LA_TUNNEL_TEREDO, true, false},
+    {"NSH", sample_nsh, LA_TUNNEL_NSH, false, false},
     {"five tunnels", sample_stack,
-     LA_TUNNEL_VLAN | LA_TUNNEL_MPLS | LA_TUNNEL_GRE | LA_TUNNEL_VXLAN | LA_TUNNEL_IPIP, true},
+     LA_TUNNEL_VLAN | LA_TUNNEL_MPLS | LA_TUNNEL_GRE | LA_TUNNEL_VXLAN | LA_TUNNEL_IPIP, true,
+     false},
+    {"ICMP error", sample_icmp, 0, true, true},
+    {"ICMP error, the least quoted", sample_icmp_least, 0, true, true},
+    {"ICMPv6 error", sample_icmpv6, 0, true, true},
 };
 
 enum { SAMPLES = sizeof samples / sizeof samples[0] };

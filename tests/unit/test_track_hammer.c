@@ -64,7 +64,7 @@ static struct la_segment random_segment(struct hammer *h, uint64_t frame) {
         .payload = chance(r, 30) ? pick(r, 1500) : 0,
         .flags = random_flags(r),
         .window = chance(r, 5) ? 0 : (uint16_t)next_random(r),
-        .options = (uint16_t)next_random(r),
+        .options = (uint16_t)(next_random(r) & ~(unsigned)LA_IS_NOTICE),
         .tsval = 1000000 + pick(r, 10000),
         .tsecr = 1000000 + pick(r, 10000),
         .ip_id = (uint16_t)pick(r, 100),
@@ -82,6 +82,12 @@ static struct la_segment random_segment(struct hammer *h, uint64_t frame) {
         s.sack_count = 1;
         s.sack[0] = near_number(h, to);
         s.sack[1] = near_number(h, to);
+    }
+    if (chance(r, 3)) { /* an ICMP error about such a segment */
+        s.options |= LA_IS_NOTICE;
+        s.notice =
+            (struct la_notice){hammer_host(h, to), (uint8_t)pick(r, 15), (uint8_t)pick(r, 15)};
+        return s;
     }
     if (chance(r, 20))
         h->number[from] = s.seq + s.payload + 1;
@@ -112,13 +118,15 @@ static void assert_numbered(const struct rig *rig) {
 
 static void run_hammer(struct hammer hammer, unsigned segments) {
     struct rig rig;
+    unsigned notices = 0;
     rig_open(&rig);
     for (unsigned i = 0; i < segments; i++) {
         struct la_segment s = random_segment(&hammer, ++rig.frame);
+        notices += (s.options & LA_IS_NOTICE) != 0;
         rig_take(&rig, &s);
     }
     rig_finish(&rig, 0);
-    assert_nothing_lost(&rig, segments);
+    assert_nothing_lost(&rig, segments - notices);
     assert_numbered(&rig);
     rig_close(&rig);
 }

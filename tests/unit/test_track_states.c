@@ -64,6 +64,8 @@ static const struct {
     {LA_EV_RECV_SYN_REUSE, ".. .. .. .. .. .. .. .. .. .. CD .."},
     /* Linux: the orphan FIN-WAIT-2, and a request that meets another SYN in its window. */
     {LA_EV_RECV_SYN_REFUSED, ".. .. .. CD .. .. CD .. .. .. .. .."},
+    /* RFC 5461, 2.2: Linux takes ICMP errors for hard ones while it connects, and only then. */
+    {LA_EV_RECV_UNREACHABLE, ".. .. CD .. .. .. .. .. .. .. .. .."},
     /* 3.8.3 and 3.10.8. Nothing waits in CLOSED and LISTEN. */
     {LA_EV_TIMER, ".. .. CD CD CD CD CD CD CD CD CD CD"},
     /* The host cannot open what it still holds: it had let go of it. */

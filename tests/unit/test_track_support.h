@@ -221,6 +221,7 @@ static inline void keep_settled(void *context, struct la_connection *c) {
     s->c.previous = s->c.next = NULL;
     s->c.recycle = NULL;
     s->c.log = copy_of(c->log, c->log_count, sizeof *c->log);
+    s->c.icmp = copy_of(c->icmp, c->icmp_count, sizeof *c->icmp);
     s->c.resets = copy_of(c->resets, c->reset_count, sizeof *c->resets);
     for (int side = 0; side < 2; side++)
         s->c.side[side].changes = copy_of(c->side[side].changes, c->side[side].change_count,
@@ -271,6 +272,7 @@ static inline void rig_close(struct rig *rig) {
     for (size_t i = 0; i < rig->count; i++) {
         struct la_connection *c = &rig->settled[i].c;
         free((void *)c->log);
+        free((void *)c->icmp);
         free((void *)c->resets);
         free((void *)c->side[0].changes);
         free((void *)c->side[1].changes);
