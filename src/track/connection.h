@@ -66,8 +66,8 @@ struct la_observation {
     uint32_t sack_from, sack_to; /* first block */
     uint16_t input;
     uint16_t options; /* LA_HAS_... of decode/segment.h */
-    uint16_t ip_id;
-    uint8_t flags; /* LA_FIN ... of decode/segment.h */
+    uint16_t ip_id;   /* like ttl: of a RST, and of what may say who sent it; else 0 */
+    uint8_t flags;    /* LA_FIN ... of decode/segment.h */
     uint8_t ttl;
     uint8_t from;    /* LA_CLIENT or LA_SERVER */
     uint8_t class;   /* enum la_class */
@@ -115,12 +115,17 @@ enum la_reset_form {
 enum la_reset_cause {
     LA_RESET_REFUSED,          /* a SYN that nobody listens for */
     LA_RESET_PORT_RECYCLED,    /* one incarnation met the state of another */
+    LA_RESET_UNWANTED_SYN_ACK, /* a SYN-ACK met a host that does not (or no longer) want it */
     LA_RESET_TIME_WAIT_GONE,   /* a repeated FIN met no socket: its peer's TIME-WAIT was over */
     LA_RESET_LATE_ACK,         /* both ACKs of a FIN arrived: the second found no socket */
+    LA_RESET_OLD_DUPLICATE, /* a segment long under way, or the ACK that it drew, met no socket */
     LA_RESET_DATA_AFTER_CLOSE, /* data met a socket that was closed for reading */
-    LA_RESET_FIN_WAIT_2_OVER,  /* the peer's late FIN or data met a FIN-WAIT-2 that had timed out */
+    LA_RESET_FIN_WAIT_2_OVER,  /* the peer's late FIN or data met a FIN-WAIT-2 that had timed out,
+                                  or its end was told (macOS) */
     LA_RESET_NO_CONNECTION,    /* a segment met a host that knows nothing of the connection */
+    LA_RESET_KEEPALIVE,        /* keepalive probes had drawn no answer */
     LA_RESET_ABORT,            /* the application (or its kernel) ended a live connection */
+    LA_RESET_AFTER_CLOSE,      /* both ends had ended it before: it ends nothing */
     LA_RESET_REPEATED,         /* another one of the same, for a segment that was still under way */
     LA_RESET_UNKNOWN,
     LA_RESET_CAUSE_COUNT,

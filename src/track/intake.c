@@ -276,8 +276,16 @@ static void take_syn_and_rst(struct live_side *me, const struct la_segment *s,
     }
 }
 
+/* TTL and IP ID tell whether a host sent a segment itself: of a RST, of what is foreign, and of
+ * what follows a RST. */
+static bool wants_identity(const struct live *live, const struct intake *in) {
+    bool reset = (live->side[0].flags | live->side[1].flags) & SIDE_RST;
+    return reset || in->verdict.class == LA_CLASS_RST || in->verdict.class == LA_CLASS_OUTSIDE;
+}
+
 static void observe(const struct live *live, const struct intake *in, struct la_observation *out) {
     const struct la_segment *s = in->segment;
+    bool identity = wants_identity(live, in);
     *out = (struct la_observation){
         .time_ns = s->time_ns,
         .frame = s->frame,
@@ -297,8 +305,8 @@ static void observe(const struct live *live, const struct intake *in, struct la_
         .sack_to = s->sack_count ? s->sack[1] : 0,
         /* DF and the checksum are of no use to anybody downstream, and would cost a byte each. */
         .options = (uint16_t)(s->options & ~(LA_IP_DONT_FRAGMENT | LA_BAD_CHECKSUM)),
-        .ip_id = s->ip_id,
-        .ttl = s->ttl,
+        .ip_id = identity ? s->ip_id : 0,
+        .ttl = identity ? s->ttl : 0,
     };
 }
 
@@ -313,28 +321,30 @@ static void append(struct live *live, const struct intake *in, const struct la_o
     la_log_append(&live->log, &base, in->pool, entry);
 }
 
-/* A RST is understood from what drew it: the peer's last segment, if it was too ordinary to be in
- * the log so far. */
-static void log_context(struct live *live, const struct intake *in) {
-    struct live_side *peer = &live->side[!in->side];
-    if (!(peer->flags & SIDE_SEEN) || (peer->flags & SIDE_LAST_LOGGED))
+/* The last segment of a side, if it was too ordinary to be in the log so far. */
+static void log_last(struct live *live, const struct intake *in, unsigned side) {
+    struct live_side *me = &live->side[side];
+    if (!(me->flags & SIDE_SEEN) || (me->flags & SIDE_LAST_LOGGED))
         return;
+    const struct flow_side *flow = live->flow ? &live->flow->side[side] : NULL;
     struct la_observation entry = {
-        .time_ns = peer->last_ns,
-        .frame = peer->last_frame,
-        .input = live->input[!in->side],
-        .from = (uint8_t)!in->side,
-        .class = peer->last_payload > 0 ? LA_CLASS_DATA : LA_CLASS_ACK,
+        .time_ns = me->last_ns,
+        .frame = me->last_frame,
+        .input = live->input[side],
+        .from = (uint8_t)side,
+        .class = me->last_payload > 0 ? LA_CLASS_DATA : LA_CLASS_ACK,
         .flags = LA_ACK,
-        .seq = peer->next - peer->last_payload,
-        .ack = peer->acked,
-        .payload = peer->last_payload,
-        .options = peer->flags & SIDE_TIMESTAMPS ? LA_HAS_TIMESTAMPS : 0,
-        .tsval = peer->tsval,
-        .tsecr = live->side[in->side].tsval,
+        .seq = me->next - me->last_payload,
+        .ack = me->acked,
+        .payload = me->last_payload,
+        .options = me->flags & SIDE_TIMESTAMPS ? LA_HAS_TIMESTAMPS : 0,
+        .tsval = me->tsval,
+        .tsecr = live->side[!side].tsval,
+        .ttl = flow ? flow->ttl : 0,
+        .ip_id = flow ? flow->ip_id : 0,
     };
     append(live, in, &entry);
-    peer->flags |= SIDE_LAST_LOGGED;
+    me->flags |= SIDE_LAST_LOGGED;
 }
 
 static bool is_closing(const struct live *live) {
@@ -396,11 +406,14 @@ static bool wants_logging(struct live *live, const struct intake *in) {
 
 static void log_segment(struct live *live, const struct intake *in, bool wanted) {
     struct live_side *me = &live->side[in->side];
+    /* A RST is understood from what drew it, and from what its sender said last. */
+    if (wanted && in->verdict.class == LA_CLASS_RST) {
+        log_last(live, in, in->side);
+        log_last(live, in, !in->side);
+    }
     me->flags &= (uint16_t)~SIDE_LAST_LOGGED;
     if (!wanted)
         return;
-    if (in->verdict.class == LA_CLASS_RST)
-        log_context(live, in);
     struct la_observation entry;
     observe(live, in, &entry);
     append(live, in, &entry);
@@ -455,6 +468,10 @@ void live_take_in(struct live *live, const struct intake *in) {
     me->last_ns = s->time_ns;
     me->last_frame = s->frame;
     me->last_payload = s->payload;
+    if (live->flow) {
+        live->flow->side[in->side].ttl = s->ttl;
+        live->flow->side[in->side].ip_id = s->ip_id;
+    }
 }
 
 struct extra *live_make_extra(struct live *live, struct la_pool *pool) {

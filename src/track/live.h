@@ -66,6 +66,8 @@ struct flow_side {
     int64_t last_data_ns;
     int64_t timed_ns; /* a segment whose ACK is waited for; LA_TIME_NONE: none */
     uint32_t timed_end;
+    uint16_t ip_id; /* of its last segment */
+    uint8_t ttl;
     uint8_t hole_count;
     uint8_t sample_count;
     uint16_t

@@ -59,11 +59,6 @@ static const uint8_t *get_signed(const uint8_t *p, int64_t *value) {
     return p;
 }
 
-/* TTL and IP ID matter for what may be forged; the window for what a RST looks like. */
-static bool keeps_identity(const struct la_observation *entry) {
-    return entry->class == LA_CLASS_RST || entry->class == LA_CLASS_OUTSIDE;
-}
-
 static uint8_t rare_of(const struct la_observation *entry, const struct la_log_base *base) {
     unsigned rare = 0;
     if (entry->options & LA_HAS_SACK)
@@ -72,7 +67,7 @@ static uint8_t rare_of(const struct la_observation *entry, const struct la_log_b
         rare |= RARE_INPUT;
     if (entry->window != 0 && entry->class == LA_CLASS_RST)
         rare |= RARE_WINDOW;
-    if (keeps_identity(entry))
+    if (entry->ttl != 0 || entry->ip_id != 0)
         rare |= RARE_IDENTITY;
     if (entry->options & ~(unsigned)LA_HAS_TIMESTAMPS)
         rare |= RARE_OPTIONS;

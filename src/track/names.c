@@ -39,8 +39,9 @@ const char *la_reset_form_name(enum la_reset_form form) {
 
 const char *la_reset_cause_name(enum la_reset_cause cause) {
     static const char *const names[LA_RESET_CAUSE_COUNT] = {
-        "refused",         "port-recycled", "time-wait-gone", "late-ack", "data-after-close",
-        "fin-wait-2-over", "no-connection", "abort",          "repeated", "unknown"};
+        "refused",       "port-recycled",    "unwanted-syn-ack", "time-wait-gone", "late-ack",
+        "old-duplicate", "data-after-close", "fin-wait-2-over",  "no-connection",  "keepalive",
+        "abort",         "after-close",      "repeated",         "unknown"};
     return names[cause];
 }
 

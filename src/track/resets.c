@@ -1,34 +1,83 @@
-/* What drew each RST, and why.
+/* What drew each RST, and why it was sent.
  *
  * The form says who decided: a bare RST is a host without (usable) state answering a segment, and
  * its sequence number is that segment's acknowledgement; RST|ACK with sequence number 0 answers a
  * SYN; any other RST|ACK is a live socket aborted by its application or by a timer (RFC
- * 9293, 3.10.7.1). */
+ * 9293, 3.10.7.1). Other stacks than Linux abort with a bare RST as well: then nothing drew it. */
 #include "track/settle.h"
 
 #include "base/seq.h"
 #include "base/time.h"
 #include "decode/segment.h"
+#include "track/old_copy.h"
+
+#include <stdlib.h>
+
+/* A host answers within the time in which it ever answered, twice that where it is busy. */
+#define ANSWER_SLACK_NS (50 * LA_MSEC)
+#define ANSWER_UNMEASURED_NS (500 * LA_MSEC)
+
+static uint32_t end_of(const struct la_observation *o) {
+    return o->seq + o->payload + ((o->flags & LA_SYN) != 0) + ((o->flags & LA_FIN) != 0);
+}
+
+static bool is_syn(const struct la_observation *o) {
+    return (o->flags & (LA_SYN | LA_ACK)) == LA_SYN;
+}
 
 static bool answers(const struct la_observation *rst, const struct la_observation *o) {
     if (o->flags & LA_RST)
         return false;
     if (!(rst->flags & LA_ACK))
         return (o->flags & LA_ACK) && o->ack == rst->seq;
-    uint32_t end = o->seq + o->payload + ((o->flags & LA_SYN) != 0) + ((o->flags & LA_FIN) != 0);
-    return rst->seq == 0 && rst->ack == end;
+    return (rst->seq == 0 || is_syn(o)) && rst->ack == end_of(o);
 }
 
-/* The last segment of the peer before `rst` that it can be an answer to; NULL when there is none.
- */
-static const struct la_observation *find_drawer(const struct la_connection *c,
-                                                const struct la_observation *rst, size_t before) {
-    for (size_t i = before; i > 0; i--) {
-        const struct la_observation *o = &c->log[i - 1];
-        if (o->from != rst->from && answers(rst, o))
-            return o;
+/* The first segment with `flag` from `side` before `before`; LA_NOWHERE. */
+static size_t find_flag(const struct la_connection *c, size_t before, unsigned side,
+                        unsigned flag) {
+    for (size_t i = 0; i < before; i++)
+        if (c->log[i].from == side && (c->log[i].flags & flag))
+            return i;
+    return LA_NOWHERE;
+}
+
+/* The RST's sender had answered this segment otherwise before. A pure ACK asks for no answer:
+ * whatever its receiver says next shows that it had a socket. */
+static bool answered_before(const struct la_connection *c, size_t drawer, size_t rst) {
+    const struct la_observation *o = &c->log[drawer];
+    for (size_t i = drawer + 1; i < rst; i++) {
+        const struct la_observation *said = &c->log[i];
+        if (said->from == o->from || (said->flags & LA_RST))
+            continue;
+        if (end_of(o) == o->seq || la_covers(said, end_of(o)))
+            return true;
     }
-    return NULL;
+    return false;
+}
+
+/* An end that has closed says nothing by its own will: whatever it says was drawn, however late it
+ * comes by. */
+static bool came_at_once(const struct la_connection *c, const struct la_observation *o,
+                         size_t index) {
+    const struct la_observation *rst = &c->log[index];
+    if (!(rst->flags & LA_ACK) && find_flag(c, index, rst->from, LA_FIN) != LA_NOWHERE)
+        return true;
+    int64_t turnaround = c->vantage.turnaround_ns[rst->from];
+    int64_t most = turnaround >= 0 ? 2 * turnaround + ANSWER_SLACK_NS : ANSWER_UNMEASURED_NS;
+    return rst->time_ns - o->time_ns <= most;
+}
+
+/* The last segment of the peer before `rst` that it can be an answer to; LA_NOWHERE when there is
+ * none. */
+static size_t find_drawer(const struct la_connection *c, size_t rst) {
+    for (size_t i = rst; i > 0; i--) {
+        const struct la_observation *o = &c->log[i - 1], *r = &c->log[rst];
+        if (o->from != r->from && answers(r, o) && came_at_once(c, o, rst) &&
+            !answered_before(c, i - 1, rst))
+            return i - 1;
+    }
+    return LA_NOWHERE;
 }
 
 /* A SYN of the next incarnation was under way when this RST was sent. */
@@ -36,76 +85,116 @@ static bool next_life_began(const struct la_connection *c, const struct la_obser
     return c->next && c->next->first.time_ns <= rst->time_ns;
 }
 
-/* The peer acknowledged this end's FIN, or more than once, before `rst`. */
-static size_t acks_of_fin_before(const struct la_connection *c, size_t rst, unsigned side) {
-    const struct la_endpoint *me = &c->side[side];
-    size_t count = 0;
-    for (size_t i = 0; me->fin_seen && i < rst; i++) {
-        const struct la_observation *o = &c->log[i];
-        count +=
-            o->from != side && (o->flags & LA_ACK) && !(o->flags & LA_RST) && o->ack == me->fin_end;
+/* The host refused a SYN for the sake of the life before. */
+static bool held_by_previous(const struct la_connection *c) {
+    for (unsigned side = 0; c->previous && side < 2; side++) {
+        const struct la_endpoint *end = &c->previous->side[side];
+        for (size_t i = 0; i < end->change_count; i++)
+            if (end->changes[i].event == LA_EV_RECV_SYN_REFUSED)
+                return true;
     }
-    return count;
+    return c->previous && c->previous->last.time_ns >= c->opened_ns;
 }
 
-static bool fin_sent_before(const struct la_connection *c, size_t rst, unsigned side, int64_t *at) {
-    for (size_t i = 0; i < rst; i++)
-        if (c->log[i].from == side && (c->log[i].flags & LA_FIN)) {
-            *at = c->log[i].time_ns;
-            return true;
-        }
-    return false;
+/* A bare ACK drew it from a host that has closed. What had the ACK been for? */
+static enum la_reset_cause cause_after_ack(const struct la_connection *c, size_t drawer) {
+    unsigned side = !c->log[drawer].from;
+    for (size_t i = drawer; i > 0; i--) {
+        const struct la_observation *o = &c->log[i - 1];
+        int64_t age;
+        if (o->from != side)
+            continue;
+        bool old = la_read_old_copy(c, i - 1, &age) != LA_NOT_OLD;
+        return old ? LA_RESET_OLD_DUPLICATE : LA_RESET_LATE_ACK;
+    }
+    return LA_RESET_LATE_ACK;
 }
 
-/* A bare RST from an end that has closed. */
-static enum la_reset_cause cause_after_fin(const struct la_connection *c, size_t i,
-                                           const struct la_observation *drew, int64_t fin_at) {
-    const struct la_observation *rst = &c->log[i];
+/* A bare RST from an end that has sent its FIN. */
+static enum la_reset_cause cause_after_fin(const struct la_connection *c, size_t rst, size_t drawer,
+                                           size_t fin) {
+    const struct la_observation *r = &c->log[rst], *drew = &c->log[drawer];
     bool answers_fin = drew->flags & LA_FIN;
-    bool answers_ack = drew->payload == 0 && !answers_fin;
-    if (answers_ack && acks_of_fin_before(c, i, rst->from) > 1)
-        return LA_RESET_LATE_ACK;
+    int64_t age;
+    if (la_read_old_copy(c, drawer, &age) != LA_NOT_OLD)
+        return LA_RESET_OLD_DUPLICATE;
+    if (drew->payload == 0 && !answers_fin && la_covers(drew, c->side[r->from].fin_end))
+        return cause_after_ack(c, drawer);
     if (answers_fin && drew->class == LA_CLASS_FIN_AGAIN)
         return LA_RESET_TIME_WAIT_GONE;
-    int64_t patience = c->profile[rst->from]->fin_wait_2_orphan_ns;
-    if (rst->time_ns - fin_at >= patience)
+    if (r->time_ns - c->log[fin].time_ns >= c->profile[r->from]->fin_wait_2_orphan_ns)
         return LA_RESET_FIN_WAIT_2_OVER;
-    if (answers_fin)
-        return LA_RESET_TIME_WAIT_GONE; /* FIN-WAIT-2 was thrown away: there is no TIME-WAIT to come
-                                         */
-    return drew->payload > 0 ? LA_RESET_DATA_AFTER_CLOSE : LA_RESET_NO_CONNECTION;
+    if (drew->payload > 0)
+        return LA_RESET_DATA_AFTER_CLOSE;
+    /* FIN-WAIT-2 was thrown away: there is no TIME-WAIT to come. */
+    return answers_fin ? LA_RESET_TIME_WAIT_GONE : LA_RESET_NO_CONNECTION;
 }
 
-static bool same_as_last(const struct la_connection *c, size_t i) {
-    const struct la_observation *rst = &c->log[i];
-    for (size_t j = i; j > 0; j--) {
-        const struct la_observation *o = &c->log[j - 1];
-        if ((o->flags & LA_RST) && o->from == rst->from)
-            return true;
+/* The probes that this end had sent when it gave up: one interval after the last of them, without
+ * an answer to any. */
+static bool ends_keepalive(const struct la_connection *c, size_t rst) {
+    const struct la_observation *r = &c->log[rst];
+    int64_t last = LA_TIME_NONE, before = LA_TIME_NONE;
+    for (size_t i = rst; i > 0; i--) {
+        const struct la_observation *o = &c->log[i - 1];
+        if (o->from != r->from || o->class != LA_CLASS_KEEPALIVE)
+            break;
+        if (last == LA_TIME_NONE) {
+            last = o->time_ns;
+        } else {
+            before = o->time_ns;
+            break;
+        }
     }
-    return false;
+    enum { SHORTEST_INTERVAL_NS = 900000000 }; /* Linux takes whole seconds */
+    if (last == LA_TIME_NONE || r->time_ns - last < SHORTEST_INTERVAL_NS)
+        return false;
+    int64_t interval = last - before, waited = r->time_ns - last;
+    return before == LA_TIME_NONE || llabs(waited - interval) < interval / 4;
 }
 
-static enum la_reset_cause cause_of(const struct la_connection *c, size_t i,
-                                    const struct la_observation *drew) {
-    const struct la_observation *rst = &c->log[i];
-    int64_t fin_at;
-    if (drew && (drew->flags & (LA_SYN | LA_ACK)) == LA_SYN && (rst->flags & LA_ACK))
-        return c->previous && c->previous->last.time_ns >= c->opened_ns ? LA_RESET_PORT_RECYCLED
-                                                                        : LA_RESET_REFUSED;
-    if (next_life_began(c, rst))
+/* The connection was over at both ends: nothing is left that this RST could end. */
+static bool was_over(const struct la_connection *c, size_t rst) {
+    const struct la_observation *r = &c->log[rst];
+    bool fins = find_flag(c, rst, r->from, LA_FIN) != LA_NOWHERE &&
+                find_flag(c, rst, !r->from, LA_FIN) != LA_NOWHERE;
+    size_t reset = find_flag(c, rst, !r->from, LA_RST);
+    return fins || (reset != LA_NOWHERE && c->log[reset].exact &&
+                    r->time_ns - c->log[reset].time_ns > la_round_trip_ns(c) + ANSWER_SLACK_NS);
+}
+
+/* Nothing drew it: an end decided by itself. */
+static enum la_reset_cause cause_of_own_will(const struct la_connection *c, size_t rst) {
+    const struct la_observation *r = &c->log[rst];
+    size_t fin = find_flag(c, rst, r->from, LA_FIN);
+    const struct la_profile *profile = c->profile[r->from];
+    if (ends_keepalive(c, rst))
+        return LA_RESET_KEEPALIVE;
+    if (was_over(c, rst))
+        return LA_RESET_AFTER_CLOSE;
+    if (fin != LA_NOWHERE && profile->fin_wait_2_expiry_resets &&
+        r->time_ns - c->log[fin].time_ns >= profile->fin_wait_2_orphan_ns)
+        return LA_RESET_FIN_WAIT_2_OVER;
+    return (r->flags & LA_ACK) || r->exact ? LA_RESET_ABORT : LA_RESET_UNKNOWN;
+}
+
+static enum la_reset_cause cause_of(const struct la_connection *c, size_t rst, size_t drawer) {
+    const struct la_observation *r = &c->log[rst];
+    const struct la_observation *drew = drawer != LA_NOWHERE ? &c->log[drawer] : NULL;
+    if (drew && is_syn(drew) && (r->flags & LA_ACK))
+        return held_by_previous(c) ? LA_RESET_PORT_RECYCLED : LA_RESET_REFUSED;
+    if (next_life_began(c, r))
         return LA_RESET_PORT_RECYCLED;
     if (drew && drew->class == LA_CLASS_OUTSIDE)
         return LA_RESET_PORT_RECYCLED; /* an ACK that answers another SYN than ours */
-    if (same_as_last(c, i))
+    if (find_flag(c, rst, r->from, LA_RST) != LA_NOWHERE)
         return LA_RESET_REPEATED;
     if (!drew)
-        return rst->flags & LA_ACK ? LA_RESET_ABORT : LA_RESET_UNKNOWN;
-    if (rst->flags & LA_ACK)
-        return LA_RESET_ABORT;
-    if (fin_sent_before(c, i, rst->from, &fin_at))
-        return cause_after_fin(c, i, drew, fin_at);
-    return LA_RESET_NO_CONNECTION;
+        return cause_of_own_will(c, rst);
+    if (drew->flags & LA_SYN)
+        return LA_RESET_UNWANTED_SYN_ACK;
+    size_t fin = find_flag(c, rst, r->from, LA_FIN);
+    return fin != LA_NOWHERE ? cause_after_fin(c, rst, drawer, fin) : LA_RESET_NO_CONNECTION;
 }
 
 void settle_resets(struct view *view) {
@@ -115,16 +204,18 @@ void settle_resets(struct view *view) {
         const struct la_observation *rst = &c->log[i];
         if (!(rst->flags & LA_RST))
             continue;
-        const struct la_observation *drew = find_drawer(c, rst, i);
+        size_t drawer = find_drawer(c, i);
         struct la_reset *reset = &view->resets[count++];
         *reset = (struct la_reset){
             .where = {rst->time_ns, rst->frame, rst->input},
             .by = rst->from,
             .form = rst->flags & LA_ACK ? LA_RESET_WITH_ACK : LA_RESET_BARE,
-            .cause = (uint8_t)cause_of(c, i, drew),
+            .cause = (uint8_t)cause_of(c, i, drawer),
         };
-        if (drew)
+        if (drawer != LA_NOWHERE) {
+            const struct la_observation *drew = &c->log[drawer];
             reset->drew = (struct la_where){drew->time_ns, drew->frame, drew->input};
+        }
     }
     c->resets = view->resets;
     c->reset_count = count;

@@ -161,8 +161,8 @@ def check_states(claim, names, connections):
     if not found:
         return "no such connection: %s incarnation %d" % (name["ends"], name["incarnation"])
     record = found[0]
-    if "." in words[2]:
-        host, what = words[2].split(".", 1)
+    host, _, what = words[2].partition(".")
+    if host in name["hosts"]:
         ends = [record["client"], record["server"]]
         end = [item for item in ends if (item["address"], item["port"]) == name["hosts"][host]][0]
         if what != "states":
@@ -181,7 +181,7 @@ def check_states(claim, names, connections):
             good = good and not (text.endswith("!") and not certain) and not (text.endswith("?") and certain)
         shown = " ".join(state + ("!" if certain else "?") for state, certain in history)
         return None if good else "is " + shown
-    got = word(lookup(record, words[2]))
+    got = word(lookup(record, words[2]))    # also resets.0.cause
     return None if got in words[3].split("|") else "is " + got
 
 
