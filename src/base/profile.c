@@ -23,6 +23,10 @@ static const struct la_profile profiles[] = {
         .syn_retry_total_ns = 131 * LA_SEC,
         .syn_ack_retry_total_ns = 63 * LA_SEC,
         .orphan_retry_total_ns = 102200 * LA_MSEC,
+        .data_retry_total_ns = 924600 * LA_MSEC,
+        .keepalive_idle_ns = 7200 * LA_SEC,
+        .keepalive_interval_ns = 75 * LA_SEC,
+        .keepalive_probes = 9,
         .rst_before_next_accepted = true,
     },
     {
@@ -39,6 +43,10 @@ static const struct la_profile profiles[] = {
         .syn_retry_total_ns = 127 * LA_SEC,
         .syn_ack_retry_total_ns = 63 * LA_SEC,
         .orphan_retry_total_ns = 102200 * LA_MSEC,
+        .data_retry_total_ns = 924600 * LA_MSEC,
+        .keepalive_idle_ns = 7200 * LA_SEC,
+        .keepalive_interval_ns = 75 * LA_SEC,
+        .keepalive_probes = 9,
         .rst_before_next_accepted = true,
     },
     {
@@ -56,6 +64,10 @@ static const struct la_profile profiles[] = {
         .syn_retry_total_ns = 127 * LA_SEC,
         .syn_ack_retry_total_ns = 63 * LA_SEC,
         .orphan_retry_total_ns = 102200 * LA_MSEC,
+        .data_retry_total_ns = 924600 * LA_MSEC,
+        .keepalive_idle_ns = 7200 * LA_SEC,
+        .keepalive_interval_ns = 75 * LA_SEC,
+        .keepalive_probes = 9,
     },
     {
         .name = "freebsd",
@@ -67,6 +79,10 @@ static const struct la_profile profiles[] = {
         .syn_retry_total_ns = 75 * LA_SEC,
         .syn_ack_retry_total_ns = 15600 * LA_MSEC,
         .orphan_retry_total_ns = 500 * LA_SEC,
+        .data_retry_total_ns = 500 * LA_SEC,
+        .keepalive_idle_ns = 7200 * LA_SEC,
+        .keepalive_interval_ns = 75 * LA_SEC,
+        .keepalive_probes = 8,
     },
     {
         .name = "macos",
@@ -80,6 +96,10 @@ static const struct la_profile profiles[] = {
         .syn_retry_total_ns = 75 * LA_SEC,
         .syn_ack_retry_total_ns = 75 * LA_SEC,
         .orphan_retry_total_ns = 500 * LA_SEC,
+        .data_retry_total_ns = 500 * LA_SEC,
+        .keepalive_idle_ns = 7200 * LA_SEC,
+        .keepalive_interval_ns = 75 * LA_SEC,
+        .keepalive_probes = 8,
         .rst_before_next_accepted = true,
     },
     {
@@ -92,6 +112,10 @@ static const struct la_profile profiles[] = {
         .syn_retry_total_ns = 21 * LA_SEC,
         .syn_ack_retry_total_ns = 21 * LA_SEC,
         .orphan_retry_total_ns = 20 * LA_SEC,
+        .data_retry_total_ns = 20 * LA_SEC,
+        .keepalive_idle_ns = 7200 * LA_SEC,
+        .keepalive_interval_ns = 1 * LA_SEC,
+        .keepalive_probes = 10,
     },
 };
 

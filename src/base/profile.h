@@ -31,7 +31,11 @@ struct la_profile {
     int64_t syn_ack_retry_total_ns; /* SYN-RECV given up */
     int64_t orphan_retry_total_ns;  /* LAST-ACK, CLOSING, FIN-WAIT-1 without an answer: no retry
                                        is sent later than this after the first one */
-    bool rst_before_next_accepted;  /* RST at RCV.NXT - 1 closes the closing states */
+    int64_t data_retry_total_ns;    /* ... ESTAB, CLOSE-WAIT: the same of data */
+    int64_t keepalive_idle_ns, keepalive_interval_ns;
+    uint32_t keepalive_probes;
+    bool keepalive_told;           /* a host's settings said so, not its system's custom */
+    bool rst_before_next_accepted; /* RST at RCV.NXT - 1 closes the closing states */
 };
 
 /* NULL when there is no such profile. `index` counts them all, NULL past the last. */

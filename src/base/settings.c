@@ -468,15 +468,36 @@ static void apply_syn(const struct la_host_settings *settings, struct la_profile
 }
 
 /* retransmits_timed_out(): as many doublings of the shortest RTO as there are retries, at most to
- * the longest one. A setting of 0 means 8. */
-static void apply_orphan(const struct la_host_settings *settings, struct la_profile *profile) {
-    int64_t retries = number_or(settings, "net.ipv4.tcp_orphan_retries", 0);
-    int64_t longest = rto_max_ns(settings), gap = profile->rto_min_ns, total = 0;
-    for (int64_t n = 0; n <= (retries ? retries : 8); n++) {
+ * the longest one. */
+static int64_t retries_total(const struct la_host_settings *settings, int64_t retries,
+                             int64_t rto_min_ns) {
+    int64_t longest = rto_max_ns(settings), gap = rto_min_ns, total = 0;
+    for (int64_t n = 0; n <= retries; n++) {
         total += gap;
         gap = 2 * gap < longest ? 2 * gap : longest;
     }
-    profile->orphan_retry_total_ns = total;
+    return total;
+}
+
+static void apply_retries(const struct la_host_settings *settings, struct la_profile *profile) {
+    int64_t orphan = number_or(settings, "net.ipv4.tcp_orphan_retries", 0);
+    if (orphan == 0)
+        orphan = 8; /* that is what 0 means */
+    int64_t data = number_or(settings, "net.ipv4.tcp_retries2", 15);
+    profile->orphan_retry_total_ns = retries_total(settings, orphan, profile->rto_min_ns);
+    profile->data_retry_total_ns = retries_total(settings, data, profile->rto_min_ns);
+}
+
+static void apply_keepalive(const struct la_host_settings *settings, struct la_profile *profile) {
+    int64_t value;
+    if (la_host_settings_number(settings, "net.ipv4.tcp_keepalive_time", &value)) {
+        profile->keepalive_idle_ns = value * LA_SEC;
+        profile->keepalive_told = true;
+    }
+    if (la_host_settings_number(settings, "net.ipv4.tcp_keepalive_intvl", &value))
+        profile->keepalive_interval_ns = value * LA_SEC;
+    if (la_host_settings_number(settings, "net.ipv4.tcp_keepalive_probes", &value))
+        profile->keepalive_probes = (uint32_t)value;
 }
 
 /* Past 60 s an orphan waits T - 60 s as a full socket and as long again as a small one; it never
@@ -498,7 +519,8 @@ void la_host_settings_apply(const struct la_host_settings *settings, struct la_p
     if (la_host_settings_number(settings, "net.ipv4.tcp_rto_min_us", &value))
         profile->rto_min_ns = value * LA_USEC;
     apply_syn(settings, profile);
-    apply_orphan(settings, profile);
+    apply_retries(settings, profile);
+    apply_keepalive(settings, profile);
     apply_fin(settings, profile);
     if (la_host_settings_number(settings, "net.ipv4.tcp_rfc1337", &value))
         profile->rst_kills_time_wait = value == 0;

@@ -189,13 +189,23 @@ static void judge_acks(const struct question *q) {
     }
 }
 
+/* Given up after probes or repeats in vain: what nobody answered before nobody gets now. A bare RST
+ * answers something, so there is somebody again. */
+static bool speaks_to_nobody(const struct la_endpoint *end, const struct la_observation *rst) {
+    bool in_vain = (end->keepalive && end->keepalive->waiting.count > 1) ||
+                   (end->repeats && end->repeats->row.count > 1);
+    return in_vain && (rst->flags & LA_ACK);
+}
+
 static void judge_resets(struct view *view) {
     const struct la_connection *c = &view->connection;
     for (size_t i = 0; i < c->log_count; i++) {
         struct la_observation *o = &view->log[i];
         if (!(o->flags & LA_RST))
             continue;
-        o->arrival = la_is_near(c, !o->from) ? LA_ARRIVAL_KNOWN : LA_ARRIVAL_ASSUMED;
+        o->arrival = la_is_near(c, !o->from)                  ? LA_ARRIVAL_KNOWN
+                     : speaks_to_nobody(&c->side[o->from], o) ? LA_ARRIVAL_LOST
+                                                              : LA_ARRIVAL_ASSUMED;
     }
 }
 

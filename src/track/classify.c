@@ -56,8 +56,14 @@ static bool acks_nonsense(const struct live_side *me, const struct live_side *pe
     return beyond > (1 << 26) || beyond < -(1 << 30);
 }
 
-static bool is_probe(const struct live_side *me, const struct la_segment *s) {
-    return (me->flags & SIDE_SEEN) && s->payload <= 1 && s->seq == me->next - 1;
+/* Nothing but what asks for an answer: the last number before the next one, without data or with a
+ * byte that the peer has. A byte that it has not acknowledged, or not taken, is data again. */
+static bool is_probe(const struct live_side *me, const struct live_side *peer,
+                     const struct la_segment *s) {
+    if (!(me->flags & SIDE_SEEN) || s->payload > 1 || s->seq != me->next - 1)
+        return false;
+    bool has_it = !(peer->flags & SIDE_ACKED) || peer->acked == me->next;
+    return s->payload == 0 || has_it || peer->window == 0;
 }
 
 /* A segment without SYN, FIN and RST. */
@@ -69,13 +75,14 @@ static enum la_class classify_plain(const struct live_side *me, const struct liv
     if (has_ack && (peer->flags & SIDE_FIN) && s->ack == peer->fin_end) {
         if (!(peer->flags & SIDE_FIN_ACKED))
             return LA_CLASS_ACK_OF_FIN;
-        if (s->payload == 0)
+        bool probe = !(me->flags & SIDE_FIN) && is_probe(me, peer, s); /* from CLOSE-WAIT */
+        if (s->payload == 0 && !probe)
             return LA_CLASS_ACK_OF_FIN_AGAIN;
     }
     if (has_ack && (peer->flags & SIDE_ISN) && !(me->flags & SIDE_ACKED_SYN) &&
         seq_lt(peer->base_seq, s->ack))
         return LA_CLASS_HANDSHAKE_ACK;
-    if (is_probe(me, s))
+    if (is_probe(me, peer, s))
         return (peer->flags & SIDE_SEEN) && peer->window == 0 ? LA_CLASS_WINDOW_PROBE
                                                               : LA_CLASS_KEEPALIVE;
     if (s->payload > 0) {

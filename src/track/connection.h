@@ -97,6 +97,46 @@ enum la_icmp_meaning {
     LA_ICMP_MEANING_COUNT,
 };
 
+/* A row of repeats or probes, each sent because the last had brought nothing. */
+struct la_row {
+    uint32_t count; /* 0: none, and the rest says nothing */
+    struct la_where first, last;
+    int64_t gap_ns; /* between the last two; 0: there is only one */
+    int64_t gap_min_ns, gap_max_ns;
+};
+
+/* The keepalive probes of an end whose connection was alive as far as it knew. */
+struct la_keepalive {
+    uint32_t probes, answers;
+    struct la_where first;  /* probe */
+    struct la_where answer; /* the last one; frame 0: none */
+    int64_t idle_ns;        /* shortest silence of the peer before a first probe; -1: unknown */
+    int64_t interval_ns;    /* shortest between two of which the first had no answer; -1: none */
+    struct la_row waiting;  /* the last probes, unanswered so far */
+};
+
+/* A window that an end had closed, and what its peer did about it. */
+struct la_stall {
+    struct la_where closed;  /* frame 0: there is none */
+    struct la_where opened;  /* frame 0: it stayed closed */
+    struct la_where resumed; /* the peer's first data or FIN after that; frame 0: none */
+    struct la_where waiting; /* its first probe since it was last answered; frame 0: none */
+    struct la_row probes;    /* all of them */
+    uint32_t unanswered;     /* the last ones */
+};
+
+struct la_stalls {
+    uint32_t count, probes; /* windows closed on a peer that probed; its probes in all of them */
+    struct la_stall last, longest; /* the longest of those before the last; closed.frame 0: none */
+};
+
+/* Data that an end sent again and again, and that is not acknowledged yet. */
+struct la_repeats {
+    uint32_t head;            /* the first sequence number that the peer has not acknowledged */
+    struct la_where original; /* when it was sent first; frame 0: not known */
+    struct la_row row;
+};
+
 /* One entry of a history. */
 struct la_change {
     int64_t time_ns; /* when it happened at the host, not when it was seen here */
@@ -216,6 +256,11 @@ struct la_endpoint {
     uint32_t tsval;       /* newest TSval that this end sent */
     int64_t last_ns;      /* time of its last packet */
     int64_t last_data_ns; /* of its last new data; LA_TIME_NONE: none */
+
+    /* How it waited for the peer, or had it wait. NULL: never, which is usual. */
+    const struct la_keepalive *keepalive;
+    const struct la_stalls *stalls;   /* of its own window */
+    const struct la_repeats *repeats; /* NULL also when all that was sent again was acknowledged */
 };
 
 enum {

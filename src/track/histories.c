@@ -25,7 +25,8 @@ struct step {
 
 enum { MAX_STEPS = 1024 };
 
-/* The times of the last two copies of this end's FIN, and of the first repeat. */
+/* What this end sent again without an answer, its FIN or the data before that: the times of the
+ * last two copies, and of the first repeat. */
 struct repeats {
     size_t count;
     int64_t first, second, last, before_last;
@@ -103,6 +104,10 @@ static void doubt_last(struct machine *m) {
         m->changes[m->change_count - 1].certain = false;
 }
 
+static bool is_open(enum la_state state) {
+    return state == LA_ST_ESTAB || state == LA_ST_CLOSE_WAIT;
+}
+
 /* Timers */
 
 static bool speaks_after(const struct machine *m, int64_t at) {
@@ -131,14 +136,27 @@ static struct repeats fin_repeats(const struct machine *m) {
     return r;
 }
 
+/* Data that was never acknowledged stands before a FIN, and is repeated in its place. */
+static struct repeats data_repeats(const struct machine *m) {
+    const struct la_row *row = &me_of(m)->repeats->row;
+    int64_t way = la_one_way_ns(m->c, m->side);
+    struct repeats r = {.count = (size_t)row->count + 1,
+                        .second = row->first.time_ns - way,
+                        .last = row->last.time_ns - way};
+    r.first =
+        me_of(m)->repeats->original.frame ? me_of(m)->repeats->original.time_ns - way : r.second;
+    r.before_last = row->count > 1 ? r.last - row->gap_ns : r.first;
+    return r;
+}
+
 static int64_t clamp(int64_t value, int64_t low, int64_t high) {
     return value < low ? low : value > high ? high : value;
 }
 
-/* When an unacknowledged FIN's socket is given up: gaps double, and the first timer after the
- * model's time finds it too old. An unseen end (no repeat where one was due) is taken for an ACK
- * that the capture missed. */
-static int64_t fin_given_up(const struct machine *m, bool *acked_unseen) {
+/* When a socket is given up that repeats something in vain: gaps double, and the first timer after
+ * the model's time finds it too old. Where a repeat was due that did not come, it stopped before
+ * that for a reason that the capture does not show. */
+static int64_t given_up(const struct machine *m, int64_t total_ns, bool *stopped) {
     const struct la_profile *profile = m->c->profile[m->side];
     struct repeats r = m->repeats;
     int64_t gap = profile->rto_min_ns + la_round_trip_ns(m->c);
@@ -148,19 +166,42 @@ static int64_t fin_given_up(const struct machine *m, bool *acked_unseen) {
     int64_t started = r.count > 1 ? r.second : due;
     if (started > due)
         started = r.last; /* the capture's clock has stepped back meanwhile */
-    *acked_unseen = false;
-    bool repeat_missed = due + QUIET_NS < m->c->capture_end_ns;
     /* Two times of a capture may lie so far apart that their difference just fits. */
-    int64_t model = started + profile->orphan_retry_total_ns;
-    if (repeat_missed && due < model) {
-        *acked_unseen = true;
-        return r.last + (la_round_trip_ns(m->c) > 0 ? la_round_trip_ns(m->c) : LA_MSEC);
-    }
+    int64_t model = started + total_ns;
+    *stopped = due + QUIET_NS < m->c->capture_end_ns && due < model;
+    if (*stopped)
+        return due;
     while (due < model) {
         gap = clamp(2 * gap, 0, RTO_MAX_NS);
         due += gap;
     }
     return due;
+}
+
+/* The end of a socket whose FIN has no answer. A stop is taken for an ACK that the capture missed.
+ */
+static int64_t fin_given_up(const struct machine *m, bool *acked_unseen) {
+    int64_t due = given_up(m, m->c->profile[m->side]->orphan_retry_total_ns, acked_unseen);
+    int64_t round_trip = la_round_trip_ns(m->c);
+    return *acked_unseen ? m->repeats.last + (round_trip > 0 ? round_trip : LA_MSEC) : due;
+}
+
+/* The end of a socket whose data has no answer; LA_TIME_NONE when nothing says that it has ended.
+ */
+static int64_t data_given_up(const struct machine *m) {
+    bool stopped;
+    if (!me_of(m)->repeats || me_of(m)->repeats->row.count < 2)
+        return LA_TIME_NONE;
+    int64_t due = given_up(m, m->c->profile[m->side]->data_retry_total_ns, &stopped);
+    return stopped || speaks_after(m, due) ? LA_TIME_NONE : due;
+}
+
+/* A timer is set to a whole number of seconds that doubles, and fires up to an eighth late. */
+static int64_t nominal_gap(int64_t gap) {
+    int64_t nominal = LA_SEC;
+    while (2 * nominal <= gap)
+        nominal *= 2;
+    return gap >= nominal && gap - nominal < nominal / 8 ? nominal : gap;
 }
 
 /* An attempt ends with the timer after its last SYN. Linux sends the first few a second apart, then
@@ -180,12 +221,57 @@ static int64_t syn_given_up(const struct machine *m) {
             hurried += LA_SEC - gap;
     }
     enum { LINEAR = 5 };
-    int64_t next = count < LINEAR && gap < 3 * LA_SEC / 2 ? LA_SEC : 2 * gap;
+    int64_t next = count < LINEAR && gap < 3 * LA_SEC / 2 ? LA_SEC : 2 * nominal_gap(gap);
     if (count < 2)
         next = LA_SEC;
     int64_t due = last + next;
     bool shown = count > 1 && due + next / 2 + QUIET_NS < m->c->capture_end_ns;
     int64_t model = m->timer_from_ns + m->c->profile[m->side]->syn_retry_total_ns - hurried;
+    return shown || due > model ? due : model;
+}
+
+/* Probes that stopped without an answer, and were not taken up again when the connection had been
+ * idle for long enough: the last of them ended it with a RST that did not pass here. */
+static int64_t probes_given_up(const struct machine *m) {
+    const struct la_keepalive *k = me_of(m)->keepalive;
+    enum { ENOUGH = 3 };
+    if (!k || k->waiting.count < ENOUGH || k->waiting.gap_max_ns > k->waiting.gap_min_ns * 5 / 4)
+        return LA_TIME_NONE;
+    int64_t interval = k->waiting.gap_max_ns, patience = 2 * interval;
+    if (k->idle_ns > patience)
+        patience = k->idle_ns;
+    int64_t last = k->waiting.last.time_ns - la_one_way_ns(m->c, m->side);
+    bool over = last + patience + QUIET_NS < m->c->capture_end_ns;
+    return over && !speaks_after(m, last) ? last + interval : LA_TIME_NONE;
+}
+
+static int64_t open_socket_given_up(const struct machine *m) {
+    int64_t due = data_given_up(m);
+    return due != LA_TIME_NONE ? due : probes_given_up(m);
+}
+
+/* A request is given up by the timer that would have repeated its SYN-ACK: these come 1, 3, 7, ...
+ * s after the first. A busy listener has less patience than its settings say, so where the capture
+ * shows that the next one did not come, that was it. */
+static int64_t syn_ack_given_up(const struct machine *m) {
+    int64_t first = LA_TIME_NONE, last = LA_TIME_NONE, gap = LA_SEC;
+    for (size_t i = 0; i < m->c->log_count; i++) {
+        const struct la_observation *o = &m->c->log[i];
+        if (o->from != m->side || (o->flags & (LA_SYN | LA_ACK)) != (LA_SYN | LA_ACK))
+            continue;
+        last = m->view->times[i].sent_ns;
+        if (first == LA_TIME_NONE)
+            first = last;
+    }
+    int64_t model = m->timer_from_ns + m->c->profile[m->side]->syn_ack_retry_total_ns;
+    if (first == LA_TIME_NONE || last < first)
+        return model;
+    int64_t due = first + gap;
+    while (due < last + gap / 4 && due < model) {
+        gap *= 2;
+        due += gap;
+    }
+    bool shown = due + gap / 8 + LA_SEC / 4 < m->c->capture_end_ns;
     return shown || due > model ? due : model;
 }
 
@@ -219,7 +305,10 @@ static int64_t timer_due(const struct machine *m, int64_t until, enum la_event *
     case LA_ST_SYN_SENT:
         return syn_given_up(m);
     case LA_ST_SYN_RECV:
-        return m->timer_from_ns + profile->syn_ack_retry_total_ns;
+        return syn_ack_given_up(m);
+    case LA_ST_ESTAB:
+    case LA_ST_CLOSE_WAIT:
+        return open_socket_given_up(m);
     case LA_ST_FIN_WAIT_1:
     case LA_ST_CLOSING:
     case LA_ST_LAST_ACK:
@@ -235,13 +324,23 @@ static int64_t timer_due(const struct machine *m, int64_t until, enum la_event *
     }
 }
 
+/* TIME-WAIT ends by itself. So does a socket that repeats its data until its time is over; next to
+ * it the capture has seen that the repeat which was due then did not come. */
+static bool timer_is_sure(const struct machine *m, int64_t due) {
+    bool known = m->change_count > 0 && m->changes[m->change_count - 1].certain;
+    int64_t shown = due;
+    if (is_open(m->state) && me_of(m)->repeats)
+        shown = due + (due - m->repeats.last) / 8 + QUIET_NS;
+    bool sure = m->state == LA_ST_TIME_WAIT || (shown != due && la_is_near(m->c, m->side));
+    return sure && known && shown <= m->c->capture_end_ns;
+}
+
 /* Lets the timers run that are due before `until`. */
 static void run_timers(struct machine *m, int64_t until) {
     enum la_event event;
     int64_t due = timer_due(m, until, &event);
     while (due != LA_TIME_NONE && due < until) {
-        bool known = m->change_count > 0 && m->changes[m->change_count - 1].certain;
-        bool certain = m->state == LA_ST_TIME_WAIT && due <= m->c->capture_end_ns && known;
+        bool certain = timer_is_sure(m, due);
         enum la_state before = m->state;
         apply(m, event, (struct cause){.at = due, .certain = certain});
         if (m->state == before)
@@ -495,6 +594,14 @@ static bool not_closed_before(const struct la_connection *c, unsigned side) {
     return false;
 }
 
+static bool refuses_all(const struct machine *m) {
+    size_t others = 0, resets = 0;
+    for (size_t i = 0; i < m->c->log_count; i++)
+        if (m->c->log[i].from == m->side)
+            m->c->log[i].flags &LA_RST ? resets++ : others++;
+    return resets > 0 && others == 0;
+}
+
 /* Where the capture starts after the SYN, the first packet starts the history. */
 static void join(struct machine *m) {
     const struct la_connection *c = m->c;
@@ -505,6 +612,8 @@ static void join(struct machine *m) {
     if ((first->flags & (LA_SYN | LA_ACK)) == (LA_SYN | LA_ACK)) {
         if (m->side == first->from)
             return; /* its own SYN-ACK starts it */
+        if (refuses_all(m))
+            return; /* a SYN-ACK that it had not asked for: an old SYN came to the peer again */
         state = LA_ST_SYN_SENT;
     } else if (not_closed_before(c, 0) && not_closed_before(c, 1)) {
         state = LA_ST_ESTAB;
@@ -519,7 +628,7 @@ static void join(struct machine *m) {
 static void run(struct machine *m) {
     struct step steps[MAX_STEPS];
     size_t count = 0;
-    m->repeats = fin_repeats(m);
+    m->repeats = me_of(m)->repeats ? data_repeats(m) : fin_repeats(m);
     join(m);
     add_log_steps(m, steps, &count);
     add_icmp_steps(m, steps, &count);
@@ -552,6 +661,28 @@ static int64_t last_heard(const struct machine *m, int64_t until) {
     return me->last_ns < until && me->last_ns > at ? me->last_ns : at;
 }
 
+/* It repeated data, or probed, and stopped although nothing had been answered and the next one was
+ * due: its socket may have ended (a limit of the program's own), and no packet says so. */
+static bool stopped_waiting(const struct machine *m) {
+    const struct la_endpoint *me = me_of(m), *peer = peer_of(m);
+    int64_t end = m->c->capture_end_ns - QUIET_NS;
+    bool stopped = false;
+    if (me->repeats)
+        given_up(m, m->c->profile[m->side]->data_retry_total_ns, &stopped);
+    const struct la_row *probes = me->keepalive ? &me->keepalive->waiting : NULL;
+    if (probes && probes->count > 1)
+        stopped = stopped || probes->last.time_ns + 2 * probes->gap_max_ns < end;
+    const struct la_stall *stall = peer->stalls ? &peer->stalls->last : NULL;
+    if (stall && stall->probes.count > 1 && stall->opened.frame == 0)
+        stopped = stopped || stall->probes.last.time_ns + 3 * stall->probes.gap_ns < end;
+    return stopped;
+}
+
+static void doubt_open_end(struct machine *m) {
+    if (m->change_count > 0 && is_open(m->changes[m->change_count - 1].state) && stopped_waiting(m))
+        doubt_last(m);
+}
+
 /* Of an end that is far from here and says nothing nobody knows whether it still holds its open
  * socket: a FIN or RST of it may have been lost before it came by, and again. */
 static void doubt_silence(struct machine *m) {
@@ -559,8 +690,7 @@ static void doubt_silence(struct machine *m) {
         return;
     for (size_t i = 0; i < m->change_count; i++) {
         struct la_change *change = &m->changes[i];
-        bool open = change->state == LA_ST_ESTAB || change->state == LA_ST_CLOSE_WAIT ||
-                    change->state == LA_ST_SYN_RECV;
+        bool open = is_open(change->state) || change->state == LA_ST_SYN_RECV;
         int64_t until = i + 1 < m->change_count ? change[1].time_ns : m->c->capture_end_ns;
         int64_t heard = last_heard(m, until);
         if (open && until - (heard > change->time_ns ? heard : change->time_ns) > LA_SEC)
@@ -592,6 +722,7 @@ void settle_histories(struct view *view) {
         };
         run(&m);
         doubt_silence(&m);
+        doubt_open_end(&m);
         c->side[side].changes = m.changes;
         c->side[side].change_count = m.change_count;
     }

@@ -367,8 +367,6 @@ static bool wants_data_logged(struct live *live, const struct intake *in) {
     return (me->flags & SIDE_FIN) != 0;
 }
 
-enum { REPEATS_LOGGED = 16 };
-
 /* A SYN-ACK that came again although its ACK had passed: what the client says next tells why. */
 static bool opens_hesitantly(const struct live *live, const struct intake *in) {
     const struct live_side *me = &live->side[in->side], *peer = &live->side[!in->side];
@@ -392,8 +390,10 @@ static bool wants_logging(struct live *live, const struct intake *in) {
     case LA_CLASS_DATA:
         return wants_data_logged(live, in);
     case LA_CLASS_DATA_AGAIN:
-        return is_closing(live) || !live->flow ||
-               live->flow->side[in->side].retransmitted_segments <= REPEATS_LOGGED;
+        return is_closing(live) || live_wants_repeat(live, in);
+    case LA_CLASS_KEEPALIVE:
+    case LA_CLASS_WINDOW_PROBE:
+        return is_closing(live) || live_wants_probe(live, in);
     case LA_CLASS_DUPLICATE_ACK:
         return is_closing(live) || (in->segment->options & LA_HAS_DSACK) != 0;
     case LA_CLASS_ACK:
@@ -462,6 +462,7 @@ void live_take_in(struct live *live, const struct intake *in) {
     set_bases(live, in);
     note_history(live, in->side, s);
     count_oddities(live, in);
+    live_take_waiting(live, in);
     take_numbers(live, in);
     take_syn_and_rst(me, s, in->verdict.class);
     log_segment(live, in, wanted);
@@ -524,13 +525,20 @@ bool live_take_notice(struct live *live, struct la_pool *pool, unsigned d,
     return true;
 }
 
+static void release_extra(struct extra *extra, struct la_pool *pool) {
+    for (int side = 0; extra && side < 2; side++) {
+        la_pool_give(pool, extra->keepalive[side], sizeof *extra->keepalive[side]);
+        la_pool_give(pool, extra->stalls[side], sizeof *extra->stalls[side]);
+        la_pool_give(pool, extra->repeats[side], sizeof *extra->repeats[side]);
+    }
+    if (extra)
+        la_pool_give(pool, extra->icmp, sizeof *extra->icmp);
+    la_pool_give(pool, extra, sizeof *extra);
+}
+
 void live_release(struct live *live, struct la_pool *pool) {
     la_log_release(&live->log, pool);
-    struct extra *extra = live_extra(live);
-    if (extra) {
-        la_pool_give(pool, extra->icmp, sizeof *extra->icmp);
-        la_pool_give(pool, extra, sizeof *extra);
-    }
+    release_extra(live_extra(live), pool);
     la_pool_give(pool, live->flow, sizeof *live->flow);
     live->flow = NULL;
 }

@@ -93,9 +93,12 @@ struct icmp_errors {
 };
 
 /* What few connections need: those seen at more than one place, in more than one file, with several
- * VLAN tags, or suspected of a refused timestamp. */
+ * VLAN tags, suspected of a refused timestamp, or in which somebody had to wait. */
 struct extra {
-    uint16_t ignored[FLOW_POINTS]; /* inputs whose packets are copies */
+    struct la_keepalive *keepalive[2]; /* by the side that probes */
+    struct la_stalls *stalls[2];       /* by the side whose window closed */
+    struct la_repeats *repeats[2];     /* by the side that repeats */
+    uint16_t ignored[FLOW_POINTS];     /* inputs whose packets are copies */
     uint8_t ignored_count, input_count, vlan_count;
     bool suspect; /* recycle holds something */
     bool waits;   /* in the list of its pair of hosts (see recycle.c) */
@@ -163,6 +166,14 @@ struct intake {
 };
 void live_take_in(struct live *live, const struct intake *intake);
 
+/* What it says of waiting: probes, closed windows, repeats in vain. Before live_take_in() moves the
+ * numbers. */
+void live_take_waiting(struct live *live, const struct intake *intake);
+/* Whether a probe or a repeat belongs into the log: the first ones, and those that stay unanswered.
+ * A day of answered probes does not. */
+bool live_wants_probe(const struct live *live, const struct intake *intake);
+bool live_wants_repeat(const struct live *live, const struct intake *intake);
+
 /* NULL when the record has none. */
 static inline struct extra *live_extra(const struct live *live) {
     return live->flow ? live->flow->extra : NULL;
@@ -174,6 +185,9 @@ struct extra *live_make_extra(struct live *live, struct la_pool *pool);
 /* Takes an ICMP error about a segment of side `d`. False when out of memory. */
 bool live_take_notice(struct live *live, struct la_pool *pool, unsigned d,
                       const struct la_segment *notice);
+
+/* Data that a side repeated is still unacknowledged: NULL when there is none. */
+const struct la_repeats *live_repeats(const struct live *live, unsigned side);
 
 /* Frees what hangs on the record. */
 void live_release(struct live *live, struct la_pool *pool);

@@ -212,6 +212,15 @@ static void fill_traffic(const struct flow *flow, unsigned side, struct la_endpo
     end->last_data_ns = f->last_data_ns;
 }
 
+static void fill_waiting(const struct live *live, unsigned side, struct la_endpoint *end) {
+    const struct extra *extra = live_extra(live);
+    if (!extra)
+        return;
+    end->keepalive = extra->keepalive[side];
+    end->stalls = extra->stalls[side];
+    end->repeats = live_repeats(live, side);
+}
+
 static void fill_sequence(const struct live *live, unsigned side, struct la_endpoint *end) {
     const struct live_side *me = &live->side[side];
     end->seen = me->flags & SIDE_SEEN;
@@ -248,6 +257,7 @@ static void fill_endpoint(const struct view *view, const struct settle_context *
     end->timestamp_hz = round_rate(clock_rate(view, live, side));
     end->sack = me->flags & SIDE_SACK;
     fill_traffic(live->flow, side, end);
+    fill_waiting(live, side, end);
     fill_sequence(live, side, end);
     fill_turnaround(view, live, side, end);
 }

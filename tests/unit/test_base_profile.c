@@ -81,12 +81,15 @@ static void no_timer_of_a_profile_is_missing(void **unused) {
     (void)unused;
     const struct la_profile *p;
     for (size_t i = 0; (p = la_profile_at(i)); i++) {
-        const int64_t timers[] = {p->time_wait_ns,         p->fin_wait_2_orphan_ns,
-                                  p->syn_resend_ns,        p->rto_min_ns,
-                                  p->syn_retry_total_ns,   p->syn_ack_retry_total_ns,
-                                  p->orphan_retry_total_ns};
+        const int64_t timers[] = {p->time_wait_ns,          p->fin_wait_2_orphan_ns,
+                                  p->syn_resend_ns,         p->rto_min_ns,
+                                  p->syn_retry_total_ns,    p->syn_ack_retry_total_ns,
+                                  p->orphan_retry_total_ns, p->data_retry_total_ns,
+                                  p->keepalive_interval_ns};
         for (size_t t = 0; t < sizeof timers / sizeof timers[0]; t++)
             assert_true(timers[t] > 0 && timers[t] <= 3600 * LA_SEC);
+        assert_int_equal(p->keepalive_idle_ns, 7200 * LA_SEC);
+        assert_in_range(p->keepalive_probes, 8, 10);
     }
 }
 

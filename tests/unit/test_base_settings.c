@@ -232,6 +232,28 @@ static void retries_follow_the_kernel(void **unused) {
                      102200 * LA_MSEC);
     assert_int_equal(applied("linux", "net.ipv4.tcp_orphan_retries = 15").orphan_retry_total_ns,
                      924600 * LA_MSEC);
+    assert_int_equal(applied("linux", "net.ipv4.tcp_retries2 = 4").data_retry_total_ns,
+                     6200 * LA_MSEC);
+    assert_int_equal(applied("linux", "net.ipv4.tcp_retries2 = 15").data_retry_total_ns,
+                     924600 * LA_MSEC);
+    assert_int_equal(applied("linux", "net.ipv4.tcp_retries2 = 4\n"
+                                      "net.ipv4.tcp_rto_min_us = 5000")
+                         .data_retry_total_ns,
+                     155 * LA_MSEC);
+}
+
+static void keepalive_follows_where_it_is_told(void **unused) {
+    (void)unused;
+    struct la_profile untold = applied("linux", "net.ipv4.tcp_retries2 = 15");
+    assert_false(untold.keepalive_told);
+    assert_int_equal(untold.keepalive_idle_ns, 7200 * LA_SEC);
+    struct la_profile told = applied("linux", "net.ipv4.tcp_keepalive_time = 600\n"
+                                              "net.ipv4.tcp_keepalive_intvl = 30\n"
+                                              "net.ipv4.tcp_keepalive_probes = 4");
+    assert_true(told.keepalive_told);
+    assert_int_equal(told.keepalive_idle_ns, 600 * LA_SEC);
+    assert_int_equal(told.keepalive_interval_ns, 30 * LA_SEC);
+    assert_int_equal(told.keepalive_probes, 4);
 }
 
 static void rules_follow_as_well(void **unused) {
@@ -326,6 +348,7 @@ int main(void) {
         cmocka_unit_test(defaults_change_nothing),
         cmocka_unit_test(an_orphan_waits_an_odd_time),
         cmocka_unit_test(retries_follow_the_kernel),
+        cmocka_unit_test(keepalive_follows_where_it_is_told),
         cmocka_unit_test(rules_follow_as_well),
         cmocka_unit_test(hosts_have_settings_of_their_own),
         cmocka_unit_test(what_is_no_address_belongs_to_the_file),
