@@ -105,8 +105,7 @@ static bool open_rooms(struct la_analysis *analysis) {
     for (int i = 0; i < LA_SHARDS; i++)
         if (!open_shard(analysis, &analysis->shards[i]))
             return false;
-    unsigned threads = analysis->options.threads;
-    analysis->crew = crew_new(threads > 0 ? threads : default_threads(), &tasks);
+    analysis->crew = crew_new(analysis->options.threads, &tasks);
     return analysis->crew != NULL;
 }
 
@@ -117,9 +116,12 @@ enum la_status la_analysis_new(const struct la_analysis_options *options, struct
     if (!analysis)
         return la_fail(err, LA_ENOMEM, "out of memory");
     analysis->options = *options;
+    if (options->threads == 0)
+        analysis->options.threads = default_threads();
+    analysis->options.capture.read_ahead = analysis->options.threads > 1;
     analysis->end_ns = LA_TIME_NONE;
     pthread_mutex_init(&analysis->sinks, NULL);
-    enum la_status status = la_capture_new(&options->capture, &analysis->capture, err);
+    enum la_status status = la_capture_new(&analysis->options.capture, &analysis->capture, err);
     if (status == LA_OK && !open_rooms(analysis))
         status = la_fail(err, LA_ENOMEM, "out of memory");
     if (status != LA_OK) {

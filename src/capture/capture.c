@@ -124,7 +124,8 @@ static enum la_status new_source(struct la_capture *c, const char *path, struct 
                        la_stream_name(path), INPUTS_MAX);
     *out = make_room(c) ? source_new(path, (uint16_t)c->count) : NULL;
     if (*out)
-        (*out)->stop = c->options.stop;
+        (*out)->stream = (struct la_stream_options){.stop = c->options.stop,
+                                                    .read_ahead = c->options.read_ahead};
     return *out ? LA_OK : la_fail(err, LA_ENOMEM, "%s: out of memory", la_stream_name(path));
 }
 

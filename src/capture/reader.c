@@ -141,7 +141,7 @@ enum la_status la_reader_open(const struct la_reader_options *options, struct la
     r->info = options->info;
     r->input = options->input;
     r->in_what = "packet";
-    enum la_status status = la_stream_open(r->path, options->stop, &r->stream, err);
+    enum la_status status = la_stream_open(r->path, &options->stream, &r->stream, err);
     if (status == LA_OK) {
         r->info->compression = la_stream_compression(r->stream);
         if (!la_window_init(&r->window, r->stream, options->window))

@@ -47,9 +47,9 @@ struct la_reader {
 };
 
 struct la_reader_options {
-    const char *path;                  /* borrowed until la_reader_free() */
-    const volatile sig_atomic_t *stop; /* likewise; may be NULL */
-    struct la_input *info;             /* borrowed likewise */
+    const char *path;                /* borrowed until la_reader_free() */
+    struct la_stream_options stream; /* what it points to is borrowed likewise */
+    struct la_input *info;           /* borrowed likewise */
     uint16_t input;
     size_t window; /* bytes to begin with */
 };

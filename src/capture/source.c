@@ -55,13 +55,16 @@ void source_free(struct source *s) {
 
 /* Told to stop by a signal: what then went wrong with reading is no fault of the input's. */
 static bool is_stopped(const struct source *s) {
-    return s->stop && *s->stop;
+    return s->stream.stop && *s->stream.stop;
 }
 
 static enum la_status open_reader(struct source *s, size_t window, bool *is_capture) {
     reset_info(s);
-    const struct la_reader_options options = {
-        .path = s->path, .stop = s->stop, .info = &s->info, .input = s->index, .window = window};
+    const struct la_reader_options options = {.path = s->path,
+                                              .stream = s->stream,
+                                              .info = &s->info,
+                                              .input = s->index,
+                                              .window = window};
     s->run = malloc(SOURCE_RUN * sizeof *s->run);
     if (!s->run)
         return la_fail(&s->info.error, LA_ENOMEM, "%s: out of memory", la_stream_name(s->path));

@@ -10,8 +10,8 @@ enum {
 
 struct source {
     struct la_input info;
-    char *path;                        /* owned; info.path */
-    const volatile sig_atomic_t *stop; /* borrowed; may be NULL */
+    char *path;                      /* owned; info.path */
+    struct la_stream_options stream; /* what it points to is borrowed */
     uint64_t device, inode;
     uint64_t size;    /* of a regular file */
     bool is_regular;  /* can be opened again, so it is closed between sniffing and reading */

@@ -5,11 +5,13 @@
  * reason why there is no more is: a capture cut in the middle is the rule after an incident. */
 #include "capture/stream.h"
 
+#include "capture/ahead.h"
 #include "capture/codec.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,6 +22,9 @@ enum {
     INPUT_SIZE = 64 * 1024,
     /* The first read, before it is known whether there will be a second. */
     HEAD_READ = 4 * 1024,
+    /* What is smaller when decompressed is not worth a thread; and of a thousand files that are
+     * only looked into to put them in order none takes one. */
+    AHEAD_FROM = 1024 * 1024,
 };
 
 struct la_stream {
@@ -28,12 +33,15 @@ struct la_stream {
     int fd;
     const struct la_codec *codec; /* NULL: plain */
     void *codec_state;
-    bool between_members;  /* no member is open: the input may end here */
-    bool input_ended;      /* the descriptor has nothing more, by its end or by an error */
-    uint64_t bytes_read;   /* from the descriptor */
-    struct la_error error; /* what ended the stream, once it has ended */
-    bool ended;            /* `error` is final; status LA_END when all is well */
-    size_t in_pos, in_len; /* what of `in` is not yet used */
+    struct la_ahead *ahead; /* what decompresses; NULL: the caller's own thread */
+    bool may_read_ahead;
+    uint64_t delivered;   /* bytes to the caller */
+    bool between_members; /* no member is open: the input may end here */
+    bool input_ended;     /* the descriptor has nothing more, by its end or by an error */
+    atomic_uint_least64_t bytes_read; /* from the descriptor */
+    struct la_error error;            /* what ended the stream, once it has ended */
+    bool ended;                       /* `error` is final; status LA_END when all is well */
+    size_t in_pos, in_len;            /* what of `in` is not yet used */
     uint8_t in[INPUT_SIZE];
 };
 
@@ -69,12 +77,20 @@ static enum la_status fail_to_open(const char *path, struct la_error *err) {
     }
 }
 
+static bool is_stopped(const struct la_stream *s) {
+    return s->stop && *s->stop;
+}
+
 /* read(2) that minds signals. -1 with errno (EINTR: told to stop), 0 at the end. */
 static ssize_t read_some(struct la_stream *s, uint8_t *buf, size_t max) {
     ssize_t n;
+    if (s->ahead && !la_ahead_await(s->ahead, s->fd)) {
+        errno = EINTR;
+        return -1;
+    }
     do
         n = read(s->fd, buf, max);
-    while (n < 0 && errno == EINTR && !(s->stop && *s->stop));
+    while (n < 0 && errno == EINTR && !is_stopped(s));
     if (n > 0)
         s->bytes_read += (uint64_t)n;
     return n;
@@ -140,7 +156,7 @@ static enum la_status open_descriptor(struct la_stream *s, struct la_error *err)
     return LA_OK;
 }
 
-enum la_status la_stream_open(const char *path, const volatile sig_atomic_t *stop,
+enum la_status la_stream_open(const char *path, const struct la_stream_options *options,
                               struct la_stream **out, struct la_error *err) {
     *out = NULL;
     struct la_stream *s = malloc(sizeof *s);
@@ -148,7 +164,8 @@ enum la_status la_stream_open(const char *path, const volatile sig_atomic_t *sto
         return la_fail(err, LA_ENOMEM, "%s: out of memory", la_stream_name(path));
     memset(s, 0, offsetof(struct la_stream, in)); /* its pages are touched when they are used */
     s->path = path;
-    s->stop = stop;
+    s->stop = options->stop;
+    s->may_read_ahead = options->read_ahead;
     s->fd = -1;
     enum la_status status = open_descriptor(s, err);
     if (status == LA_OK)
@@ -164,6 +181,7 @@ enum la_status la_stream_open(const char *path, const volatile sig_atomic_t *sto
 void la_stream_free(struct la_stream *s) {
     if (!s)
         return;
+    la_ahead_free(s->ahead);
     if (s->codec_state)
         s->codec->close(s->codec_state);
     if (s->fd > STDERR_FILENO)
@@ -246,7 +264,8 @@ static void conclude(struct la_stream *s) {
     s->ended = true;
 }
 
-static enum la_status read_compressed(struct la_stream *s, uint8_t *buf, size_t max, size_t *got) {
+static enum la_status decompress(void *context, uint8_t *buf, size_t max, size_t *got) {
+    struct la_stream *s = context;
     struct la_codec_io io = {0};
     io.out = buf;
     io.out_len = max;
@@ -265,13 +284,36 @@ static enum la_status read_compressed(struct la_stream *s, uint8_t *buf, size_t 
     return *got > 0 ? LA_OK : s->error.status;
 }
 
+/* Without memory or a thread to spare everything is done here. */
+static void begin_reading_ahead(struct la_stream *s) {
+    s->may_read_ahead = false;
+    s->ahead = la_ahead_new(decompress, s, s->stop);
+    if (s->ahead && !la_ahead_start(s->ahead)) {
+        la_ahead_free(s->ahead);
+        s->ahead = NULL;
+    }
+}
+
+static enum la_status read_here(struct la_stream *s, uint8_t *buf, size_t max, size_t *got) {
+    if (s->ended)
+        return s->error.status;
+    return s->codec ? decompress(s, buf, max, got) : read_plain(s, buf, max, got);
+}
+
+/* Once there is a thread the codec, and what ends the stream, are its own until it has ended. */
 enum la_status la_stream_read(struct la_stream *s, uint8_t *buf, size_t max, size_t *got,
                               struct la_error *err) {
     *got = 0;
-    enum la_status status = s->error.status;
-    if (!s->ended)
-        status = s->codec ? read_compressed(s, buf, max, got) : read_plain(s, buf, max, got);
-    if (status != LA_OK && status != LA_END && err)
+    if (s->codec && s->may_read_ahead && s->delivered >= AHEAD_FROM)
+        begin_reading_ahead(s);
+    enum la_status status =
+        s->ahead ? la_ahead_read(s->ahead, buf, max, got) : read_here(s, buf, max, got);
+    s->delivered += *got;
+    if (status == LA_OK || status == LA_END)
+        return status;
+    if (s->ahead && is_stopped(s))
+        return la_fail(err, status, "%s: told to stop", la_stream_name(s->path));
+    if (err)
         *err = s->error;
     return status;
 }

@@ -7,9 +7,14 @@
 
 struct la_stream;
 
-/* Opens `path`, or standard input for "-". `*out` is owned by the caller. `path` and `stop` (see
- * la_capture_options; it may be NULL) are borrowed until la_stream_free(). */
-enum la_status la_stream_open(const char *path, const volatile sig_atomic_t *stop,
+struct la_stream_options {
+    const volatile sig_atomic_t *stop; /* as in la_capture_options; may be NULL */
+    bool read_ahead;                   /* likewise */
+};
+
+/* Opens `path`, or standard input for "-". `*out` is owned by the caller. `path` and what `options`
+ * points to are borrowed until la_stream_free(). */
+enum la_status la_stream_open(const char *path, const struct la_stream_options *options,
                               struct la_stream **out, struct la_error *err);
 void la_stream_free(struct la_stream *stream);
 

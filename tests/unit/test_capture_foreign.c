@@ -9,7 +9,7 @@ static enum la_status open_foreign(struct la_reader *r, const char *path, struct
     *r = (struct la_reader){.format = &la_format_foreign, .path = path, .input = 7};
     r->info = calloc(1, sizeof *r->info);
     assert_non_null(r->info);
-    assert_int_equal(la_stream_open(path, NULL, &r->stream, err), LA_OK);
+    assert_int_equal(la_stream_open(path, &(struct la_stream_options){0}, &r->stream, err), LA_OK);
     assert_true(la_window_init(&r->window, r->stream, 64));
     return r->format->open(r, err);
 }

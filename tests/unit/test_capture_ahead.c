@@ -1,0 +1,143 @@
+/* Large compressed files are decompressed by a thread of their own: what is read, and what is said
+ * of what cannot be read, are the same. */
+#define _GNU_SOURCE /* F_SETPIPE_SZ */
+#include "test_capture_support.h"
+
+#include <signal.h>
+#include <sys/time.h>
+#include <zlib.h>
+
+enum { PACKETS = 50000 }; /* some 4 MB; the thread begins after the first */
+
+static struct bytes make_packed(size_t *plain_len) {
+    struct bytes plain = make_pcap(PACKETS, TEST_START_NS, LA_MSEC);
+    struct bytes out = {.data = malloc(plain.len), .capacity = plain.len};
+    assert_non_null(out.data);
+    z_stream z = {.next_in = plain.data,
+                  .avail_in = (unsigned)plain.len,
+                  .next_out = out.data,
+                  .avail_out = (unsigned)out.capacity};
+    assert_int_equal(deflateInit2(&z, 1, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    out.len = z.total_out;
+    deflateEnd(&z);
+    *plain_len = plain.len;
+    free(plain.data);
+    return out;
+}
+
+static struct seen read_file(bool ahead) {
+    const struct la_capture_options options = {.read_ahead = ahead};
+    const char *paths[] = {"f", NULL};
+    return read_with(&options, paths, 512);
+}
+
+/* Reads "f" in both ways; returns how many packets it gave. */
+static size_t assert_same_both_ways(void) {
+    struct seen here = read_file(false), ahead = read_file(true);
+    uint64_t done, total;
+    assert_same_packets(&here, &ahead);
+    assert_int_equal(input_of(&here, 0)->error.status, input_of(&ahead, 0)->error.status);
+    assert_string_equal(input_of(&here, 0)->error.text, input_of(&ahead, 0)->error.text);
+    assert_int_equal(input_of(&here, 0)->error.offset, input_of(&ahead, 0)->error.offset);
+    la_capture_progress(ahead.capture, &done, &total);
+    assert_true(done <= total);
+    size_t count = here.count;
+    forget(&here);
+    forget(&ahead);
+    return count;
+}
+
+static void what_is_read_ahead_is_the_same(void **state) {
+    (void)state;
+    size_t plain_len;
+    struct bytes packed = make_packed(&plain_len);
+    assert_true(plain_len > 3 * 1024 * 1024);
+    write_bytes("f", packed);
+    assert_int_equal(assert_same_both_ways(), PACKETS);
+}
+
+static void a_cut_is_told_the_same(void **state) {
+    (void)state;
+    size_t plain_len;
+    struct bytes packed = make_packed(&plain_len);
+    for (int tenths = 2; tenths <= 9; tenths++) {
+        write_part("f", packed.data, packed.len * (size_t)tenths / 10);
+        assert_in_range(assert_same_both_ways(), 1, PACKETS - 1);
+    }
+    free(packed.data);
+}
+
+static void damage_is_told_the_same(void **state) {
+    (void)state;
+    size_t plain_len;
+    struct bytes packed = make_packed(&plain_len);
+    memset(packed.data + packed.len * 7 / 10, 0x5a, 300);
+    write_bytes("f", packed);
+    assert_in_range(assert_same_both_ways(), 1, PACKETS - 1);
+}
+
+static void whoever_has_read_enough_need_not_read_on(void **state) {
+    (void)state;
+    size_t plain_len, count;
+    write_bytes("f", make_packed(&plain_len));
+    const struct la_capture_options options = {.read_ahead = true};
+    struct la_error err = {0};
+    struct la_packet packets[512];
+    struct seen s = {0};
+    assert_int_equal(la_capture_new(&options, &s.capture, &err), LA_OK);
+    assert_int_equal(la_capture_add(s.capture, "f", &err), LA_OK);
+    for (size_t seen = 0; seen < PACKETS / 2; seen += count)
+        assert_int_equal(la_capture_next_batch(s.capture, packets, 512, &count, &err), LA_OK);
+    forget(&s); /* while the thread waits for room */
+}
+
+static volatile sig_atomic_t stop;
+
+static void stop_now(int signal_number) {
+    (void)signal_number;
+    stop = 1;
+}
+
+/* A pipe that stays open with half a file in it, and a signal. */
+static void a_signal_ends_the_wait_for_what_is_read_ahead(void **state) {
+    (void)state;
+    size_t plain_len;
+    struct bytes packed = make_packed(&plain_len);
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    size_t half = packed.len / 2;
+    if (fcntl(fds[1], F_SETPIPE_SZ, (int)packed.len) < (int)half)
+        skip();
+    assert_int_equal(write(fds[1], packed.data, half), half);
+    free(packed.data);
+    int saved = dup(STDIN_FILENO);
+    dup2(fds[0], STDIN_FILENO);
+    struct sigaction action = {.sa_handler = stop_now}, before;
+    sigaction(SIGALRM, &action, &before);
+    struct itimerval soon = {{0, 0}, {0, 300000}};
+    setitimer(ITIMER_REAL, &soon, NULL);
+    stop = 0;
+    const struct la_capture_options options = {.stop = &stop, .read_ahead = true};
+    const char *paths[] = {"-", NULL};
+    struct seen s = read_with(&options, paths, 512);
+    assert_in_range(s.count, PACKETS / 4, PACKETS - 1);
+    assert_int_equal(input_of(&s, 0)->error.status, LA_OK);
+    forget(&s);
+    sigaction(SIGALRM, &before, NULL);
+    dup2(saved, STDIN_FILENO);
+    close(saved);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        la_test(what_is_read_ahead_is_the_same),
+        la_test(a_cut_is_told_the_same),
+        la_test(damage_is_told_the_same),
+        la_test(whoever_has_read_enough_need_not_read_on),
+        la_test(a_signal_ends_the_wait_for_what_is_read_ahead),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
