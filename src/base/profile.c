@@ -288,8 +288,33 @@ const struct la_profile *la_hosts_profile(const struct la_hosts *hosts,
                                           const struct la_addr *addr) {
     if (!hosts)
         return la_profile_default();
-    const struct host *host = find_host(hosts, addr);
+    const struct host *host = addr ? find_host(hosts, addr) : NULL;
     return host ? &host->effective : &hosts->others.effective;
+}
+
+/* How many hosts with settings of their own come before `host`. */
+static size_t rank_of(const struct la_hosts *hosts, const struct host *host) {
+    size_t rank = 0;
+    for (size_t i = 0; i < hosts->count; i++)
+        rank += hosts->hosts[i].settings && la_addr_cmp(&hosts->hosts[i].addr, &host->addr) < 0;
+    return rank;
+}
+
+const struct la_host_settings *la_hosts_settings_at(const struct la_hosts *hosts, size_t index,
+                                                    const struct la_addr **addr) {
+    *addr = NULL;
+    if (!hosts)
+        return NULL;
+    if (hosts->others.settings && index-- == 0)
+        return hosts->others.settings;
+    for (size_t i = 0; i < hosts->count; i++) {
+        const struct host *host = &hosts->hosts[i];
+        if (!host->settings || rank_of(hosts, host) != index)
+            continue;
+        *addr = &host->addr;
+        return host->settings;
+    }
+    return NULL;
 }
 
 const struct la_host_settings *la_hosts_settings(const struct la_hosts *hosts,

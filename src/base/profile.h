@@ -57,12 +57,17 @@ struct la_host_settings;
 enum la_status la_hosts_set_settings(struct la_hosts *hosts, const char *spec,
                                      const struct la_settings_listener *listener,
                                      struct la_error *err);
+/* The settings that were read, in the order of the addresses they are for: first those for all
+ * hosts without their own (`*addr` is NULL). NULL past the last; borrowed from `hosts`. */
+const struct la_host_settings *la_hosts_settings_at(const struct la_hosts *hosts, size_t index,
+                                                    const struct la_addr **addr);
 /* NULL when nothing is known of that host's; borrowed from `hosts`. */
 const struct la_host_settings *la_hosts_settings(const struct la_hosts *hosts,
                                                  const struct la_addr *addr);
 /* TIME_WAIT for all hosts, whatever their profile and settings. */
 enum la_status la_hosts_set_time_wait(struct la_hosts *hosts, int64_t ns, struct la_error *err);
-/* Never NULL; borrowed from `hosts`, which may be NULL for the default. */
+/* Never NULL; borrowed from `hosts`, which may be NULL for the default. `addr` may be NULL for all
+ * hosts of which nothing was said. */
 const struct la_profile *la_hosts_profile(const struct la_hosts *hosts, const struct la_addr *addr);
 
 #endif

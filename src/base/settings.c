@@ -17,6 +17,9 @@ struct setting {
 struct la_host_settings {
     struct setting *items; /* owned; by name */
     size_t count, capacity;
+    char *path;                               /* owned */
+    char *complaints[LA_SETTINGS_COMPLAINTS]; /* owned */
+    size_t left_out;                          /* lines that were not understood */
 };
 
 /* Names */
@@ -133,7 +136,9 @@ static const char *const tcp_names[] = {
 };
 
 static const char *const other_names[] = {
+    "fs.file-max",
     "net.core.netdev_max_backlog",
+    "net.core.optmem_max",
     "net.core.rmem_max",
     "net.core.somaxconn",
     "net.core.wmem_max",
@@ -143,6 +148,12 @@ static const char *const other_names[] = {
     "net.ipv4.ip_local_reserved_ports",
     "net.ipv4.ip_unprivileged_port_start",
     "net.nf_conntrack_max",
+};
+
+/* The rest of the system: what `sysctl -a` begins its lines with. */
+static const char *const trees[] = {
+    "abi.",    "crypto.", "debug.",  "dev.",  "fs.", "fscache.",
+    "kernel.", "net.",    "sunrpc.", "user.", "vm.",
 };
 
 static const char tcp_prefix[] = "net.ipv4.tcp_",
@@ -161,7 +172,15 @@ static bool is_in(const char *name, const char *const *names, size_t count) {
 
 enum kind { KIND_KEPT, KIND_FOREIGN, KIND_UNKNOWN };
 
-/* A misspelt name of TCP is worth a word; what is none of ours is not. */
+static bool is_of_a_tree(const char *name) {
+    for (size_t i = 0; i < sizeof trees / sizeof trees[0]; i++)
+        if (has_prefix(name, trees[i]))
+            return true;
+    return false;
+}
+
+/* A misspelt name of TCP is worth a word, and one without its tree; the rest of the system is not.
+ */
 static enum kind kind_of(const char *name) {
     if (has_prefix(name, tcp_prefix)) {
         bool known =
@@ -171,7 +190,7 @@ static enum kind kind_of(const char *name) {
     if (has_prefix(name, conntrack_prefix) ||
         is_in(name, other_names, sizeof other_names / sizeof other_names[0]))
         return KIND_KEPT;
-    return KIND_FOREIGN;
+    return is_of_a_tree(name) ? KIND_FOREIGN : KIND_UNKNOWN;
 }
 
 /* The numbers that timers and rules follow, and what the kernel takes for them. */
@@ -179,10 +198,19 @@ static const struct {
     const char *name;
     int64_t least, most;
 } numbers[] = {
+    {"fs.file-max", 0, INT64_MAX},
+    {"net.core.netdev_max_backlog", 0, INT32_MAX},
+    {"net.core.optmem_max", 0, INT32_MAX},
+    {"net.core.rmem_max", 0, INT32_MAX},
+    {"net.core.somaxconn", 0, INT32_MAX},
+    {"net.core.wmem_max", 0, INT32_MAX},
+    {"net.ipv4.tcp_abort_on_overflow", 0, 255},
     {"net.ipv4.tcp_fin_timeout", 0, 2147483},
-    {"net.ipv4.tcp_keepalive_intvl", 1, 32767},
-    {"net.ipv4.tcp_keepalive_probes", 1, 127},
-    {"net.ipv4.tcp_keepalive_time", 1, 32767},
+    {"net.ipv4.tcp_keepalive_intvl", 0, 2147483},
+    {"net.ipv4.tcp_keepalive_probes", 0, 255},
+    {"net.ipv4.tcp_keepalive_time", 0, 2147483},
+    {"net.ipv4.tcp_max_orphans", 0, INT32_MAX},
+    {"net.ipv4.tcp_max_syn_backlog", 0, INT32_MAX},
     {"net.ipv4.tcp_max_tw_buckets", 0, INT32_MAX},
     {"net.ipv4.tcp_orphan_retries", 0, 255},
     {"net.ipv4.tcp_retries1", 0, 255},
@@ -193,7 +221,8 @@ static const struct {
     {"net.ipv4.tcp_syn_linear_timeouts", 0, 127},
     {"net.ipv4.tcp_syn_retries", 1, 127},
     {"net.ipv4.tcp_synack_retries", 0, 255},
-    {"net.ipv4.tcp_timestamps", 0, 2},
+    {"net.ipv4.tcp_syncookies", 0, 255},
+    {"net.ipv4.tcp_timestamps", 0, 255},
     {"net.ipv4.tcp_tw_recycle", 0, 1},
     {"net.ipv4.tcp_tw_reuse", 0, 2},
 };
@@ -204,6 +233,40 @@ static bool parse_number(const char *text, int64_t *value) {
     long long number = strtoll(text, &end, 10);
     *value = number;
     return errno == 0 && end != text && (*end == '\0' || isspace((unsigned char)*end));
+}
+
+/* Settings that are several numbers, which grow. */
+static const struct {
+    const char *name;
+    size_t count;
+} rows[] = {
+    {"net.ipv4.ip_local_port_range", 2},
+    {"net.ipv4.tcp_mem", 3},
+    {"net.ipv4.tcp_rmem", 3},
+    {"net.ipv4.tcp_wmem", 3},
+};
+
+enum { ROW_MAX = 3 };
+
+/* Reads exactly `count` numbers. */
+static bool parse_row(const char *text, int64_t *values, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (!parse_number(text, &values[i]))
+            return false;
+        text += strspn(text, " \t");
+        text += strcspn(text, " \t");
+    }
+    return text[strspn(text, " \t")] == '\0';
+}
+
+static const char *refuse_row(const char *value, size_t count) {
+    int64_t values[ROW_MAX];
+    if (!parse_row(value, values, count))
+        return count == 2 ? "two numbers were expected" : "three numbers were expected";
+    for (size_t i = 0; i < count; i++)
+        if (values[i] < (i > 0 ? values[i - 1] : 0))
+            return "not a value that the kernel takes";
+    return NULL;
 }
 
 /* NULL, or what is wrong with the value. */
@@ -217,6 +280,9 @@ static const char *refuse_value(const char *name, const char *value) {
         if (number < numbers[i].least || number > numbers[i].most)
             return "not a value that the kernel takes";
     }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (strcmp(name, rows[i].name) == 0)
+            return refuse_row(value, rows[i].count);
     return NULL;
 }
 
@@ -268,27 +334,35 @@ static bool keep(struct la_host_settings *settings, const char *name, const char
 
 struct reading {
     const char *path;
-    size_t line, complaints;
+    size_t line;
     const struct la_settings_listener *listener;
     struct la_host_settings *settings;
 };
 
-static void complain(struct reading *r, const char *subject, const char *why) {
+static void tell(const struct reading *r, const char *text) {
+    if (r->listener)
+        r->listener->complain(r->listener->context, text);
+}
+
+/* False when out of memory. */
+static bool complain(struct reading *r, const char *subject, const char *why) {
     char text[LA_ERROR_TEXT];
-    if (r->complaints++ >= LA_SETTINGS_COMPLAINTS || !r->listener)
-        return;
+    size_t index = r->settings->left_out++;
+    if (index >= LA_SETTINGS_COMPLAINTS)
+        return true;
     snprintf(text, sizeof text, "%s:%zu: '%.*s': %s (it is left out)", r->path, r->line, SHOWN,
              subject, why);
-    r->listener->complain(r->listener->context, text);
+    tell(r, text);
+    return (r->settings->complaints[index] = strdup(text)) != NULL;
 }
 
 static void complain_of_the_rest(const struct reading *r) {
     char text[LA_ERROR_TEXT];
-    if (r->complaints <= LA_SETTINGS_COMPLAINTS || !r->listener)
+    if (r->settings->left_out <= LA_SETTINGS_COMPLAINTS)
         return;
     snprintf(text, sizeof text, "%s: %zu more lines were left out", r->path,
-             r->complaints - LA_SETTINGS_COMPLAINTS);
-    r->listener->complain(r->listener->context, text);
+             r->settings->left_out - LA_SETTINGS_COMPLAINTS);
+    tell(r, text);
 }
 
 /* Cuts blanks off both ends, in place. */
@@ -312,28 +386,107 @@ static char *normalise(char *name) {
     return name;
 }
 
+/* What other programs print, and administrators put into the same file */
+
+/* What stands behind `ulimit -n`, "open files (-n)" and "nofiles" (ulimit -a of bash and dash), or
+ * "Max open files" (/proc/PID/limits); NULL when it is none of them. */
+static const char *open_files_in(const char *text) {
+    static const char *const heads[] = {"ulimit -n", "open files", "nofiles",
+                                        "-n: file descriptors", "Max open files"};
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        if (!has_prefix(text, heads[i]))
+            continue;
+        text += strlen(heads[i]);
+        text += strspn(text, " \t:=");
+        return has_prefix(text, "(-n)") ? text + 4 + strspn(text + 4, " \t") : text;
+    }
+    return NULL;
+}
+
+static bool is_limit(const char *text, char out[SHOWN]) {
+    size_t length = strcspn(text, " \t");
+    if (length == 0 || length >= SHOWN)
+        return false;
+    memcpy(out, text, length);
+    out[length] = '\0';
+    return strcmp(out, "unlimited") == 0 || strspn(out, "0123456789") == length;
+}
+
+/* "size (-s) 100", "-s: size 100": a limit that is none of ours. */
+static bool is_other_limit(const char *text) {
+    static const char *const heads[] = {
+        "Limit ",  "Max ",           "time(",    "file(",    "data(",  "stack(", "coredump(",
+        "memory(", "locked memory(", "process ", "vmemory(", "locks ", "rtprio "};
+    const char *close = strchr(text, ')');
+    if (text[0] == '-' && isalpha((unsigned char)text[1]) && text[2] == ':')
+        return true;
+    if (close && close - text > 2 && close[-2] == '-' && isalpha((unsigned char)close[-1]))
+        return true;
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
+        if (has_prefix(text, heads[i]))
+            return true;
+    return false;
+}
+
+/* The other lines of `ss -s`. */
+static bool is_of_ss(const char *text) {
+    static const char *const heads[] = {"Total:", "Transport", "*",    "RAW",
+                                        "UDP",    "TCP",       "INET", "FRAG"};
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
+        if (has_prefix(text, heads[i]) && strchr(" \t:", text[strlen(heads[i])]))
+            return true;
+    return false;
+}
+
+/* "TCP: 12 (estab 3, closed 4, orphaned 0, timewait 2)": kept as "ss.estab" and so on. False when
+ * out of memory. */
+static bool take_ss(struct reading *r, const char *text) {
+    char word[16], number[16], name[24];
+    int used;
+    while (sscanf(text, " %15[a-z] %15[0-9]%n", word, number, &used) == 2) {
+        snprintf(name, sizeof name, "ss.%s", word);
+        if (!keep(r->settings, name, number))
+            return false;
+        text += used;
+        text += strcspn(text, ",");
+        text += *text == ',';
+    }
+    return true;
+}
+
+/* A line without an equals sign. False when out of memory. */
+static bool take_other(struct reading *r, const char *text) {
+    char value[SHOWN];
+    const char *paren = strchr(text, '(');
+    const char *open_files = open_files_in(text);
+    if (is_limit(open_files ? open_files : text, value))
+        return keep(r->settings, "nofile", value);
+    if (has_prefix(text, "TCP:") && paren)
+        return take_ss(r, paren + 1);
+    if (open_files && *open_files == '\0') /* the command; what it printed is the next line */
+        return true;
+    if (!open_files && (is_of_ss(text) || is_other_limit(text)))
+        return true;
+    return complain(r, text, "no setting: NAME = VALUE was expected");
+}
+
 /* False when out of memory. */
 static bool take_line(struct reading *r, char *line) {
     char *text = trim(line);
     if (*text == '\0' || *text == '#' || *text == ';')
         return true;
     char *equals = strchr(text, '=');
-    if (!equals || equals == text) {
-        complain(r, text, "no setting: NAME = VALUE was expected");
-        return true;
-    }
+    if (!equals || equals == text)
+        return take_other(r, text);
     *equals = '\0';
     char *name = normalise(text), *value = trim(equals + 1);
     enum kind kind = kind_of(name);
     if (kind == KIND_UNKNOWN)
-        complain(r, name, "no such setting is known");
+        return complain(r, name, "no such setting is known");
     if (kind != KIND_KEPT)
         return true;
     const char *why = refuse_value(name, value);
-    if (!why)
-        return keep(r->settings, name, value);
-    complain(r, name, why);
-    return true;
+    return why ? complain(r, name, why) : keep(r->settings, name, value);
 }
 
 /* Reads on to the end of a line that was too long. */
@@ -351,7 +504,8 @@ static bool read_lines(struct reading *r, FILE *file) {
         size_t length = strlen(line);
         if (length + 1 == sizeof line && line[length - 1] != '\n') {
             skip_line(file);
-            complain(r, line, "longer than any setting");
+            if (!complain(r, line, "longer than any setting"))
+                return false;
         } else if (!take_line(r, line)) {
             return false;
         }
@@ -368,7 +522,8 @@ enum la_status la_host_settings_read(const char *path, const struct la_settings_
         return la_fail(err, LA_EUSAGE, "--host-settings: %s: %s (give the output of sysctl -a)",
                        path, strerror(errno));
     enum la_status status = LA_OK;
-    if (!(r.settings = calloc(1, sizeof *r.settings)) || !read_lines(&r, file))
+    if (!(r.settings = calloc(1, sizeof *r.settings)) || !(r.settings->path = strdup(path)) ||
+        !read_lines(&r, file))
         status = la_fail(err, LA_ENOMEM, "out of memory");
     else if (ferror(file))
         status = la_fail(err, LA_EUSAGE, "--host-settings: %s: %s", path, strerror(errno));
@@ -378,10 +533,9 @@ enum la_status la_host_settings_read(const char *path, const struct la_settings_
         return status;
     }
     complain_of_the_rest(&r);
-    struct la_host_settings *settings = r.settings;
-    if (settings && settings->count > 1)
-        qsort(settings->items, settings->count, sizeof *settings->items, by_name);
-    *out = settings;
+    if (r.settings->count > 1)
+        qsort(r.settings->items, r.settings->count, sizeof *r.settings->items, by_name);
+    *out = r.settings;
     return LA_OK;
 }
 
@@ -392,8 +546,23 @@ void la_host_settings_free(struct la_host_settings *settings) {
         free(settings->items[i].name);
         free(settings->items[i].value);
     }
+    for (size_t i = 0; i < LA_SETTINGS_COMPLAINTS; i++)
+        free(settings->complaints[i]);
+    free(settings->path);
     free(settings->items);
     free(settings);
+}
+
+const char *la_host_settings_path(const struct la_host_settings *settings) {
+    return settings->path;
+}
+
+size_t la_host_settings_left_out(const struct la_host_settings *settings) {
+    return settings->left_out;
+}
+
+const char *la_host_settings_complaint(const struct la_host_settings *settings, size_t index) {
+    return index < LA_SETTINGS_COMPLAINTS ? settings->complaints[index] : NULL;
 }
 
 const char *la_host_settings_text(const struct la_host_settings *settings, const char *name) {
@@ -405,6 +574,17 @@ bool la_host_settings_number(const struct la_host_settings *settings, const char
                              int64_t *value) {
     const char *text = la_host_settings_text(settings, name);
     return text && parse_number(text, value);
+}
+
+bool la_host_settings_range(const struct la_host_settings *settings, const char *name,
+                            int64_t *from, int64_t *to) {
+    int64_t values[2];
+    const char *text = la_host_settings_text(settings, name);
+    if (!text || !parse_row(text, values, 2))
+        return false;
+    *from = values[0];
+    *to = values[1];
+    return true;
 }
 
 bool la_host_settings_at(const struct la_host_settings *settings, size_t index, const char **name,
@@ -421,8 +601,8 @@ bool la_host_settings_at(const struct la_host_settings *settings, size_t index, 
 #define RTO_INITIAL_NS LA_SEC
 #define TIMEWAIT_LEN_NS (60 * LA_SEC)
 
-/* Every dump of every kernel has it, and nobody can set it: without it the text is a piece. */
-static bool is_complete(const struct la_host_settings *settings) {
+/* Every dump of every kernel has it, and nobody sets it. */
+bool la_host_settings_complete(const struct la_host_settings *settings) {
     return la_host_settings_text(settings, "net.ipv4.tcp_available_congestion_control") != NULL;
 }
 
@@ -457,7 +637,8 @@ static int64_t attempt_total(int64_t linear, int64_t retries, int64_t longest_ns
 static void apply_syn(const struct la_host_settings *settings, struct la_profile *profile) {
     enum { LINEAR = 4 }; /* where the profile's kernel has them (6.5), and they were not changed */
     const int64_t with_linear = attempt_total(LINEAR, 6, 120 * LA_SEC);
-    bool has_linear = profile->syn_retry_total_ns == with_linear && !is_complete(settings);
+    bool has_linear =
+        profile->syn_retry_total_ns == with_linear && !la_host_settings_complete(settings);
     int64_t longest = rto_max_ns(settings);
     int64_t linear =
         number_or(settings, "net.ipv4.tcp_syn_linear_timeouts", has_linear ? LINEAR : 0);
@@ -526,6 +707,6 @@ void la_host_settings_apply(const struct la_host_settings *settings, struct la_p
         profile->rst_kills_time_wait = value == 0;
     if (la_host_settings_number(settings, "net.ipv4.tcp_tw_recycle", &value))
         profile->tw_recycle_possible = value == 1;
-    else if (is_complete(settings))
+    else if (la_host_settings_complete(settings))
         profile->tw_recycle_possible = false; /* since 4.12 */
 }

@@ -128,6 +128,7 @@ static void write_report(struct analyze *analyze) {
         .inputs = run->inputs,
         .input_count = run->input_count,
         .counts = la_analysis_decode_counts(run->analysis),
+        .hosts = run->settings->hosts,
         .diagnoses = run->settings->diagnoses,
         .interrupted = la_analysis_interrupted(run->analysis),
     };

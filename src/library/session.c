@@ -256,6 +256,7 @@ static enum la_status write_report(struct la_session *session, char **text) {
         .inputs = session->inputs,
         .input_count = session->input_count,
         .counts = la_analysis_decode_counts(session->analysis),
+        .hosts = session->hosts,
         .diagnoses = LA_ALL_KINDS,
     };
     return la_report_text(&report, text, &session->error);

@@ -17,7 +17,8 @@ struct la_report {
     const struct la_input *const *inputs;
     size_t input_count;
     const struct la_decode_counts *counts;
-    uint64_t diagnoses; /* those that were run: 1 << enum la_kind */
+    const struct la_hosts *hosts; /* whose settings were given; NULL: nobody's */
+    uint64_t diagnoses;           /* those that were run: 1 << enum la_kind */
     bool interrupted;
 };
 

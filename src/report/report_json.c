@@ -1,8 +1,9 @@
 #include "diagnose/diagnose.h"
 #include "report/emit.h"
 #include "report/finding_json.h"
-#include "report/page.h"
+#include "report/page_json.h"
 #include "report/report.h"
+#include "report/settings_json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -240,33 +241,12 @@ static json_t *emit_resets(struct la_emit *emit, const struct la_result *result)
 
 /* Findings. */
 
-static json_t *emit_span(struct la_span span) {
-    char *text = malloc(span.length + 1);
-    if (!text)
-        return NULL;
-    la_page_unwrap(span, text);
-    json_t *string = json_string_nocheck(text);
-    free(text);
-    return string;
-}
-
-static json_t *emit_bullets(struct la_emit *emit, const struct la_embedded *page,
-                            const char *title) {
-    json_t *array = json_array();
-    struct la_span rest = {NULL, 0}, bullet;
-    if (page)
-        rest = la_page_section(page, title);
-    while (la_page_next_bullet(&rest, &bullet))
-        la_emit_add(emit, array, emit_span(bullet));
-    return array;
-}
-
 static json_t *emit_advice(struct la_emit *emit, enum la_kind kind) {
     const struct la_embedded *page = la_page_of(kind);
     json_t *object = json_object();
-    la_emit_put(emit, object, "causes", emit_bullets(emit, page, "Causes"));
-    la_emit_put(emit, object, "remedies", emit_bullets(emit, page, "What helps"));
-    la_emit_put(emit, object, "avoid", emit_bullets(emit, page, "What does not help"));
+    la_emit_put(emit, object, "causes", la_emit_bullets(emit, page, "Causes"));
+    la_emit_put(emit, object, "remedies", la_emit_bullets(emit, page, "What helps"));
+    la_emit_put(emit, object, "avoid", la_emit_bullets(emit, page, "What does not help"));
     return object;
 }
 
@@ -406,6 +386,7 @@ static json_t *emit_report(struct la_emit *emit, const struct la_report *report)
     la_emit_put(emit, object, "connections", emit_connections(emit, result));
     la_emit_put(emit, object, "resets", emit_resets(emit, result));
     la_emit_put(emit, object, "findings", emit_findings(emit, result));
+    la_emit_put(emit, object, "settings", la_emit_settings(emit, result, report->hosts));
     la_emit_put(emit, object, "limits", emit_limits(emit, report));
     return object;
 }

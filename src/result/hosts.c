@@ -66,6 +66,14 @@ enum la_status la_host_counts_add(struct la_host_counts *hosts, const struct la_
     return LA_OK;
 }
 
+uint64_t la_host_counts_of(const struct la_host_counts *hosts, const struct la_addr *addr) {
+    uint64_t count = 0;
+    for (size_t i = 0; i < hosts->count; i++)
+        if (!addr || la_addr_cmp(&hosts->items[i].addr, addr) == 0)
+            count += hosts->items[i].count;
+    return count;
+}
+
 enum la_status la_host_counts_top(const struct la_host_counts *hosts, size_t max,
                                   struct la_host_count *top, size_t *count, size_t *total) {
     *count = *total = 0;

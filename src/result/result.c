@@ -17,6 +17,8 @@ void la_result_free(struct la_result *result) {
             free(of->instances[i]);
         free(of->hosts.items);
     }
+    for (size_t fact = 0; fact < LA_FACT_COUNT; fact++)
+        free(result->facts[fact].items);
     free(result);
 }
 
@@ -96,6 +98,11 @@ static enum la_status keep_instance(struct la_kind_result *of, const struct la_f
     return LA_OK;
 }
 
+static enum la_status add_fact(void *context, enum la_fact fact, const struct la_addr *host) {
+    struct la_result *result = context;
+    return la_host_counts_add(&result->facts[fact], host, 1);
+}
+
 enum la_status la_result_add_finding(struct la_result *result, const struct la_finding *finding) {
     struct la_kind_result *of = &result->kinds[finding->kind];
     if (finding->confidence == LA_OBSERVED)
@@ -104,7 +111,8 @@ enum la_status la_result_add_finding(struct la_result *result, const struct la_f
         of->inferred++;
     of->by_severity[finding->severity]++;
     result->evidence_dropped += finding->evidence_dropped;
-    if (la_host_counts_add(&of->hosts, &finding->host, 1) != LA_OK)
+    if (la_host_counts_add(&of->hosts, &finding->host, 1) != LA_OK ||
+        la_facts_of(finding, add_fact, result) != LA_OK)
         return LA_ENOMEM;
     return keep_instance(of, finding);
 }
@@ -114,15 +122,19 @@ static void add_counts(uint64_t *into, const uint64_t *from, size_t count) {
         into[i] += from[i];
 }
 
+static enum la_status merge_hosts(struct la_host_counts *into, const struct la_host_counts *from) {
+    for (size_t i = 0; i < from->count; i++)
+        if (la_host_counts_add(into, &from->items[i].addr, from->items[i].count) != LA_OK)
+            return LA_ENOMEM;
+    return LA_OK;
+}
+
 static enum la_status merge_kind(struct la_kind_result *into, const struct la_kind_result *from) {
     into->observed += from->observed;
     into->inferred += from->inferred;
     add_counts(into->by_severity, from->by_severity, LA_SEVERITY_COUNT);
-    for (size_t i = 0; i < from->hosts.count; i++) {
-        const struct la_host_count *host = &from->hosts.items[i];
-        if (la_host_counts_add(&into->hosts, &host->addr, host->count) != LA_OK)
-            return LA_ENOMEM;
-    }
+    if (merge_hosts(&into->hosts, &from->hosts) != LA_OK)
+        return LA_ENOMEM;
     for (size_t i = 0; i < from->instance_count; i++) {
         if (keep_instance(into, from->instances[i]) != LA_OK)
             return LA_ENOMEM;
@@ -146,6 +158,10 @@ enum la_status la_result_merge(struct la_result *into, const struct la_result *f
     into->evidence_dropped += from->evidence_dropped;
     for (size_t kind = 0; kind < LA_KIND_COUNT; kind++) {
         if (merge_kind(&into->kinds[kind], &from->kinds[kind]) != LA_OK)
+            return LA_ENOMEM;
+    }
+    for (size_t fact = 0; fact < LA_FACT_COUNT; fact++) {
+        if (merge_hosts(&into->facts[fact], &from->facts[fact]) != LA_OK)
             return LA_ENOMEM;
     }
     return LA_OK;

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "diagnose/finding.h"
+#include "result/facts.h"
 #include "result/histogram.h"
 #include "track/connection.h"
 
@@ -28,6 +29,8 @@ struct la_host_counts {
 
 enum la_status la_host_counts_add(struct la_host_counts *hosts, const struct la_addr *addr,
                                   uint64_t count);
+/* How often that host was added; of all hosts when `addr` is NULL. */
+uint64_t la_host_counts_of(const struct la_host_counts *hosts, const struct la_addr *addr);
 /* Writes the hosts with the highest counts to `top`, by count and then address, sets `*count` to
  * how many were written (at most `max`) and `*total` to the number of different hosts. */
 enum la_status la_host_counts_top(const struct la_host_counts *hosts, size_t max,
@@ -56,6 +59,7 @@ struct la_result {
     uint64_t log_dropped, evicted;            /* limits */
     uint64_t evidence_dropped;
     struct la_kind_result kinds[LA_KIND_COUNT];
+    struct la_host_counts facts[LA_FACT_COUNT]; /* what findings told of which host */
 };
 
 /* NULL when out of memory; owned by the caller. */

@@ -708,6 +708,74 @@ def test_sockets_when_something_fails(b):
         assert done.returncode in (0, 3, 4, 5), (call, calls, done)
 
 
+def audit(b, *words):
+    """By host, its verdicts by the setting's short name; and the report's section."""
+    section = b.report(*words)["settings"]
+    return {host["host"]: {item["name"].rsplit(".", 1)[-1]: item for item in host["audit"]} for host in section}, section
+
+
+def test_settings_are_audited(b):
+    b.write("web.conf", b"net.ipv4.tcp_fin_timeout = 65\nnet.ipv4.tcp_tw_resue = 1\nnonsense\nopen files (-n) 1024\n")
+    b.write("rest.conf", b"net.ipv4.tcp_tw_recycle = 1\n")
+    hosts, section = audit(b, b.capture(), "-q", "--host-settings", "10.0.0.7=web.conf", "--host-settings", "rest.conf")
+    assert [(item["host"], item["path"]) for item in section] == [(None, "rest.conf"), ("10.0.0.7", "web.conf")]
+    rest, web = hosts[None], hosts["10.0.0.7"]
+    assert list(web) == explained(b)[1], "the settings that are explained, in that order"
+    assert (web["tcp_fin_timeout"]["value"], web["tcp_fin_timeout"]["verdict"]) == ("65", "harmful")
+    assert "10 s" in web["tcp_fin_timeout"]["evidence"]
+    assert web["nofile"]["value"] == "1024" and web["tcp_rmem"]["value"] is None
+    assert web["tcp_rmem"]["verdict"] == "no evidence" and web["tcp_rmem"]["evidence"] is None
+    assert rest["tcp_tw_recycle"]["verdict"] == "gone since Linux 4.12"
+    assert web["tcp_tw_recycle"]["verdict"] == "no evidence", "a piece of configuration does not say which kernel it is"
+    left_out = section[1]["left_out"]
+    assert left_out["count"] == 2 and "web.conf:2: 'net.ipv4.tcp_tw_resue'" in left_out["lines"][0]
+    assert "web.conf:3: 'nonsense'" in left_out["lines"][1]
+    for name, item in web.items():
+        page = (ROOT / "docs/settings" / f"{name}.md").read_text()
+        assert item["default"] and item["default"].split()[0] in page
+        for text in item["does"] + item["does_not"]:
+            assert text[:20] in " ".join(page.split()), (name, text)
+    assert b.report(b.capture())["settings"] == []
+
+
+def test_an_old_kernels_recycling_is_harmful(b):
+    b.write("old.conf", b"net.ipv4.tcp_tw_recycle = 1\nnet.ipv4.tcp_available_congestion_control = cubic\n")
+    hosts, _ = audit(b, b.capture(), "--host-settings", "10.0.0.2=old.conf")
+    assert hosts["10.0.0.2"]["tcp_tw_recycle"]["verdict"] == "harmful"
+    b.write("piece.conf", b"net.ipv4.tcp_tw_recycle = 1\n")
+    hosts, _ = audit(b, b.capture(), "--host-settings", "piece.conf", "--os", "linux-legacy")
+    assert hosts[None]["tcp_tw_recycle"]["verdict"] == "harmful"
+
+
+def lab(name, vantage):
+    """A capture of the lab, and the address of a host by its name there."""
+    directory = ROOT / "testdata/lab" / name
+    if not directory.exists():
+        raise Skip("no testdata")
+    hosts = json.loads((directory / "meta.json").read_text())["hosts"]
+    return str(directory / f"{vantage}.pcap.xz"), {host: item["address"] for host, item in hosts.items()}
+
+
+def test_the_audit_of_real_kernels(b):
+    """One report of two captures, with the settings that the kernels had: every verdict there is."""
+    refused, hosts = lab("reuse-time-wait-old-timestamp-rfc1337", "server")
+    repeated, others = lab("loss-final-ack", "server")
+    dump = ROOT / "testdata/lab/reuse-time-wait-old-timestamp-rfc1337/settings-server.conf"
+    verdicts, _ = audit(b, refused, repeated, "--host-settings", f"{hosts['server']}={dump}",
+                        "--host-settings", f"{others['server']}={dump}")
+    stubborn, patient = verdicts[hosts["server"]], verdicts[others["server"]]
+    assert stubborn["tcp_rfc1337"]["verdict"] == "harmful" and "1 SYN" in stubborn["tcp_rfc1337"]["evidence"]
+    assert patient["tcp_rfc1337"]["verdict"] != "harmful", "nobody was refused there"
+    assert stubborn["tcp_tw_recycle"]["verdict"] == "gone since Linux 4.12"
+    assert stubborn["tcp_max_syn_backlog"]["verdict"] == "no effect here"
+    assert stubborn["tcp_rmem"]["verdict"] == "no evidence"
+    assert patient["tcp_orphan_retries"]["verdict"] == "helps here"
+    none, hosts = lab("tw-buckets-none-fin-wait-2", "server")
+    dump = ROOT / "testdata/lab/tw-buckets-none-fin-wait-2/settings-client.conf"
+    verdicts, _ = audit(b, none, "--host-settings", f"{hosts['client']}={dump}")
+    assert verdicts[hosts["client"]]["tcp_max_tw_buckets"]["verdict"] == "harmful"
+
+
 def test_host_settings(b):
     b.write("on.conf", b"# of the client\nnet.ipv4.tcp_fin_timeout = 30\nnet.ipv4.tcp_rfc1337=1\n")
     half = close_packets()[:4] + [(START + 0.11, segment(SERVER, CLIENT, ACK, 5000, 1001))]

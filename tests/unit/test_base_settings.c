@@ -99,6 +99,13 @@ static void what_is_not_understood_is_named(void **unused) {
                  {"net.ipv4.tcp_fin_timeout = -1", "not a value"},
                  {"net.ipv4.tcp_syn_retries = 99999999999999999999", "no number"},
                  {"net.ipv4.tcp_orphan_retries = 256", "not a value"},
+                 {"net.ipv4.tcp_rmem = 4096 131072", "three numbers"},
+                 {"net.ipv4.tcp_rmem = 4096 131072 6291456 7", "three numbers"},
+                 {"net.ipv4.ip_local_port_range = 1024-65535", "two numbers"},
+                 {"net.ipv4.ip_local_port_range = 5000 4000", "not a value"},
+                 {"tcp_tw_reuse = 1", "no such setting is known"},
+                 {"ulimit -n soon", "NAME = VALUE"},
+                 {"open files (-n) 10x", "NAME = VALUE"},
                  {"net.ipv4.tcp_fin_timeout", "NAME = VALUE"},
                  {"= 30", "NAME = VALUE"},
                  {"sysctl: permission denied on key", "NAME = VALUE"}};
@@ -116,6 +123,93 @@ static void what_is_not_understood_is_named(void **unused) {
         assert_null(la_host_settings_text(s, "net.ipv4.tcp_fin_timeout"));
         la_host_settings_free(s);
     }
+}
+
+static void open_files_are_read_as_any_shell_prints_them(void **unused) {
+    (void)unused;
+    static const char *const forms[] = {
+        "1024",
+        "ulimit -n\n1024",
+        "ulimit -n 1024",
+        "open files                          (-n) 1024",
+        "nofiles              1024",
+        "-n: file descriptors                1024",
+        "Limit                     Soft Limit           Hard Limit           Units\n"
+        "Max processes             96365                96365                processes\n"
+        "Max open files            1024                 524288               files",
+        "core file size              (blocks, -c) 0\nopen files    (-n) 1024\n"
+        "max user processes                  (-u) 96365",
+        "time(seconds)        unlimited\nnofiles              1024\nlocks                unlimited",
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        struct heard heard;
+        struct la_host_settings *s = read_text(forms[i], &heard);
+        if (heard.count > 0)
+            fail_msg("%s", heard.lines[0]);
+        const char *value = la_host_settings_text(s, "nofile");
+        assert_non_null(value);
+        assert_string_equal(value, "1024");
+        la_host_settings_free(s);
+    }
+    struct heard heard;
+    struct la_host_settings *s = read_text("unlimited\n", &heard);
+    int64_t number;
+    assert_string_equal(la_host_settings_text(s, "nofile"), "unlimited");
+    assert_false(la_host_settings_number(s, "nofile", &number));
+    la_host_settings_free(s);
+}
+
+static void what_ss_counted_is_read(void **unused) {
+    (void)unused;
+    struct heard heard;
+    int64_t value = 0;
+    struct la_host_settings *s =
+        read_text("Total: 183 (kernel 0)\n"
+                  "TCP:   12 (estab 3, closed 4, orphaned 1, synrecv 0, timewait 2/0), ports 0\n"
+                  "\n"
+                  "Transport Total     IP        IPv6\n"
+                  "*\t  183       -         -\n"
+                  "RAW\t  0         0         0\n"
+                  "TCP\t  8         5         3\n"
+                  "FRAG\t  0         0         0\n",
+                  &heard);
+    assert_int_equal(heard.count, 0);
+    assert_true(la_host_settings_number(s, "ss.orphaned", &value));
+    assert_int_equal(value, 1);
+    assert_true(la_host_settings_number(s, "ss.timewait", &value));
+    assert_int_equal(value, 2);
+    assert_true(la_host_settings_number(s, "ss.estab", &value));
+    assert_int_equal(value, 3);
+    la_host_settings_free(s);
+}
+
+static void complaints_are_kept(void **unused) {
+    (void)unused;
+    struct heard heard;
+    struct la_host_settings *s = read_text("net.ipv4.tcp_typo = 1\nnonsense\n", &heard);
+    assert_int_equal(la_host_settings_left_out(s), 2);
+    assert_string_equal(la_host_settings_complaint(s, 0), heard.lines[0]);
+    assert_string_equal(la_host_settings_complaint(s, 1), heard.lines[1]);
+    assert_null(la_host_settings_complaint(s, 2));
+    assert_null(la_host_settings_complaint(s, 1000));
+    assert_string_equal(la_host_settings_path(s), path);
+    assert_false(la_host_settings_complete(s));
+    la_host_settings_free(s);
+}
+
+static void a_range_is_two_numbers(void **unused) {
+    (void)unused;
+    struct heard heard;
+    int64_t from, to;
+    struct la_host_settings *s = read_text("net.ipv4.ip_local_port_range = 1024\t65535\n"
+                                           "net.ipv4.tcp_available_congestion_control = reno\n",
+                                           &heard);
+    assert_true(la_host_settings_range(s, "net.ipv4.ip_local_port_range", &from, &to));
+    assert_int_equal(from, 1024);
+    assert_int_equal(to, 65535);
+    assert_false(la_host_settings_range(s, "net.ipv4.tcp_sack", &from, &to));
+    assert_true(la_host_settings_complete(s));
+    la_host_settings_free(s);
 }
 
 static void complaints_are_bounded(void **unused) {
@@ -316,6 +410,30 @@ static void hosts_have_settings_of_their_own(void **unused) {
     la_hosts_free(hosts);
 }
 
+static void hosts_with_settings_are_listed_by_address(void **unused) {
+    (void)unused;
+    struct la_hosts *hosts = la_hosts_new();
+    const struct la_addr *addr;
+    char text[LA_ADDR_TEXT];
+    assert_null(la_hosts_settings_at(NULL, 0, &addr));
+    assert_null(la_hosts_settings_at(hosts, 0, &addr));
+    set_settings(hosts, "10.0.0.3=", "net.ipv4.tcp_sack = 3");
+    assert_int_equal(la_hosts_set_profile(hosts, "10.0.0.2=linux", NULL), LA_OK);
+    set_settings(hosts, "10.0.0.1=", "net.ipv4.tcp_sack = 1");
+    const struct la_host_settings *s = la_hosts_settings_at(hosts, 0, &addr);
+    assert_string_equal(la_host_settings_text(s, "net.ipv4.tcp_sack"), "1");
+    assert_string_equal(la_addr_format(addr, text), "10.0.0.1");
+    set_settings(hosts, "", "net.ipv4.tcp_sack = 0");
+    s = la_hosts_settings_at(hosts, 0, &addr);
+    assert_string_equal(la_host_settings_text(s, "net.ipv4.tcp_sack"), "0");
+    assert_null(addr);
+    s = la_hosts_settings_at(hosts, 2, &addr);
+    assert_string_equal(la_host_settings_text(s, "net.ipv4.tcp_sack"), "3");
+    assert_string_equal(la_addr_format(addr, text), "10.0.0.3");
+    assert_null(la_hosts_settings_at(hosts, 3, &addr));
+    la_hosts_free(hosts);
+}
+
 static void what_is_no_address_belongs_to_the_file(void **unused) {
     (void)unused;
     struct la_hosts *hosts = la_hosts_new();
@@ -342,6 +460,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_forms_of_the_text_are_read),
         cmocka_unit_test(what_is_not_understood_is_named),
+        cmocka_unit_test(open_files_are_read_as_any_shell_prints_them),
+        cmocka_unit_test(what_ss_counted_is_read),
+        cmocka_unit_test(complaints_are_kept),
+        cmocka_unit_test(a_range_is_two_numbers),
         cmocka_unit_test(complaints_are_bounded),
         cmocka_unit_test(any_bytes_are_survived),
         cmocka_unit_test(a_file_that_is_not_there_is_named),
@@ -351,6 +473,7 @@ int main(void) {
         cmocka_unit_test(keepalive_follows_where_it_is_told),
         cmocka_unit_test(rules_follow_as_well),
         cmocka_unit_test(hosts_have_settings_of_their_own),
+        cmocka_unit_test(hosts_with_settings_are_listed_by_address),
         cmocka_unit_test(what_is_no_address_belongs_to_the_file),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
