@@ -55,5 +55,6 @@ extern const struct la_diagnosis diagnosis_fin_retransmitted;
 extern const struct la_diagnosis diagnosis_recycled_port_rst;
 extern const struct la_diagnosis diagnosis_timestamp_rejected_syn;
 extern const struct la_diagnosis diagnosis_time_wait_reuse;
+extern const struct la_diagnosis diagnosis_abortive_close;
 
 #endif

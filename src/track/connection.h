@@ -17,6 +17,9 @@
 
 enum { LA_CLIENT = 0, LA_SERVER = 1 };
 
+/* An index of a connection's log where there is none. */
+#define LA_NOWHERE SIZE_MAX
+
 /* A packet, as the user finds it again. frame 0: no packet. */
 struct la_where {
     int64_t time_ns;
@@ -165,10 +168,23 @@ enum la_reset_cause {
     LA_RESET_NO_CONNECTION,    /* a segment met a host that knows nothing of the connection */
     LA_RESET_KEEPALIVE,        /* keepalive probes had drawn no answer */
     LA_RESET_ABORT,            /* the application (or its kernel) ended a live connection */
+    LA_RESET_INJECTED,         /* in the name of a host that hardly sent it */
     LA_RESET_AFTER_CLOSE,      /* both ends had ended it before: it ends nothing */
     LA_RESET_REPEATED,         /* another one of the same, for a segment that was still under way */
     LA_RESET_UNKNOWN,
     LA_RESET_CAUSE_COUNT,
+};
+
+/* What speaks against a RST having been sent by the host in whose name it came. */
+enum {
+    LA_SIGN_TTL = 1 << 0,           /* not the TTL of that host's segments */
+    LA_SIGN_IP_ID = 1 << 1,         /* far from that host's counter */
+    LA_SIGN_NO_TIMESTAMPS = 1 << 2, /* an abort without them, on a connection that uses them */
+    LA_SIGN_GUESSED = 1 << 3,       /* in the window, but not the number that is due */
+    LA_SIGN_BOTH_ENDS = 1 << 4,     /* the other end got one at the same time */
+    LA_SIGN_TOO_SOON = 1 << 5,      /* sooner than that host can have answered */
+    LA_SIGN_GOES_ON = 1 << 6,       /* that host goes on sending */
+    LA_SIGN_PAYLOAD = 1 << 7,       /* it carries data */
 };
 
 struct la_reset {
@@ -177,6 +193,9 @@ struct la_reset {
     uint8_t by;           /* LA_CLIENT or LA_SERVER */
     uint8_t form;         /* enum la_reset_form */
     uint8_t cause;        /* enum la_reset_cause */
+    uint8_t signs;        /* LA_SIGN_... */
+    size_t index;         /* of the log: the RST, and what drew it (or LA_NOWHERE) */
+    size_t drawer;
 };
 
 enum la_opening {

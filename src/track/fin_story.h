@@ -32,8 +32,6 @@ bool la_ack_was_late(const struct la_connection *c, unsigned side, uint32_t end,
 enum { LA_STORY_COPIES = 24 };
 
 /* Indices are of the connection's log; LA_NOWHERE: there is none. */
-#define LA_NOWHERE SIZE_MAX
-
 struct la_fin_story {
     size_t copies[LA_STORY_COPIES]; /* the first ones; at least one RTO apart from the one before */
     size_t copy_count;              /* of these */

@@ -41,7 +41,7 @@ const char *la_reset_cause_name(enum la_reset_cause cause) {
     static const char *const names[LA_RESET_CAUSE_COUNT] = {
         "refused",       "port-recycled",    "unwanted-syn-ack", "time-wait-gone", "late-ack",
         "old-duplicate", "data-after-close", "fin-wait-2-over",  "no-connection",  "keepalive",
-        "abort",         "after-close",      "repeated",         "unknown"};
+        "abort",         "injected",         "after-close",      "repeated",       "unknown"};
     return names[cause];
 }
 

@@ -9,6 +9,7 @@
 #include "base/seq.h"
 #include "base/time.h"
 #include "decode/segment.h"
+#include "track/forgery.h"
 #include "track/old_copy.h"
 
 #include <stdlib.h>
@@ -56,28 +57,52 @@ static bool answered_before(const struct la_connection *c, size_t drawer, size_t
     return false;
 }
 
-/* An end that has closed says nothing by its own will: whatever it says was drawn, however late it
- * comes by. */
 static bool came_at_once(const struct la_connection *c, const struct la_observation *o,
-                         size_t index) {
-    const struct la_observation *rst = &c->log[index];
-    if (!(rst->flags & LA_ACK) && find_flag(c, index, rst->from, LA_FIN) != LA_NOWHERE)
-        return true;
+                         const struct la_observation *rst) {
     int64_t turnaround = c->vantage.turnaround_ns[rst->from];
     int64_t most = turnaround >= 0 ? 2 * turnaround + ANSWER_SLACK_NS : ANSWER_UNMEASURED_NS;
     return rst->time_ns - o->time_ns <= most;
 }
 
-/* The last segment of the peer before `rst` that it can be an answer to; LA_NOWHERE when there is
- * none. */
-static size_t find_drawer(const struct la_connection *c, size_t rst) {
-    for (size_t i = rst; i > 0; i--) {
-        const struct la_observation *o = &c->log[i - 1], *r = &c->log[rst];
-        if (o->from != r->from && answers(r, o) && came_at_once(c, o, rst) &&
-            !answered_before(c, i - 1, rst))
-            return i - 1;
+static bool drew_another(const struct view *view, size_t index) {
+    for (size_t i = 0; i < view->connection.reset_count; i++)
+        if (view->resets[i].drawer == index)
+            return true;
+    return false;
+}
+
+static bool can_have_drawn(const struct view *view, size_t i, size_t rst) {
+    const struct la_connection *c = &view->connection;
+    const struct la_observation *o = &c->log[i], *r = &c->log[rst];
+    return o->from != r->from && answers(r, o) && !answered_before(c, i, rst) &&
+           !drew_another(view, i);
+}
+
+/* It wants an answer; a pure ACK does not, but gets one from a host without the connection. */
+static bool asks(const struct la_observation *o) {
+    return end_of(o) != o->seq || o->class == LA_CLASS_KEEPALIVE;
+}
+
+/* The segment of the peer that `rst` answers: of those that want an answer the first, because each
+ * gets its own, else the last pure ACK; LA_NOWHERE when there is none. What waits for longer than
+ * an answer takes was hardly received. */
+static size_t find_drawer(const struct view *view, size_t rst) {
+    const struct la_connection *c = &view->connection;
+    const struct la_observation *r = &c->log[rst];
+    size_t first = LA_NOWHERE, last = LA_NOWHERE;
+    for (size_t i = 0; i < rst; i++) {
+        if (!can_have_drawn(view, i, rst))
+            continue;
+        last = i;
+        if (first == LA_NOWHERE && asks(&c->log[i]) && came_at_once(c, &c->log[i], r))
+            first = i;
     }
-    return LA_NOWHERE;
+    if (first != LA_NOWHERE)
+        return first;
+    /* An end that has closed says nothing by its own will: whatever it says was drawn. */
+    bool closed = !(r->flags & LA_ACK) && find_flag(c, rst, r->from, LA_FIN) != LA_NOWHERE;
+    bool prompt = last != LA_NOWHERE && came_at_once(c, &c->log[last], r);
+    return closed || prompt ? last : LA_NOWHERE;
 }
 
 /* A SYN of the next incarnation was under way when this RST was sent. */
@@ -178,7 +203,9 @@ static enum la_reset_cause cause_of_own_will(const struct la_connection *c, size
     return (r->flags & LA_ACK) || r->exact ? LA_RESET_ABORT : LA_RESET_UNKNOWN;
 }
 
-static enum la_reset_cause cause_of(const struct la_connection *c, size_t rst, size_t drawer) {
+/* As its form and its numbers say; `repeated`: its sender has sent one before. */
+static enum la_reset_cause cause_of(const struct la_connection *c, size_t rst, size_t drawer,
+                                    bool repeated) {
     const struct la_observation *r = &c->log[rst];
     const struct la_observation *drew = drawer != LA_NOWHERE ? &c->log[drawer] : NULL;
     if (drew && is_syn(drew) && (r->flags & LA_ACK))
@@ -187,7 +214,7 @@ static enum la_reset_cause cause_of(const struct la_connection *c, size_t rst, s
         return LA_RESET_PORT_RECYCLED;
     if (drew && drew->class == LA_CLASS_OUTSIDE)
         return LA_RESET_PORT_RECYCLED; /* an ACK that answers another SYN than ours */
-    if (find_flag(c, rst, r->from, LA_RST) != LA_NOWHERE)
+    if (repeated)
         return LA_RESET_REPEATED;
     if (!drew)
         return cause_of_own_will(c, rst);
@@ -197,26 +224,47 @@ static enum la_reset_cause cause_of(const struct la_connection *c, size_t rst, s
     return fin != LA_NOWHERE ? cause_after_fin(c, rst, drawer, fin) : LA_RESET_NO_CONNECTION;
 }
 
+/* Where somebody else may have sent it: its numbers fit what a host does that has not been asked.
+ */
+static bool may_be_injected(enum la_reset_cause cause) {
+    return cause == LA_RESET_ABORT || cause == LA_RESET_NO_CONNECTION ||
+           cause == LA_RESET_REPEATED || cause == LA_RESET_AFTER_CLOSE || cause == LA_RESET_UNKNOWN;
+}
+
+static struct la_reset read_reset(const struct view *view, size_t rst, bool repeated) {
+    const struct la_connection *c = &view->connection;
+    const struct la_observation *r = &c->log[rst];
+    size_t drawer = find_drawer(view, rst);
+    struct la_reset reset = {
+        .where = {r->time_ns, r->frame, r->input},
+        .by = r->from,
+        .form = r->flags & LA_ACK ? LA_RESET_WITH_ACK : LA_RESET_BARE,
+        .cause = (uint8_t)cause_of(c, rst, drawer, repeated),
+        .signs = (uint8_t)forgery_signs(c, rst, drawer),
+        .index = rst,
+        .drawer = drawer,
+    };
+    if (may_be_injected(reset.cause) && forgery_is_likely(reset.signs))
+        reset.cause = LA_RESET_INJECTED;
+    if (drawer != LA_NOWHERE) {
+        const struct la_observation *drew = &c->log[drawer];
+        reset.drew = (struct la_where){drew->time_ns, drew->frame, drew->input};
+    }
+    return reset;
+}
+
 void settle_resets(struct view *view) {
     struct la_connection *c = &view->connection;
-    size_t count = 0;
+    bool repeated[2] = {false, false};
+    c->reset_count = 0;
     for (size_t i = 0; i < c->log_count; i++) {
-        const struct la_observation *rst = &c->log[i];
-        if (!(rst->flags & LA_RST))
+        if (!(c->log[i].flags & LA_RST))
             continue;
-        size_t drawer = find_drawer(c, i);
-        struct la_reset *reset = &view->resets[count++];
-        *reset = (struct la_reset){
-            .where = {rst->time_ns, rst->frame, rst->input},
-            .by = rst->from,
-            .form = rst->flags & LA_ACK ? LA_RESET_WITH_ACK : LA_RESET_BARE,
-            .cause = (uint8_t)cause_of(c, i, drawer),
-        };
-        if (drawer != LA_NOWHERE) {
-            const struct la_observation *drew = &c->log[drawer];
-            reset->drew = (struct la_where){drew->time_ns, drew->frame, drew->input};
-        }
+        struct la_reset *reset = &view->resets[c->reset_count];
+        *reset = read_reset(view, i, repeated[c->log[i].from]);
+        c->reset_count++;
+        if (reset->cause != LA_RESET_INJECTED)
+            repeated[reset->by] = true;
     }
     c->resets = view->resets;
-    c->reset_count = count;
 }
