@@ -114,6 +114,7 @@ enum {
     LIVE_V6 = 1 << 0,       /* hosts are indices of the address table */
     LIVE_IN_WHEEL = 1 << 1, /* among those of `wheel_slot` */
     LIVE_SETTLED = 1 << 2,  /* already handed on; kept as its successor's past */
+    LIVE_RETURNED = 1 << 3, /* was on the shelf, and does not go there again */
 };
 
 enum { LIVE_HISTORY = 12 };
@@ -142,6 +143,10 @@ struct live {
 /* Copies of a packet reach a capture point this close together; nothing is retransmitted so soon.
  */
 #define LIVE_COPY_NS (5 * LA_MSEC)
+
+/* A closed connection is remembered until no segment of it can be under way any more: 2MSL, and the
+ * 111 s in which Linux repeats an unanswered FIN, counted from its last packet. */
+#define LIVE_REMEMBERED_NS (130 * LA_SEC)
 
 /* No retransmission timer runs longer: what takes longer is no answer, or the clock has stepped. */
 #define LIVE_LONGEST_TURNAROUND_NS (120 * LA_SEC)

@@ -2,6 +2,7 @@
 
 #include "base/time.h"
 #include "decode/segment.h"
+#include "track/varint.h"
 
 #include <string.h>
 
@@ -31,33 +32,6 @@ enum {
     RARE_OPTIONS = 1 << 4,  /* any option bit beside timestamps */
     RARE_ECHO = 1 << 5,     /* a TSecr without ACK: a SYN out of TIME-WAIT on Linux */
 };
-
-static uint8_t *put_unsigned(uint8_t *p, uint64_t value) {
-    for (; value >= 0x80; value >>= 7)
-        *p++ = (uint8_t)(value | 0x80);
-    *p++ = (uint8_t)value;
-    return p;
-}
-
-static uint8_t *put_signed(uint8_t *p, int64_t value) {
-    return put_unsigned(p, ((uint64_t)value << 1) ^ (uint64_t)(value >> 63));
-}
-
-static const uint8_t *get_unsigned(const uint8_t *p, uint64_t *value) {
-    uint64_t v = 0;
-    unsigned shift = 0;
-    for (; *p & 0x80; shift += 7)
-        v |= (uint64_t)(*p++ & 0x7f) << shift;
-    *value = v | (uint64_t)*p++ << shift;
-    return p;
-}
-
-static const uint8_t *get_signed(const uint8_t *p, int64_t *value) {
-    uint64_t v;
-    p = get_unsigned(p, &v);
-    *value = (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
-    return p;
-}
 
 static uint8_t rare_of(const struct la_observation *entry, const struct la_log_base *base) {
     unsigned rare = 0;
@@ -269,6 +243,19 @@ void la_log_read(const struct la_log *log, const struct la_log_base *base,
     const uint8_t *p = log->bytes;
     for (size_t i = 0; i < log->count; i++)
         p = decode(p, base, &out[i]);
+}
+
+bool la_log_copy(struct la_log *log, struct la_pool *pool) {
+    size_t size = la_pool_size(log->used);
+    uint8_t *bytes = la_pool_take(pool, size);
+    if (!bytes) {
+        *log = (struct la_log){0};
+        return false;
+    }
+    memcpy(bytes, log->bytes, log->used);
+    log->bytes = bytes;
+    log->capacity = (uint16_t)size;
+    return true;
 }
 
 void la_log_release(struct la_log *log, struct la_pool *pool) {

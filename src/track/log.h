@@ -41,6 +41,10 @@ bool la_log_append(struct la_log *log, const struct la_log_base *base, struct la
 void la_log_read(const struct la_log *log, const struct la_log_base *base,
                  struct la_observation *out);
 
+/* Moves a log whose bytes are not the pool's into the pool. False when out of memory: then it is
+ * empty. */
+bool la_log_copy(struct la_log *log, struct la_pool *pool);
+
 void la_log_release(struct la_log *log, struct la_pool *pool);
 
 #endif

@@ -1,6 +1,7 @@
 #include "track/recycle.h"
 
 #include "base/time.h"
+#include "track/pack.h"
 #include "track/settle.h"
 
 #include <stdlib.h>
@@ -14,7 +15,7 @@ enum { STAMP_SLACK = 1, SUSPECTS = 64 }; /* of one pair of hosts */
 struct entry {
     uint32_t client, server; /* as in a live record */
     uint32_t tsval;
-    uint32_t record; /* the connection, while it is remembered */
+    uint16_t port[2]; /* of the connection: the client's, the server's */
     uint16_t input;
     uint16_t used; /* 0: empty; 1 + v6 */
     bool refuted;  /* the server answered a SYN that was older: it remembers no host */
@@ -110,50 +111,67 @@ static void remember(struct recycle_table *recycle, const struct recycle_event *
     want.waiting = entry->waiting;
     want.waiting_count = entry->waiting_count;
     want.tsval = s->tsval;
-    want.record = event->live->self;
+    want.port[LA_CLIENT] = event->live->port[event->side];
+    want.port[LA_SERVER] = event->live->port[!event->side];
     want.input = s->input;
     want.time_ns = s->time_ns;
     want.frame = s->frame;
     *entry = want;
 }
 
-static bool same_hosts(const struct live *a, unsigned client_a, const struct live *b,
-                       unsigned client_b) {
-    return a->host[client_a] == b->host[client_b] && a->host[!client_a] == b->host[!client_b] &&
-           (a->flags & LIVE_V6) == (b->flags & LIVE_V6);
+/* The connection that left the entry, by the number of its sides; false when it is forgotten. */
+static bool find_turnarounds(const struct table *table, const struct key *key,
+                             const struct entry *entry, int64_t out[2]) {
+    struct found found = table_find(table, key);
+    const struct live *live = found.live;
+    struct live unpacked = {0};
+    struct flow flow;
+    struct shelf_item *item =
+        found.shelved != SHELF_NOTHING ? shelf_at(table_shelf(table), found.shelved) : NULL;
+    if (item && item->kind == SHELF_CLOSED) {
+        live_unpack(&unpacked, &flow, item);
+        live = &unpacked;
+    }
+    while (live && live->first_ns > entry->time_ns) /* a later life */
+        live = live->older == LA_NO_LIVE ? NULL : table_at(table, live->older);
+    if (live)
+        live_turnarounds(live, out);
+    return live != NULL;
 }
 
-/* The record may have been forgotten, and even used for something else since. */
-static void borrow_turnarounds(const struct recycle_event *event, const struct entry *entry,
+static void borrow_turnarounds(const struct table *table, const struct entry *entry,
                                int64_t out[2]) {
-    const struct live *stored = table_at(event->table, entry->record);
-    out[LA_CLIENT] = out[LA_SERVER] = -1;
-    unsigned client = stored->side[0].flags & SIDE_SYN_SENT ? 0 : 1;
-    if (stored->self != entry->record || stored->first_ns > entry->time_ns ||
-        !same_hosts(stored, client, event->live, event->side))
-        return;
+    struct key key = {.v6 = entry->used - 1};
     int64_t by_side[2];
-    live_turnarounds(stored, by_side);
-    out[LA_CLIENT] = by_side[client];
-    out[LA_SERVER] = by_side[!client];
+    table_order_key(table, &key, (const uint32_t[2]){entry->client, entry->server}, entry->port);
+    bool is_known = find_turnarounds(table, &key, entry, by_side);
+    out[LA_CLIENT] = is_known ? by_side[key.swapped] : -1;
+    out[LA_SERVER] = is_known ? by_side[!key.swapped] : -1;
 }
 
 /* The entry of a client and its server; NULL when there is none. */
-static struct entry *entry_of(const struct recycle_table *recycle, const struct live *live,
-                              unsigned client) {
+static struct entry *entry_for(const struct recycle_table *recycle, const struct entry *want) {
     if (recycle->capacity == 0)
         return NULL;
-    struct entry want = key_of(live, client);
-    struct entry *entry = slot_for(recycle, &want);
+    struct entry *entry = slot_for(recycle, want);
     return entry->used ? entry : NULL;
+}
+
+static struct entry *entry_of(const struct recycle_table *recycle, const struct live *live,
+                              unsigned client) {
+    struct entry want = key_of(live, client);
+    return entry_for(recycle, &want);
+}
+
+static bool is_suspicious(const struct entry *entry, const struct la_segment *syn) {
+    return entry && !entry->refuted && syn->time_ns - entry->time_ns <= STAMP_LIFE_NS &&
+           seq_diff(entry->tsval, syn->tsval) > STAMP_SLACK;
 }
 
 static void suspect(struct recycle_table *recycle, const struct recycle_event *event) {
     const struct la_segment *s = event->segment;
     struct entry *entry = entry_of(recycle, event->live, event->side);
-    if (!entry || suspicion_of(event->live) || entry->refuted ||
-        s->time_ns - entry->time_ns > STAMP_LIFE_NS ||
-        seq_diff(entry->tsval, s->tsval) <= STAMP_SLACK)
+    if (!is_suspicious(entry, s) || suspicion_of(event->live))
         return;
     struct extra *extra = live_make_extra(event->live, event->pool);
     if (!extra)
@@ -162,7 +180,7 @@ static void suspect(struct recycle_table *recycle, const struct recycle_event *e
     extra->recycle = (struct la_recycle){
         .stored = {.time_ns = entry->time_ns, .frame = entry->frame, .input = entry->input},
         .stored_tsval = entry->tsval};
-    borrow_turnarounds(event, entry, extra->recycle.turnaround_ns);
+    borrow_turnarounds(event->table, entry, extra->recycle.turnaround_ns);
     if (entry->waiting_count == SUSPECTS)
         return;
     extra->waits = true;
@@ -179,6 +197,14 @@ static void refute_waiting(const struct entry *entry, struct table *table) {
         extra->recycle.refuted = true;
         i = extra->next_waiting;
     }
+}
+
+bool recycle_suspects(const struct recycle_table *recycle, const struct key *key,
+                      const struct la_segment *syn) {
+    struct entry want = {.client = key->host[key->swapped],
+                         .server = key->host[!key->swapped],
+                         .used = (uint16_t)(1 + key->v6)};
+    return (syn->options & LA_HAS_TIMESTAMPS) && is_suspicious(entry_for(recycle, &want), syn);
 }
 
 /* A suspect was answered at its first SYN: this server does not compare hosts' timestamps. */

@@ -27,6 +27,10 @@ struct recycle_event {
  * that is answered while it waits is noted with it. */
 void recycle_watch(struct recycle_table *recycle, const struct recycle_event *event);
 
+/* Whether recycle_watch() would make a suspect of a connection that begins with this SYN. */
+bool recycle_suspects(const struct recycle_table *recycle, const struct key *key,
+                      const struct la_segment *syn);
+
 /* The record goes away, or waits for no answer any more. */
 void recycle_forget(struct recycle_table *recycle, struct table *table, struct live *live);
 

@@ -10,18 +10,21 @@ enum { SLAB = LA_PIECE / sizeof(struct live), FIRST_SLOTS = 1024, MAX_PAST = 1 <
 /* Half of the hash stands beside the index: most other 4-tuples are told apart, and slots moved,
  * without touching a record. */
 struct slot {
-    uint32_t index; /* LA_NO_LIVE: empty */
+    uint32_t index; /* LA_NO_LIVE: empty; with SHELVED the place of an item */
     uint32_t tag;
 };
+
+#define SHELVED (UINT32_C(1) << 31)
 
 struct table {
     struct la_hash_key hash_key;
     struct la_pages *pages; /* borrowed */
     struct live **slabs;    /* owned; each of SLAB records, which `pages` owns */
     size_t slab_count, slab_capacity;
-    uint32_t top;       /* first index never used */
-    uint32_t free_list; /* through wheel_next */
-    struct slot *slots; /* owned: the newest incarnation of each 4-tuple, by linear probing */
+    struct shelf *shelf; /* owned */
+    uint32_t top;        /* first index never used */
+    uint32_t free_list;  /* through wheel_next */
+    struct slot *slots;  /* owned: the newest incarnation of each 4-tuple, by linear probing */
     size_t slot_count, in_table, in_use;
 
     struct la_addr *addresses; /* owned: IPv6 addresses by index */
@@ -41,7 +44,8 @@ struct table *table_new(struct la_pages *pages) {
     table->top = 1;
     table->slot_count = FIRST_SLOTS;
     table->slots = calloc(FIRST_SLOTS, sizeof *table->slots);
-    if (!table->slots) {
+    table->shelf = shelf_new(pages);
+    if (!table->slots || !table->shelf) {
         table_free(table);
         return NULL;
     }
@@ -51,6 +55,7 @@ struct table *table_new(struct la_pages *pages) {
 void table_free(struct table *table) {
     if (!table)
         return;
+    shelf_free(table->shelf);
     free(table->slabs);
     free(table->slots);
     free(table->addresses);
@@ -59,8 +64,12 @@ void table_free(struct table *table) {
     free(table);
 }
 
-struct live *table_at(struct table *table, uint32_t index) {
+struct live *table_at(const struct table *table, uint32_t index) {
     return &table->slabs[index / SLAB][index % SLAB];
+}
+
+struct shelf *table_shelf(const struct table *table) {
+    return table->shelf;
 }
 
 uint32_t table_top(const struct table *table) {
@@ -68,7 +77,7 @@ uint32_t table_top(const struct table *table) {
 }
 
 size_t table_count(const struct table *table) {
-    return table->in_use;
+    return table->in_use + shelf_count(table->shelf);
 }
 
 /* IPv6 addresses */
@@ -141,33 +150,44 @@ static uint64_t hash_tuple(const struct table *table, const uint32_t host[2],
     return la_siphash(&table->hash_key, words, 2);
 }
 
-bool table_key(struct table *table, const struct la_segment *segment, struct key *key) {
-    uint32_t src, dst;
-    key->v6 = !la_addr_is_v4(&segment->src);
-    if (!key->v6) {
-        src = v4_of(&segment->src);
-        dst = v4_of(&segment->dst);
-    } else if (!intern(table, &segment->src, &src) || !intern(table, &segment->dst, &dst)) {
-        return false;
-    }
-    /* By address, not by index: the order of sides must not depend on who came first. */
-    int order = key->v6 ? la_addr_cmp(&segment->src, &segment->dst) : (src > dst) - (src < dst);
+/* By address, not by index: the order of sides must not depend on who came first. */
+static int compare_hosts(const struct table *table, bool v6, uint32_t a, uint32_t b) {
+    if (v6)
+        return la_addr_cmp(&table->addresses[a], &table->addresses[b]);
+    return (a > b) - (a < b);
+}
+
+void table_order_key(const struct table *table, struct key *key, const uint32_t host[2],
+                     const uint16_t port[2]) {
+    int order = compare_hosts(table, key->v6, host[0], host[1]);
     if (order == 0)
-        order = (segment->sport > segment->dport) - (segment->sport < segment->dport);
+        order = (port[0] > port[1]) - (port[0] < port[1]);
     key->swapped = order > 0;
     unsigned from = key->swapped;
-    key->host[from] = src;
-    key->host[!from] = dst;
-    key->port[from] = segment->sport;
-    key->port[!from] = segment->dport;
+    key->host[from] = host[0];
+    key->host[!from] = host[1];
+    key->port[from] = port[0];
+    key->port[!from] = port[1];
     key->hash = hash_tuple(table, key->host, key->port, key->v6);
+}
+
+bool table_key(struct table *table, const struct la_segment *segment, struct key *key) {
+    uint32_t host[2];
+    key->v6 = !la_addr_is_v4(&segment->src);
+    if (!key->v6) {
+        host[0] = v4_of(&segment->src);
+        host[1] = v4_of(&segment->dst);
+    } else if (!intern(table, &segment->src, &host[0]) || !intern(table, &segment->dst, &host[1])) {
+        return false;
+    }
+    table_order_key(table, key, host, (const uint16_t[2]){segment->sport, segment->dport});
     return true;
 }
 
-static bool is_tuple(const struct live *live, const struct key *key) {
-    return live->host[0] == key->host[0] && live->host[1] == key->host[1] &&
-           live->port[0] == key->port[0] && live->port[1] == key->port[1] &&
-           (live->flags & LIVE_V6) == (key->v6 ? LIVE_V6 : 0);
+static bool is_same(const struct key *key, const uint32_t host[2], const uint16_t port[2],
+                    bool v6) {
+    return host[0] == key->host[0] && host[1] == key->host[1] && port[0] == key->port[0] &&
+           port[1] == key->port[1] && v6 == key->v6;
 }
 
 /* The slot's home is taken from the tag, so that it can be found again without the record. */
@@ -183,31 +203,50 @@ void table_prefetch_slot(const struct table *table, const struct key *key) {
     __builtin_prefetch(&table->slots[home_of(table, tag_of(key->hash))]);
 }
 
-struct live *table_prefetch_record(struct table *table, const struct key *key) {
-    uint32_t tag = tag_of(key->hash);
-    size_t mask = table->slot_count - 1;
-    for (size_t i = home_of(table, tag); table->slots[i].index != LA_NO_LIVE; i = (i + 1) & mask) {
-        if (table->slots[i].tag != tag)
-            continue;
-        struct live *record = table_at(table, table->slots[i].index);
-        for (size_t line = 0; line < sizeof *record; line += 64)
-            __builtin_prefetch((const char *)record + line, 1);
-        return record;
-    }
-    return NULL;
+/* The slot that holds `tag` at or after `from`; one that is empty when there is none. */
+static size_t next_with_tag(const struct table *table, size_t from, uint32_t tag) {
+    size_t mask = table->slot_count - 1, i = from & mask;
+    while (table->slots[i].index != LA_NO_LIVE && table->slots[i].tag != tag)
+        i = (i + 1) & mask;
+    return i;
 }
 
-struct live *table_find(struct table *table, const struct key *key) {
+static void prefetch(const void *memory, size_t size) {
+    for (size_t line = 0; line < size; line += 64)
+        __builtin_prefetch((const char *)memory + line, 1);
+}
+
+struct live *table_prefetch_record(const struct table *table, const struct key *key) {
     uint32_t tag = tag_of(key->hash);
-    size_t mask = table->slot_count - 1;
-    for (size_t i = home_of(table, tag); table->slots[i].index != LA_NO_LIVE; i = (i + 1) & mask) {
-        if (table->slots[i].tag != tag)
-            continue;
-        struct live *live = table_at(table, table->slots[i].index);
-        if (is_tuple(live, key))
-            return live;
+    uint32_t index = table->slots[next_with_tag(table, home_of(table, tag), tag)].index;
+    if (index == LA_NO_LIVE)
+        return NULL;
+    if (index & SHELVED) {
+        prefetch(shelf_at(table->shelf, index & ~SHELVED), 128);
+        return NULL;
     }
-    return NULL;
+    struct live *record = table_at(table, index);
+    prefetch(record, sizeof *record);
+    return record;
+}
+
+struct found table_find(const struct table *table, const struct key *key) {
+    uint32_t tag = tag_of(key->hash);
+    for (size_t i = home_of(table, tag);; i++) {
+        i = next_with_tag(table, i, tag);
+        uint32_t index = table->slots[i].index;
+        if (index == LA_NO_LIVE)
+            return (struct found){NULL, SHELF_NOTHING};
+        if (index & SHELVED) {
+            const struct shelf_item *item = shelf_at(table->shelf, index & ~SHELVED);
+            if (is_same(key, item->host, item->port, item->v6))
+                return (struct found){NULL, index & ~SHELVED};
+            continue;
+        }
+        struct live *live = table_at(table, index);
+        if (is_same(key, live->host, live->port, live->flags & LIVE_V6))
+            return (struct found){live, SHELF_NOTHING};
+    }
 }
 
 static uint64_t hash_live(const struct table *table, const struct live *live) {
@@ -258,14 +297,21 @@ static uint32_t take_index(struct table *table) {
         table->free_list = table_at(table, index)->wheel_next;
         return index;
     }
-    if (table->top == UINT32_MAX || (table->top / SLAB == table->slab_count && !add_slab(table)))
+    if (table->top == SHELVED || (table->top / SLAB == table->slab_count && !add_slab(table)))
         return LA_NO_LIVE;
     return table->top++;
 }
 
-struct live *table_add(struct table *table, const struct key *key, struct live *former) {
-    if (table->in_table * 8 >= table->slot_count * 7 && !grow_slots(table))
-        return NULL;
+static bool has_room(struct table *table) {
+    return table->in_table * 8 < table->slot_count * 7 || grow_slots(table);
+}
+
+static void add_slot(struct table *table, uint32_t index, uint64_t hash) {
+    put_slot(table, (struct slot){index, tag_of(hash)});
+    table->in_table++;
+}
+
+static struct live *make_record(struct table *table, const struct key *key) {
     uint32_t index = take_index(table);
     if (index == LA_NO_LIVE)
         return NULL;
@@ -275,14 +321,20 @@ struct live *table_add(struct table *table, const struct key *key, struct live *
     memcpy(live->host, key->host, sizeof live->host);
     memcpy(live->port, key->port, sizeof live->port);
     live->flags = key->v6 ? LIVE_V6 : 0;
+    table->in_use++;
+    return live;
+}
+
+struct live *table_add(struct table *table, const struct key *key, struct live *former) {
+    struct live *live = has_room(table) ? make_record(table, key) : NULL;
+    if (!live)
+        return NULL;
     if (former) {
         live->older = former->self;
-        former->newer = index;
+        former->newer = live->self;
         table_remove(table, former);
     }
-    put_slot(table, (struct slot){index, tag_of(key->hash)});
-    table->in_table++;
-    table->in_use++;
+    add_slot(table, live->self, key->hash);
     return live;
 }
 
@@ -299,17 +351,27 @@ static void close_gap(struct table *table, size_t hole) {
     table->slots[hole] = (struct slot){LA_NO_LIVE, 0};
 }
 
-void table_remove(struct table *table, struct live *live) {
-    uint32_t tag = tag_of(hash_live(table, live));
-    size_t mask = table->slot_count - 1;
-    for (size_t i = home_of(table, tag); table->slots[i].index != LA_NO_LIVE; i = (i + 1) & mask) {
-        if (table->slots[i].index != live->self)
-            continue;
-        close_gap(table, i);
-        table->in_table--;
-        return;
+/* The slot of `index`; false when it has none. */
+static bool find_slot(const struct table *table, uint32_t index, uint64_t hash, size_t *slot) {
+    uint32_t tag = tag_of(hash);
+    for (size_t i = home_of(table, tag);; i++) {
+        i = next_with_tag(table, i, tag);
+        *slot = i;
+        if (table->slots[i].index == LA_NO_LIVE || table->slots[i].index == index)
+            return table->slots[i].index == index;
     }
-    /* Not there: an older incarnation, which left when its successor came. */
+}
+
+static void remove_slot(struct table *table, uint32_t index, uint64_t hash) {
+    size_t slot;
+    if (!find_slot(table, index, hash, &slot))
+        return; /* an older incarnation, which left when its successor came */
+    close_gap(table, slot);
+    table->in_table--;
+}
+
+void table_remove(struct table *table, struct live *live) {
+    remove_slot(table, live->self, hash_live(table, live));
 }
 
 void table_release(struct table *table, struct live *live) {
@@ -320,6 +382,56 @@ void table_release(struct table *table, struct live *live) {
     table->in_use--;
 }
 
+static uint64_t hash_item(const struct table *table, const struct shelf_item *item) {
+    return hash_tuple(table, item->host, item->port, item->v6);
+}
+
+struct shelf_item *table_add_item(struct table *table, const struct key *key, enum shelf_kind kind,
+                                  size_t size) {
+    uint32_t place = has_room(table) ? shelf_put(table->shelf, size) : SHELF_NOTHING;
+    if (place == SHELF_NOTHING)
+        return NULL;
+    struct shelf_item *item = shelf_at(table->shelf, place);
+    memcpy(item->host, key->host, sizeof item->host);
+    memcpy(item->port, key->port, sizeof item->port);
+    item->kind = (uint8_t)kind;
+    item->v6 = key->v6 != 0;
+    add_slot(table, place | SHELVED, key->hash);
+    return item;
+}
+
+struct shelf_item *table_shelve(struct table *table, struct live *live, size_t size) {
+    size_t slot;
+    bool is_there = find_slot(table, live->self, hash_live(table, live), &slot);
+    uint32_t place = is_there ? shelf_put(table->shelf, size) : SHELF_NOTHING;
+    if (place == SHELF_NOTHING)
+        return NULL;
+    struct shelf_item *item = shelf_at(table->shelf, place);
+    memcpy(item->host, live->host, sizeof item->host);
+    memcpy(item->port, live->port, sizeof item->port);
+    item->kind = SHELF_CLOSED;
+    item->v6 = (live->flags & LIVE_V6) != 0;
+    item->expire_ns = live->expire_ns;
+    table->slots[slot].index = place | SHELVED;
+    return item;
+}
+
+struct live *table_unshelve(struct table *table, const struct key *key, uint32_t place) {
+    size_t slot;
+    bool is_there = find_slot(table, place | SHELVED, key->hash, &slot);
+    struct live *live = is_there ? make_record(table, key) : NULL;
+    if (!live)
+        return NULL;
+    table->slots[slot].index = live->self;
+    live->expire_ns = shelf_at(table->shelf, place)->expire_ns;
+    return live;
+}
+
+void table_forget_item(struct table *table, uint32_t place) {
+    remove_slot(table, place | SHELVED, hash_item(table, shelf_at(table->shelf, place)));
+    shelf_take_off(table->shelf, place);
+}
+
 void table_clear(struct table *table) {
     memset(table->slots, 0, table->slot_count * sizeof *table->slots);
     table->in_table = table->in_use = 0;
@@ -328,7 +440,8 @@ void table_clear(struct table *table) {
 }
 
 size_t table_bytes(const struct table *table) {
-    return table->slab_count * LA_PIECE + table->slot_count * sizeof *table->slots +
+    return table->slab_count * LA_PIECE + shelf_bytes(table->shelf) +
+           table->slot_count * sizeof *table->slots +
            table->address_capacity *
                (sizeof *table->addresses + 2 * sizeof *table->address_buckets) +
            table->past_capacity * sizeof *table->past;

@@ -1,11 +1,13 @@
-/* Where the tracker keeps its records: slabs, the table of 4-tuples, IPv6 addresses, and the number
- * of lives of 4-tuples that are forgotten. Internal to this room. */
+/* Where the tracker keeps its records: slabs of live ones, a shelf of those that are only
+ * remembered, the table of 4-tuples, IPv6 addresses, and the number of lives of 4-tuples that are
+ * forgotten. Internal to this room. */
 #ifndef LA_TRACK_TABLE_H
 #define LA_TRACK_TABLE_H
 
 #include "base/pages.h"
 #include "base/siphash.h"
 #include "track/live.h"
+#include "track/shelf.h"
 
 /* A 4-tuple in canonical order; `swapped` says that the segment's source is side 1. */
 struct key {
@@ -24,12 +26,19 @@ void table_free(struct table *table);
 
 /* False when out of memory (an IPv6 address could not be noted). */
 bool table_key(struct table *table, const struct la_segment *segment, struct key *key);
-/* The newest incarnation of the 4-tuple; NULL when there is none. */
-struct live *table_find(struct table *table, const struct key *key);
+/* The rest of a key that has `v6`, from who sends and who receives. */
+void table_order_key(const struct table *table, struct key *key, const uint32_t host[2],
+                     const uint16_t port[2]);
+/* The newest incarnation of a 4-tuple: a record, or its place on the shelf, or neither. */
+struct found {
+    struct live *live;
+    uint32_t shelved; /* SHELF_NOTHING: none */
+};
+struct found table_find(const struct table *table, const struct key *key);
 /* Ask for the memory that table_find() will touch: first the slot, later the record. The record
  * that is likely meant is returned, not to be looked at before it can have arrived; NULL: none. */
 void table_prefetch_slot(const struct table *table, const struct key *key);
-struct live *table_prefetch_record(struct table *table, const struct key *key);
+struct live *table_prefetch_record(const struct table *table, const struct key *key);
 /* A cleared record, as the newest incarnation of its 4-tuple: a former one is linked as `older` and
  * leaves the table. NULL when out of memory. */
 struct live *table_add(struct table *table, const struct key *key, struct live *former);
@@ -38,12 +47,27 @@ void table_remove(struct table *table, struct live *live);
 /* Gives the record back. */
 void table_release(struct table *table, struct live *live);
 
+/* Items on the shelf are found by their 4-tuple as records are. `size` with the head, which is
+ * filled in but for the time of expiry; what follows it is the caller's. */
+
+/* An item of a 4-tuple that is not in the table. NULL: no room. */
+struct shelf_item *table_add_item(struct table *table, const struct key *key, enum shelf_kind kind,
+                                  size_t size);
+/* An item in the place of a record, which is in the table no more. NULL: no room, and it stays. */
+struct shelf_item *table_shelve(struct table *table, struct live *live, size_t size);
+/* A cleared record in the place of an item, which the caller takes off the shelf. NULL when out of
+ * memory. */
+struct live *table_unshelve(struct table *table, const struct key *key, uint32_t place);
+/* Takes an item out of the table and off the shelf. */
+void table_forget_item(struct table *table, uint32_t place);
+
 /* Forgets all records at once; what hangs on them is its owner's. Only before table_free(). */
 void table_clear(struct table *table);
 
 /* Records by index, 1 to table_top() - 1; one that is in use knows its index as `self`, others have
  * 0 there. */
-struct live *table_at(struct table *table, uint32_t index);
+struct live *table_at(const struct table *table, uint32_t index);
+struct shelf *table_shelf(const struct table *table);
 uint32_t table_top(const struct table *table);
 size_t table_count(const struct table *table);
 size_t table_bytes(const struct table *table);

@@ -1,15 +1,13 @@
 #include "track/tracker.h"
 
 #include "base/time.h"
+#include "track/attempt.h"
+#include "track/pack.h"
 #include "track/recycle.h"
 #include "track/settle.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* A closed connection is remembered until no segment of it can be under way any more: 2MSL, and the
- * 111 s in which Linux repeats an unanswered FIN, counted from its last packet. */
-#define REMEMBER_NS (130 * LA_SEC)
 
 /* Without an IP ID to tell by (IPv6, and DF with ID 0) only this close. */
 #define COPY_BLIND_NS (1 * LA_MSEC)
@@ -25,6 +23,7 @@ struct la_tracker {
     struct recycle_table *recycle;
     uint32_t wheel[WHEEL]; /* lists of records by the second in which they expire */
     int64_t now_ns;        /* of the capture; LA_TIME_NONE before the first segment */
+    int64_t shelved_ns;    /* when what was put on the shelf last expires */
     int64_t newest_ns;     /* 4-tuples first met later are passed over */
     struct view views[3];  /* previous, current, next */
     bool out_of_memory;
@@ -234,7 +233,7 @@ static void arm(struct la_tracker *tracker, struct live *live, int64_t now_ns) {
         live->expire_ns = LA_TIME_NONE;
         return;
     }
-    live->expire_ns = now_ns + REMEMBER_NS;
+    live->expire_ns = now_ns + LIVE_REMEMBERED_NS;
     if (!(live->flags & LIVE_IN_WHEEL) && live->newer == LA_NO_LIVE)
         wheel_put(tracker, live);
 }
@@ -254,20 +253,6 @@ static void sweep(struct la_tracker *tracker, unsigned slot) {
         else if (live->expire_ns != LA_TIME_NONE)
             wheel_put(tracker, live);
     }
-}
-
-/* Moves the clock. A step back (of a clock, or another capture in the same file) just restarts it.
- */
-static void advance(struct la_tracker *tracker, int64_t now_ns) {
-    int64_t from = tracker->now_ns / LA_SEC, to = now_ns / LA_SEC;
-    bool first = tracker->now_ns == LA_TIME_NONE;
-    tracker->now_ns = now_ns;
-    if (first || to <= from)
-        return;
-    if (to - from > WHEEL)
-        from = to - WHEEL;
-    for (int64_t second = from; second < to; second++)
-        sweep(tracker, (unsigned)((uint64_t)second % WHEEL));
 }
 
 /* Copies of packets */
@@ -417,17 +402,28 @@ static struct live *incarnation_of(struct la_tracker *tracker, struct live *newe
     return is_foreign(newest, d, s) ? NULL : newest;
 }
 
-static struct live *begin(struct la_tracker *tracker, const struct key *key, struct live *former,
-                          const struct la_segment *s) {
-    struct live *live = table_add(tracker->table, key, former);
-    if (!live)
-        return NULL;
-    uint16_t lives = former ? former->incarnation : table_past_lives(tracker->table, key);
-    live->incarnation = lives < UINT16_MAX ? (uint16_t)(lives + 1) : lives;
+static uint16_t one_more(uint16_t lives) {
+    return lives < UINT16_MAX ? (uint16_t)(lives + 1) : lives;
+}
+
+static void begin(struct live *live, const struct la_segment *s, uint16_t lives) {
+    live->incarnation = lives;
     live->expire_ns = LA_TIME_NONE;
     live->first_ns = s->time_ns;
     live->first_frame = s->frame;
     live->first_input = s->input;
+}
+
+static struct live *add(struct la_tracker *tracker, const struct key *key, struct live *former,
+                        const struct la_segment *s) {
+    if (former)
+        wheel_remove(tracker, former);
+    struct live *live = table_add(tracker->table, key, former);
+    if (!live)
+        return NULL;
+    uint16_t lives = former ? former->incarnation : table_past_lives(tracker->table, key);
+    begin(live, s, one_more(lives));
+    shorten_chain(tracker, live);
     return live;
 }
 
@@ -462,8 +458,8 @@ static void note_places(struct la_tracker *tracker, struct live *live, const str
             add_sorted(extra->vlans, &extra->vlan_count, LA_CONNECTION_VLANS, s->vlans[i]);
 }
 
-static void take(struct la_tracker *tracker, struct live *live, unsigned d,
-                 const struct la_segment *s) {
+static enum la_class take_in(struct la_tracker *tracker, struct live *live, unsigned d,
+                             const struct la_segment *s) {
     struct intake intake = {
         .pool = tracker->pool,
         .segment = s,
@@ -473,27 +469,189 @@ static void take(struct la_tracker *tracker, struct live *live, unsigned d,
     };
     note_places(tracker, live, s);
     live_take_in(live, &intake);
+    live->side[d].fingerprints[1] = live->side[d].fingerprints[0];
+    live->side[d].fingerprints[0] = fingerprint_of(s);
+    live->input[d] = s->input;
+    return intake.verdict.class;
+}
+
+static void take(struct la_tracker *tracker, struct live *live, unsigned d,
+                 const struct la_segment *s) {
+    enum la_class class = take_in(tracker, live, d, s);
     recycle_watch(tracker->recycle, &(struct recycle_event){.table = tracker->table,
                                                             .pool = tracker->pool,
                                                             .live = live,
                                                             .side = d,
                                                             .segment = s,
-                                                            .class = intake.verdict.class});
+                                                            .class = class});
     arm(tracker, live, s->time_ns);
+}
+
+/* The shelf. Two kinds of 4-tuples come in great numbers and mostly hear nothing more: those that
+ * are closed, and those that were never answered. Either lies there in the order of its last
+ * packet, which is the order of their expiry. */
+
+/* Whether what expires then may be put behind what lies there: not for long after a step back of
+ * the clock. */
+static bool is_in_order(const struct la_tracker *tracker, int64_t expire_ns) {
+    return expire_ns + LA_SEC >= tracker->shelved_ns;
+}
+
+static void shelve_closed(struct la_tracker *tracker, struct live *live) {
+    uint8_t packed[SHELF_ITEM_MAX];
+    if ((live->flags & LIVE_RETURNED) || !live_is_packable(live) ||
+        !is_in_order(tracker, live->expire_ns))
+        return;
+    size_t size = live_pack(live, packed);
+    struct shelf_item *item =
+        table_shelve(tracker->table, live, (sizeof *item + size + 7) & ~(size_t)7);
+    if (!item)
+        return;
+    memcpy(item + 1, packed, size);
+    wheel_remove(tracker, live);
+    live_release(live, tracker->pool);
+    table_release(tracker->table, live);
+    tracker->shelved_ns = item->expire_ns;
+}
+
+/* False when it needs a record. */
+static bool shelve_attempt(struct la_tracker *tracker, const struct key *key,
+                           const struct la_segment *s) {
+    if (!attempt_fits(s) || !is_in_order(tracker, s->time_ns + LIVE_REMEMBERED_NS) ||
+        recycle_suspects(tracker->recycle, key, s))
+        return false;
+    struct attempt *attempt = (struct attempt *)(void *)table_add_item(
+        tracker->table, key, SHELF_ATTEMPT, sizeof *attempt);
+    if (!attempt)
+        return false;
+    attempt_write(attempt, s, key->swapped);
+    attempt->lives = one_more(table_past_lives(tracker->table, key));
+    tracker->shelved_ns = attempt->item.expire_ns;
+    return true;
+}
+
+static void take_attempt(struct la_tracker *tracker, struct live *live,
+                         const struct attempt *attempt) {
+    struct la_segment segment;
+    attempt_read(attempt, &segment);
+    begin(live, &segment, attempt->lives);
+    live_take_head(live, &attempt->item);
+    take_in(tracker, live, attempt->side, &segment);
+}
+
+/* The log and the traffic of a record that was just unpacked, moved to where they may grow. */
+static bool settle_in(struct la_tracker *tracker, struct live *live) {
+    if (live->flow) {
+        struct flow *flow = la_pool_take(tracker->pool, sizeof *flow);
+        if (flow)
+            *flow = *live->flow;
+        live->flow = flow;
+        if (!flow)
+            return false;
+    }
+    return la_log_copy(&live->log, tracker->pool);
+}
+
+/* A record again; NULL when out of memory. */
+static struct live *bring_back(struct la_tracker *tracker, const struct key *key, uint32_t place) {
+    struct live *live = table_unshelve(tracker->table, key, place);
+    struct shelf_item *item = shelf_at(table_shelf(tracker->table), place);
+    struct flow flow;
+    if (!live)
+        return NULL;
+    if (item->kind == SHELF_ATTEMPT) {
+        take_attempt(tracker, live, (struct attempt *)(void *)item);
+    } else {
+        live_unpack(live, &flow, item);
+        if (!settle_in(tracker, live))
+            return NULL;
+        live->flags |= LIVE_RETURNED;
+    }
+    shelf_take_off(table_shelf(tracker->table), place);
+    wheel_put(tracker, live);
+    return live;
+}
+
+static void retire_item(struct la_tracker *tracker, uint32_t place, int64_t end_ns) {
+    struct shelf_item *item = shelf_at(table_shelf(tracker->table), place);
+    struct live live = {0};
+    struct flow flow;
+    if (item->kind == SHELF_ATTEMPT)
+        take_attempt(tracker, &live, (struct attempt *)(void *)item);
+    else
+        live_unpack(&live, &flow, item);
+    settle(tracker, &live, end_ns);
+    if (item->kind == SHELF_ATTEMPT)
+        live_release(&live, tracker->pool);
+    if (tracker->finishing) {
+        shelf_take_off(table_shelf(tracker->table), place);
+        return;
+    }
+    table_note_lives(tracker->table, &live);
+    table_forget_item(tracker->table, place);
+}
+
+static void clear_shelf(struct la_tracker *tracker, int64_t now_ns) {
+    const struct shelf_item *item;
+    struct shelf *shelf = table_shelf(tracker->table);
+    for (uint32_t place; (place = shelf_oldest(shelf)) != SHELF_NOTHING;) {
+        item = shelf_at(shelf, place);
+        if (item->expire_ns < now_ns)
+            retire_item(tracker, place, item->expire_ns);
+        else if (tracker->finishing)
+            retire_item(tracker, place, now_ns);
+        else
+            return;
+    }
+}
+
+/* Moves the clock. A step back (of a clock, or another capture in the same file) just restarts it.
+ */
+static void advance(struct la_tracker *tracker, int64_t now_ns) {
+    int64_t from = tracker->now_ns / LA_SEC, to = now_ns / LA_SEC;
+    bool first = tracker->now_ns == LA_TIME_NONE;
+    tracker->now_ns = now_ns;
+    if (first || to <= from)
+        return;
+    if (to - from > WHEEL)
+        from = to - WHEEL;
+    for (int64_t second = from; second < to; second++)
+        sweep(tracker, (unsigned)((uint64_t)second % WHEEL));
+    clear_shelf(tracker, now_ns);
+}
+
+/* The newest incarnation of a 4-tuple, as a record; NULL when there is none that still counts.
+ * False when out of memory. */
+static bool find(struct la_tracker *tracker, const struct key *key, int64_t now_ns,
+                 struct live **newest) {
+    struct found found = table_find(tracker->table, key);
+    *newest = found.live;
+    if (found.shelved != SHELF_NOTHING) {
+        int64_t expire_ns = shelf_at(table_shelf(tracker->table), found.shelved)->expire_ns;
+        if (expire_ns < now_ns) {
+            retire_item(tracker, found.shelved, expire_ns);
+            return true;
+        }
+        *newest = bring_back(tracker, key, found.shelved);
+        return *newest != NULL;
+    }
+    if (*newest && has_expired(*newest, now_ns)) {
+        retire(tracker, *newest, (*newest)->expire_ns);
+        *newest = NULL;
+    }
+    return true;
 }
 
 static enum la_status take_segment(struct la_tracker *tracker, const struct la_segment *segment,
                                    const struct key *key) {
     advance(tracker, segment->time_ns);
     unsigned d = key->swapped;
-    struct live *newest = table_find(tracker->table, key), *live = NULL;
-    if (newest && has_expired(newest, segment->time_ns)) {
-        retire(tracker, newest, newest->expire_ns);
-        newest = NULL;
-    }
+    struct live *newest, *live;
+    if (!find(tracker, key, segment->time_ns, &newest))
+        return LA_ENOMEM;
     if (!newest && segment->time_ns > tracker->newest_ns)
         return LA_OK;
-    uint32_t fingerprint = fingerprint_of(segment);
+    uint32_t fingerprint = newest ? fingerprint_of(segment) : 0;
     for (live = newest; live; live = neighbour(tracker, live->older)) {
         if (is_copy(tracker, live, d, segment, fingerprint)) {
             if (live->duplicates < UINT16_MAX)
@@ -503,18 +661,14 @@ static enum la_status take_segment(struct la_tracker *tracker, const struct la_s
     }
     if (newest)
         live = incarnation_of(tracker, newest, d, segment);
-    if (!live) {
-        if (newest)
-            wheel_remove(tracker, newest);
-        live = begin(tracker, key, newest, segment);
-        if (!live)
-            return LA_ENOMEM;
-        shorten_chain(tracker, live);
-    }
+    else if (shelve_attempt(tracker, key, segment))
+        return LA_OK;
+    if (!live)
+        live = add(tracker, key, newest, segment);
+    if (!live)
+        return LA_ENOMEM;
     take(tracker, live, d, segment);
-    live->side[d].fingerprints[1] = live->side[d].fingerprints[0];
-    live->side[d].fingerprints[0] = fingerprint;
-    live->input[d] = segment->input;
+    shelve_closed(tracker, live);
     return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
 }
 
@@ -524,7 +678,9 @@ static enum la_status take_notice(struct la_tracker *tracker, const struct la_se
                                   const struct key *key) {
     advance(tracker, notice->time_ns);
     unsigned d = key->swapped;
-    struct live *live = table_find(tracker->table, key);
+    struct live *live;
+    if (!find(tracker, key, notice->time_ns, &live))
+        return LA_ENOMEM;
     while (live && (misfit(live, d, notice->seq) > 0 || seq_lt(live->side[d].next, notice->seq)))
         live = neighbour(tracker, live->older);
     if (!live || (live->flags & LIVE_SETTLED) || is_ignored(live, notice->input))
@@ -572,6 +728,7 @@ enum la_status la_tracker_finish(struct la_tracker *tracker, int64_t end_ns) {
         bool expired = has_expired(live, end_ns);
         retire(tracker, live, expired ? live->expire_ns : end_ns);
     }
+    clear_shelf(tracker, end_ns);
     table_clear(tracker->table);
     return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
 }

@@ -1,0 +1,281 @@
+#include "track/pack.h"
+
+#include "base/time.h"
+#include "track/varint.h"
+
+#include <string.h>
+
+enum { LOG_MAX = 320, COUNT_MAX = 7 };
+
+/* What is rarely needed: a bit each. */
+enum {
+    HAS_LIVES = 1 << 0, /* not the first of its 4-tuple */
+    HAS_DUPLICATES = 1 << 1,
+    HAS_PLACES = 1 << 2, /* tunnels, VLAN */
+    HAS_INPUTS = 1 << 3, /* not the first input only */
+    HAS_FLOW = 1 << 4,
+};
+
+/* Counts, flags and the window's scale of a side, in one word. */
+enum { SCALE_SHIFT = 16, SYN_SHIFT = 20, FIN_SHIFT = 23 };
+
+static bool is_flow_packable(const struct flow *flow) {
+    if (!flow)
+        return true;
+    bool has_holes = flow->side[0].hole_count > 0 || flow->side[1].hole_count > 0;
+    return !flow->extra && !has_holes;
+}
+
+static bool is_side_packable(const struct live_side *side) {
+    const unsigned closed = SIDE_FIN | SIDE_FIN_ACKED;
+    return (side->flags & closed) == closed && side->rst == 0 && side->syn <= COUNT_MAX &&
+           side->fin <= COUNT_MAX;
+}
+
+bool live_is_packable(const struct live *live) {
+    return is_side_packable(&live->side[0]) && is_side_packable(&live->side[1]) &&
+           live->older == LA_NO_LIVE && live->newer == LA_NO_LIVE && live->log.used <= LOG_MAX &&
+           live->log.dropped == 0 && is_flow_packable(live->flow);
+}
+
+/* Most clocks of captures tick in microseconds, and some times are not set. */
+enum { TIME_NONE = 0, TIME_NSEC = 2 }; /* odd: microseconds */
+
+static uint8_t *put_time(uint8_t *p, int64_t ns, int64_t base_ns) {
+    int64_t since = ns - base_ns;
+    if (ns == LA_TIME_NONE)
+        return put_unsigned(p, TIME_NONE);
+    if (since % LA_USEC != 0)
+        return put_signed(put_unsigned(p, TIME_NSEC), since);
+    int64_t usec = since / LA_USEC;
+    return put_unsigned(p, (((uint64_t)usec << 1) ^ (uint64_t)(usec >> 63)) << 1 | 1);
+}
+
+static const uint8_t *get_time(const uint8_t *p, int64_t *ns, int64_t base_ns) {
+    uint64_t code;
+    int64_t since;
+    p = get_unsigned(p, &code);
+    if (code == TIME_NONE) {
+        *ns = LA_TIME_NONE;
+        return p;
+    }
+    if (code & 1) {
+        code >>= 1;
+        since = ((int64_t)(code >> 1) ^ -(int64_t)(code & 1)) * LA_USEC;
+    } else {
+        p = get_signed(p, &since);
+    }
+    *ns = base_ns + since;
+    return p;
+}
+
+/* Sequence numbers and timestamps, as their distance to another one. */
+static uint8_t *put_serial(uint8_t *p, uint32_t value, uint32_t base) {
+    return put_signed(p, (int32_t)(value - base));
+}
+
+static const uint8_t *get_serial(const uint8_t *p, uint32_t *value, uint32_t base) {
+    int64_t distance;
+    p = get_signed(p, &distance);
+    *value = base + (uint32_t)distance;
+    return p;
+}
+
+static const uint8_t *get_u32(const uint8_t *p, uint32_t *value) {
+    uint64_t wide;
+    p = get_unsigned(p, &wide);
+    *value = (uint32_t)wide;
+    return p;
+}
+
+static const uint8_t *get_u16(const uint8_t *p, uint16_t *value) {
+    uint64_t wide;
+    p = get_unsigned(p, &wide);
+    *value = (uint16_t)wide;
+    return p;
+}
+
+static uint8_t *put_side(uint8_t *p, const struct live *live, unsigned d) {
+    const struct live_side *me = &live->side[d];
+    const uint32_t word = me->flags | (uint32_t)me->window_scale << SCALE_SHIFT |
+                          (uint32_t)me->syn << SYN_SHIFT | (uint32_t)me->fin << FIN_SHIFT;
+    p = put_bytes(p, &word, sizeof word);
+    p = put_bytes(p, &me->mss, sizeof me->mss);
+    *p++ = me->ttl;
+    p = put_bytes(p, me->fingerprints, sizeof me->fingerprints);
+    p = put_serial(p, me->next, me->base_seq);
+    p = put_serial(p, me->fin_end, me->next);
+    p = put_serial(p, me->acked, live->side[!d].base_seq);
+    p = put_serial(p, me->tsval, me->base_tsval);
+    p = put_unsigned(p, me->window);
+    p = put_unsigned(p, me->last_payload);
+    p = put_unsigned(p, me->packets);
+    p = put_unsigned(p, me->bytes);
+    p = put_time(p, me->last_ns, live->first_ns);
+    return put_signed(p, (int64_t)(me->last_frame - live->first_frame));
+}
+
+static const uint8_t *get_side(const uint8_t *p, struct live *live, unsigned d) {
+    struct live_side *me = &live->side[d];
+    uint32_t word;
+    int64_t frames;
+    p = get_bytes(p, &word, sizeof word);
+    me->flags = (uint16_t)word;
+    me->window_scale = word >> SCALE_SHIFT & 0xf;
+    me->syn = word >> SYN_SHIFT & COUNT_MAX;
+    me->fin = word >> FIN_SHIFT & COUNT_MAX;
+    p = get_bytes(p, &me->mss, sizeof me->mss);
+    me->ttl = *p++;
+    p = get_bytes(p, me->fingerprints, sizeof me->fingerprints);
+    p = get_serial(p, &me->next, me->base_seq);
+    p = get_serial(p, &me->fin_end, me->next);
+    p = get_serial(p, &me->acked, live->side[!d].base_seq);
+    p = get_serial(p, &me->tsval, me->base_tsval);
+    p = get_u32(p, &me->window);
+    p = get_u32(p, &me->last_payload);
+    p = get_u32(p, &me->packets);
+    p = get_unsigned(p, &me->bytes);
+    p = get_time(p, &me->last_ns, live->first_ns);
+    p = get_signed(p, &frames);
+    me->last_frame = live->first_frame + (uint64_t)frames;
+    return p;
+}
+
+static uint8_t *put_flow_side(uint8_t *p, const struct flow_side *side, int64_t base_ns) {
+    p = put_unsigned(p, side->data_bytes);
+    p = put_unsigned(p, side->retransmitted_bytes);
+    p = put_unsigned(p, side->retransmitted_segments);
+    p = put_unsigned(p, side->duplicate_acks);
+    p = put_unsigned(p, side->zero_windows);
+    p = put_unsigned(p, side->gaps);
+    p = put_time(p, side->last_data_ns, base_ns);
+    p = put_time(p, side->timed_ns, base_ns);
+    p = put_bytes(p, &side->timed_end, sizeof side->timed_end);
+    p = put_bytes(p, &side->ip_id, sizeof side->ip_id);
+    *p++ = side->ttl;
+    p = put_unsigned(p, side->sample_seen);
+    p = put_unsigned(p, side->sample_stride_log2);
+    *p++ = side->sample_count;
+    p = put_bytes(p, side->samples, side->sample_count * sizeof side->samples[0]);
+    return put_bytes(p, &side->sample_min, sizeof side->sample_min);
+}
+
+static const uint8_t *get_flow_side(const uint8_t *p, struct flow_side *side, int64_t base_ns) {
+    p = get_unsigned(p, &side->data_bytes);
+    p = get_unsigned(p, &side->retransmitted_bytes);
+    p = get_unsigned(p, &side->retransmitted_segments);
+    p = get_unsigned(p, &side->duplicate_acks);
+    p = get_unsigned(p, &side->zero_windows);
+    p = get_u32(p, &side->gaps);
+    p = get_time(p, &side->last_data_ns, base_ns);
+    p = get_time(p, &side->timed_ns, base_ns);
+    p = get_bytes(p, &side->timed_end, sizeof side->timed_end);
+    p = get_bytes(p, &side->ip_id, sizeof side->ip_id);
+    side->ttl = *p++;
+    p = get_u32(p, &side->sample_seen);
+    p = get_u16(p, &side->sample_stride_log2);
+    side->sample_count = *p++;
+    p = get_bytes(p, side->samples, side->sample_count * sizeof side->samples[0]);
+    return get_bytes(p, &side->sample_min, sizeof side->sample_min);
+}
+
+static unsigned rare_of(const struct live *live) {
+    unsigned rare = 0;
+    if (live->incarnation != 1)
+        rare |= HAS_LIVES;
+    if (live->duplicates)
+        rare |= HAS_DUPLICATES;
+    if (live->tunnels || live->vlan)
+        rare |= HAS_PLACES;
+    if (live->first_input || live->input[0] || live->input[1])
+        rare |= HAS_INPUTS;
+    if (live->flow)
+        rare |= HAS_FLOW;
+    return rare;
+}
+
+static uint8_t *put_rare(uint8_t *p, const struct live *live, unsigned rare) {
+    if (rare & HAS_LIVES)
+        p = put_unsigned(p, live->incarnation);
+    if (rare & HAS_DUPLICATES)
+        p = put_unsigned(p, live->duplicates);
+    if (rare & HAS_PLACES)
+        p = put_unsigned(put_unsigned(p, live->tunnels), live->vlan);
+    if (rare & HAS_INPUTS) {
+        p = put_unsigned(p, live->first_input);
+        p = put_unsigned(put_unsigned(p, live->input[0]), live->input[1]);
+    }
+    for (int d = 0; (rare & HAS_FLOW) && d < 2; d++)
+        p = put_flow_side(p, &live->flow->side[d], live->first_ns);
+    return p;
+}
+
+static const uint8_t *get_rare(const uint8_t *p, struct live *live, struct flow *flow,
+                               unsigned rare) {
+    live->incarnation = 1;
+    if (rare & HAS_LIVES)
+        p = get_u16(p, &live->incarnation);
+    if (rare & HAS_DUPLICATES)
+        p = get_u16(p, &live->duplicates);
+    if (rare & HAS_PLACES)
+        p = get_u16(get_u16(p, &live->tunnels), &live->vlan);
+    if (rare & HAS_INPUTS) {
+        p = get_u16(p, &live->first_input);
+        p = get_u16(get_u16(p, &live->input[0]), &live->input[1]);
+    }
+    if (rare & HAS_FLOW) {
+        memset(flow, 0, sizeof *flow);
+        live->flow = flow;
+    }
+    for (int d = 0; (rare & HAS_FLOW) && d < 2; d++)
+        p = get_flow_side(p, &flow->side[d], live->first_ns);
+    return p;
+}
+
+size_t live_pack(const struct live *live, uint8_t *out) {
+    unsigned rare = rare_of(live);
+    size_t letters = strnlen(live->history, LIVE_HISTORY);
+    uint8_t *p = put_time(out, live->first_ns, live->expire_ns);
+    p = put_unsigned(p, live->first_frame);
+    *p++ = (uint8_t)rare;
+    *p++ = (uint8_t)letters;
+    p = put_bytes(p, live->history, letters);
+    for (int d = 0; d < 2; d++) {
+        p = put_bytes(p, &live->side[d].base_seq, sizeof(uint32_t));
+        p = put_bytes(p, &live->side[d].base_tsval, sizeof(uint32_t));
+    }
+    for (unsigned d = 0; d < 2; d++)
+        p = put_side(p, live, d);
+    p = put_rare(p, live, rare);
+    p = put_unsigned(p, live->log.count);
+    p = put_unsigned(p, live->log.used);
+    return (size_t)(put_bytes(p, live->log.bytes, live->log.used) - out);
+}
+
+void live_take_head(struct live *live, const struct shelf_item *item) {
+    memcpy(live->host, item->host, sizeof live->host);
+    memcpy(live->port, item->port, sizeof live->port);
+    live->flags = item->v6 ? LIVE_V6 : 0;
+    live->expire_ns = item->expire_ns;
+}
+
+void live_unpack(struct live *live, struct flow *flow, struct shelf_item *item) {
+    uint8_t *packed = (uint8_t *)(item + 1);
+    live_take_head(live, item);
+    const uint8_t *p = get_time(packed, &live->first_ns, live->expire_ns);
+    p = get_unsigned(p, &live->first_frame);
+    unsigned rare = *p++;
+    size_t letters = *p++;
+    p = get_bytes(p, live->history, letters);
+    for (int d = 0; d < 2; d++) {
+        p = get_bytes(p, &live->side[d].base_seq, sizeof(uint32_t));
+        p = get_bytes(p, &live->side[d].base_tsval, sizeof(uint32_t));
+    }
+    for (unsigned d = 0; d < 2; d++)
+        p = get_side(p, live, d);
+    p = get_rare(p, live, flow, rare);
+    p = get_u16(p, &live->log.count);
+    p = get_u16(p, &live->log.used);
+    live->log.capacity = live->log.used;
+    live->log.bytes = packed + (p - packed);
+}

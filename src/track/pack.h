@@ -1,0 +1,22 @@
+/* A closed connection as it lies on the shelf, in less than half of what it took while it was open:
+ * nothing is left out, so that a late segment finds it as it was. Internal to this room. */
+#ifndef LA_TRACK_PACK_H
+#define LA_TRACK_PACK_H
+
+#include "track/live.h"
+#include "track/shelf.h"
+
+/* Whether the record is worth being packed: closed by both ends and acknowledged by both, and with
+ * nothing to it that is rare. */
+bool live_is_packable(const struct live *live);
+
+/* Writes all but what an item's head has to `out` (SHELF_ITEM_MAX bytes), and returns the size. */
+size_t live_pack(const struct live *live, uint8_t *out);
+
+/* What the head of an item says of a cleared record. */
+void live_take_head(struct live *live, const struct shelf_item *item);
+/* Reads a closed connection back into a cleared record. The log stays where it was packed, and
+ * traffic is written into `flow`: borrowed, both. */
+void live_unpack(struct live *live, struct flow *flow, struct shelf_item *item);
+
+#endif

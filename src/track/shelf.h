@@ -1,0 +1,47 @@
+/* Where what is only remembered lies: one item behind the other in the order in which they were put
+ * there, which is the order in which they are taken away again. Internal to this room. */
+#ifndef LA_TRACK_SHELF_H
+#define LA_TRACK_SHELF_H
+
+#include "base/pages.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum shelf_kind {
+    SHELF_GAP,     /* taken off */
+    SHELF_ATTEMPT, /* struct attempt */
+    SHELF_CLOSED,  /* packed: see pack.h */
+};
+
+/* The head of an item; what follows depends on its kind. */
+struct shelf_item {
+    uint32_t host[2]; /* as in a live record */
+    uint16_t port[2];
+    uint8_t kind; /* enum shelf_kind */
+    uint8_t v6;
+    uint16_t size;     /* with the head, a multiple of 8 */
+    int64_t expire_ns; /* when nothing more can happen to it */
+};
+
+enum { SHELF_NOTHING = 0, SHELF_ITEM_MAX = 2048 };
+
+struct shelf;
+
+/* `pages` is borrowed, and owns the memory. NULL when out of memory. */
+struct shelf *shelf_new(struct la_pages *pages);
+void shelf_free(struct shelf *shelf);
+
+/* Room for an item of `size` bytes (at most SHELF_ITEM_MAX) with its size set; its place is a
+ * number that lasts until it is taken off, and below 2^31. SHELF_NOTHING when out of memory, or
+ * when the shelf is full. */
+uint32_t shelf_put(struct shelf *shelf, size_t size);
+struct shelf_item *shelf_at(const struct shelf *shelf, uint32_t place);
+void shelf_take_off(struct shelf *shelf, uint32_t place);
+/* The one that was put first of those that are there; SHELF_NOTHING when none is. */
+uint32_t shelf_oldest(struct shelf *shelf);
+
+size_t shelf_count(const struct shelf *shelf);
+size_t shelf_bytes(const struct shelf *shelf);
+
+#endif

@@ -1,0 +1,262 @@
+/* What is only remembered: the shelf keeps the order in which things were put there and uses its
+ * memory again, and a record comes back from it as it was. */
+#include "base/pages.h"
+#include "base/time.h"
+#include "track/attempt.h"
+#include "track/pack.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static uint64_t next_random(uint64_t *state) {
+    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static uint32_t put_numbered(struct shelf *shelf, uint32_t number, size_t size) {
+    uint32_t place = shelf_put(shelf, size);
+    assert_int_not_equal(place, SHELF_NOTHING);
+    struct shelf_item *item = shelf_at(shelf, place);
+    item->kind = SHELF_ATTEMPT;
+    item->host[0] = number;
+    return place;
+}
+
+static void the_oldest_is_found_first(void **unused) {
+    (void)unused;
+    enum { ITEMS = 50000 };
+    struct la_pages *pages = la_pages_new();
+    struct shelf *shelf = shelf_new(pages);
+    uint64_t seed = 1;
+    for (uint32_t i = 0; i < ITEMS; i++)
+        put_numbered(shelf, i, 24 + 8 * (next_random(&seed) % 40));
+    assert_int_equal(shelf_count(shelf), ITEMS);
+    for (uint32_t i = 0; i < ITEMS; i++) {
+        uint32_t place = shelf_oldest(shelf);
+        assert_int_equal(shelf_at(shelf, place)->host[0], i);
+        shelf_take_off(shelf, place);
+    }
+    assert_int_equal(shelf_oldest(shelf), SHELF_NOTHING);
+    assert_int_equal(shelf_count(shelf), 0);
+    shelf_free(shelf);
+    la_pages_free(pages);
+}
+
+static void what_was_taken_off_is_passed_over(void **unused) {
+    (void)unused;
+    struct la_pages *pages = la_pages_new();
+    struct shelf *shelf = shelf_new(pages);
+    uint32_t places[100];
+    for (uint32_t i = 0; i < 100; i++)
+        places[i] = put_numbered(shelf, i, 64);
+    for (uint32_t i = 0; i < 99; i++)
+        shelf_take_off(shelf, places[(i * 37) % 100 == 42 ? 99 : (i * 37) % 100]);
+    assert_int_equal(shelf_at(shelf, shelf_oldest(shelf))->host[0], 42);
+    shelf_free(shelf);
+    la_pages_free(pages);
+}
+
+/* A day of connections passes over it, 1,000 at a time. */
+static void memory_is_used_again(void **unused) {
+    (void)unused;
+    struct la_pages *pages = la_pages_new();
+    struct shelf *shelf = shelf_new(pages);
+    for (uint32_t i = 0; i < 1000000; i++) {
+        put_numbered(shelf, i, 200);
+        if (shelf_count(shelf) > 1000)
+            shelf_take_off(shelf, shelf_oldest(shelf));
+    }
+    assert_true(shelf_bytes(shelf) <= 3 * LA_PIECE + 4096);
+    shelf_free(shelf);
+    la_pages_free(pages);
+}
+
+/* Any bits, in as many lengths as they come. */
+static uint64_t random_value(uint64_t *seed) {
+    uint64_t bits = next_random(seed) % 65;
+    return bits == 0 ? 0 : next_random(seed) >> (64 - bits);
+}
+
+static int64_t random_time(uint64_t *seed, int64_t base_ns) {
+    uint64_t distance = random_value(seed) >> 4;
+    uint64_t unit = next_random(seed) % 2 ? LA_USEC : 1;
+    return next_random(seed) % 8 == 0 ? LA_TIME_NONE : base_ns - (int64_t)(distance / unit * unit);
+}
+
+static void fill_side(struct live_side *side, uint64_t *seed) {
+    side->bytes = random_value(seed);
+    side->last_ns = random_time(seed, INT64_C(1763647385118000000));
+    side->last_frame = random_value(seed);
+    side->base_seq = (uint32_t)random_value(seed);
+    side->base_tsval = (uint32_t)random_value(seed);
+    side->next = (uint32_t)random_value(seed);
+    side->acked = (uint32_t)random_value(seed);
+    side->fin_end = (uint32_t)random_value(seed);
+    side->tsval = (uint32_t)random_value(seed);
+    side->window = (uint32_t)random_value(seed);
+    side->fingerprints[0] = (uint32_t)random_value(seed);
+    side->fingerprints[1] = (uint32_t)random_value(seed);
+    side->last_payload = (uint32_t)random_value(seed);
+    side->packets = (uint32_t)random_value(seed);
+    side->flags = (uint16_t)(random_value(seed) | SIDE_FIN | SIDE_FIN_ACKED);
+    side->mss = (uint16_t)random_value(seed);
+    side->syn = next_random(seed) % 8;
+    side->fin = next_random(seed) % 8;
+    side->ttl = (uint8_t)random_value(seed);
+    side->window_scale = (uint8_t)(next_random(seed) % 15);
+}
+
+static void fill_flow_side(struct flow_side *side, uint64_t *seed) {
+    side->data_bytes = random_value(seed);
+    side->retransmitted_bytes = random_value(seed);
+    side->retransmitted_segments = random_value(seed);
+    side->duplicate_acks = random_value(seed);
+    side->zero_windows = random_value(seed);
+    side->last_data_ns = random_time(seed, INT64_C(1763647385118000000));
+    side->timed_ns = random_time(seed, INT64_C(1763647385118000000));
+    side->timed_end = (uint32_t)random_value(seed);
+    side->ip_id = (uint16_t)random_value(seed);
+    side->ttl = (uint8_t)random_value(seed);
+    side->sample_count = (uint8_t)(next_random(seed) % (FLOW_SAMPLES + 1));
+    side->sample_stride_log2 = next_random(seed) % 16;
+    side->sample_seen = (uint32_t)random_value(seed);
+    side->gaps = (uint32_t)random_value(seed);
+    side->sample_min = 0.25F;
+    for (int i = 0; i < side->sample_count; i++)
+        side->samples[i] = (float)(next_random(seed) % 1000) / 1024;
+}
+
+/* A closed record with `log` as its log and `flow` as its traffic. */
+static void fill_record(struct live *live, struct flow *flow, uint8_t *log, uint64_t *seed) {
+    memset(live, 0, sizeof *live);
+    memset(flow, 0, sizeof *flow);
+    live->expire_ns = INT64_C(1763647385118000000);
+    live->first_ns = live->expire_ns - (int64_t)(random_value(seed) >> 4);
+    live->first_frame = random_value(seed);
+    live->host[0] = (uint32_t)random_value(seed);
+    live->host[1] = (uint32_t)random_value(seed);
+    live->port[0] = (uint16_t)random_value(seed);
+    live->port[1] = (uint16_t)random_value(seed);
+    live->flags = next_random(seed) % 2 ? LIVE_V6 : 0;
+    live->incarnation = next_random(seed) % 2 ? 1 : (uint16_t)random_value(seed);
+    live->duplicates = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
+    live->tunnels = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
+    live->vlan = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
+    live->first_input = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
+    live->input[0] = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
+    live->input[1] = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
+    memcpy(live->history, "ShADadFafRrIi", next_random(seed) % (LIVE_HISTORY + 1));
+    for (int d = 0; d < 2; d++) {
+        fill_side(&live->side[d], seed);
+        fill_flow_side(&flow->side[d], seed);
+    }
+    live->flow = next_random(seed) % 2 ? flow : NULL;
+    live->log.bytes = log;
+    live->log.used = live->log.capacity = (uint16_t)(next_random(seed) % 321);
+    live->log.count = (uint16_t)(live->log.used / 12);
+    for (int i = 0; i < live->log.used; i++)
+        log[i] = (uint8_t)next_random(seed);
+}
+
+static void assert_same_record(const struct live *a, const struct live *b) {
+    struct live left = *a, right = *b;
+    assert_int_equal(a->log.used, b->log.used);
+    assert_memory_equal(a->log.bytes, b->log.bytes, a->log.used);
+    assert_int_equal(a->flow != NULL, b->flow != NULL);
+    if (a->flow)
+        assert_memory_equal(a->flow, b->flow, sizeof *a->flow);
+    left.log.bytes = right.log.bytes = NULL;
+    left.flow = right.flow = NULL;
+    assert_memory_equal(&left, &right, sizeof left);
+}
+
+static void a_record_comes_back_as_it_was(void **unused) {
+    (void)unused;
+    uint64_t seed = 2;
+    for (int round = 0; round < 20000; round++) {
+        struct live live, back;
+        struct flow flow, flow_back;
+        uint8_t log[320];
+        union {
+            struct shelf_item item;
+            uint8_t bytes[sizeof(struct shelf_item) + SHELF_ITEM_MAX];
+        } shelved;
+        fill_record(&live, &flow, log, &seed);
+        assert_true(live_is_packable(&live));
+        size_t size = live_pack(&live, shelved.bytes + sizeof shelved.item);
+        assert_true(sizeof shelved.item + size <= SHELF_ITEM_MAX);
+        memcpy(shelved.item.host, live.host, sizeof live.host);
+        memcpy(shelved.item.port, live.port, sizeof live.port);
+        shelved.item.v6 = live.flags & LIVE_V6;
+        shelved.item.expire_ns = live.expire_ns;
+        memset(&back, 0, sizeof back);
+        live_unpack(&back, &flow_back, &shelved.item);
+        assert_same_record(&live, &back);
+    }
+}
+
+static void only_what_is_closed_is_packed(void **unused) {
+    (void)unused;
+    struct live live;
+    struct flow flow;
+    uint8_t log[320];
+    uint64_t seed = 3;
+    fill_record(&live, &flow, log, &seed);
+    assert_true(live_is_packable(&live));
+    live.side[1].flags &= (uint16_t)~SIDE_FIN_ACKED;
+    assert_false(live_is_packable(&live));
+    fill_record(&live, &flow, log, &seed);
+    live.side[0].rst = 1;
+    assert_false(live_is_packable(&live));
+    fill_record(&live, &flow, log, &seed);
+    live.older = 7;
+    assert_false(live_is_packable(&live));
+    fill_record(&live, &flow, log, &seed);
+    live.flow = &flow;
+    flow.side[1].hole_count = 1;
+    assert_false(live_is_packable(&live));
+}
+
+static void an_attempt_comes_back_as_it_was(void **unused) {
+    (void)unused;
+    struct attempt attempt;
+    struct la_segment read, syn = {.time_ns = INT64_C(1763647385118000000),
+                                   .frame = INT64_C(1) << 40,
+                                   .seq = 0xdeadbeef,
+                                   .tsval = 0xfeedface,
+                                   .wire_bytes = 74,
+                                   .input = 3,
+                                   .window = 64240,
+                                   .options = LA_HAS_MSS | LA_HAS_TIMESTAMPS,
+                                   .ip_id = 0x1234,
+                                   .mss = 1460,
+                                   .flags = LA_SYN | LA_ECE | LA_CWR,
+                                   .ttl = 64,
+                                   .window_scale = 7};
+    assert_true(attempt_fits(&syn));
+    attempt_write(&attempt, &syn, 1);
+    attempt_read(&attempt, &read);
+    assert_memory_equal(&read, &syn, sizeof syn);
+    assert_int_equal(attempt.side, 1);
+    assert_true(sizeof attempt <= 64);
+    syn.payload = 1; /* Fast Open */
+    assert_false(attempt_fits(&syn));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_oldest_is_found_first),
+        cmocka_unit_test(what_was_taken_off_is_passed_over),
+        cmocka_unit_test(memory_is_used_again),
+        cmocka_unit_test(a_record_comes_back_as_it_was),
+        cmocka_unit_test(only_what_is_closed_is_packed),
+        cmocka_unit_test(an_attempt_comes_back_as_it_was),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
