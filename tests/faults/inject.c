@@ -36,6 +36,8 @@ static int number_of(const char *name) {
         return ENOSPC;
     if (strcmp(name, "EPIPE") == 0)
         return EPIPE;
+    if (strcmp(name, "ENOMEM") == 0)
+        return ENOMEM; /* glibc's pthread_create() insists on it */
     return name[0] == 'E' ? EINVAL : ENOMEM;
 }
 
