@@ -34,6 +34,9 @@ ALL_KINDS = KINDS + (
     "port-exhaustion", "shared-address", "challenge-ack", "injected-rst")
 
 
+SEVERITIES = ("info", "notice", "warning", "critical")
+
+
 class BadClaim(Exception):
     pass
 
@@ -194,6 +197,14 @@ def check_claims(script, vantage, names, findings, connections, report):
             continue
         if claim == "nothing":
             spoke = True
+        elif claim.startswith("nothing above "):
+            spoke = True
+            most = claim[len("nothing above "):]
+            if most not in SEVERITIES:
+                raise BadClaim("no such severity: " + most)
+            worse = SEVERITIES[SEVERITIES.index(most) + 1:]
+            problems += ["expected %s: %s" % (claim, describe(finding)) for finding in findings if finding["severity"] in worse]
+            world = [finding for finding in world if finding["severity"] in worse]
         elif claim.startswith("none of "):
             spoke = True
             for kind in re.split(r"[,\s]+", claim[len("none of "):]):
