@@ -10,6 +10,8 @@ static const struct la_diagnosis *const registry[LA_KIND_COUNT] = {
     [LA_KIND_RECYCLED_PORT_RST] = &diagnosis_recycled_port_rst,
     [LA_KIND_TIMESTAMP_REJECTED_SYN] = &diagnosis_timestamp_rejected_syn,
     [LA_KIND_TIME_WAIT_REUSE] = &diagnosis_time_wait_reuse,
+    [LA_KIND_CLOSE_WAIT_LEAK] = &diagnosis_close_wait_leak,
+    [LA_KIND_SLOW_CLOSE] = &diagnosis_slow_close,
     [LA_KIND_ABORTIVE_CLOSE] = &diagnosis_abortive_close,
 };
 
