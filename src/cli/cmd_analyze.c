@@ -89,13 +89,16 @@ static bool check_places(struct la_run *run) {
     return true;
 }
 
-static bool open_companion(struct la_run *run, struct companion *companion, const char *path) {
+typedef struct la_lines *new_lines(const struct la_input *const *inputs, size_t count);
+
+static bool open_companion(struct la_run *run, struct companion *companion, const char *path,
+                           new_lines *make) {
     struct la_error err = {0};
     if (!path)
         return true;
     if (la_output_open(path, &companion->output, &err) != LA_OK)
         return la_run_fail(run, &err);
-    companion->lines = la_lines_new(run->inputs, run->input_count);
+    companion->lines = make(run->inputs, run->input_count);
     return companion->lines || la_run_fail_memory(run);
 }
 
@@ -106,8 +109,9 @@ static bool open_outputs(struct analyze *analyze) {
     const char *path = settings->output ? settings->output : "-";
     if (la_output_open(path, &analyze->output, &err) != LA_OK)
         return la_run_fail(run, &err);
-    return open_companion(run, &analyze->connections, settings->connections) &&
-           open_companion(run, &analyze->findings, settings->findings);
+    return open_companion(run, &analyze->connections, settings->connections,
+                          la_lines_of_connections) &&
+           open_companion(run, &analyze->findings, settings->findings, la_lines_of_findings);
 }
 
 static void write_companion(struct la_run *run, struct companion *companion) {

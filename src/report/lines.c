@@ -6,17 +6,18 @@
 #include "report/spool.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define LINE_FLAGS (JSON_COMPACT | LA_EMIT_FLAGS)
 
 struct la_lines {
-    struct la_emit emit;     /* for findings */
-    struct la_writer writer; /* for connections, of which there may be millions */
+    struct la_emit emit;      /* for findings, whose lines wait as text */
+    struct la_writer *writer; /* for connections, whose lines wait as notes */
     struct la_spool *spool;
     struct la_error failure; /* the first one */
 };
 
-struct la_lines *la_lines_new(const struct la_input *const *inputs, size_t input_count) {
+static struct la_lines *new_lines(const struct la_input *const *inputs, size_t input_count) {
     struct la_lines *lines = calloc(1, sizeof *lines);
     if (!lines || !(lines->spool = la_spool_new())) {
         free(lines);
@@ -25,9 +26,19 @@ struct la_lines *la_lines_new(const struct la_input *const *inputs, size_t input
     lines->emit.inputs = inputs;
     lines->emit.input_count = input_count;
     lines->emit.digits = LA_EMIT_DIGITS_LATER;
-    lines->writer.inputs = inputs;
-    lines->writer.input_count = input_count;
-    lines->writer.digits = LA_EMIT_DIGITS_LATER;
+    return lines;
+}
+
+struct la_lines *la_lines_of_findings(const struct la_input *const *inputs, size_t input_count) {
+    return new_lines(inputs, input_count);
+}
+
+struct la_lines *la_lines_of_connections(const struct la_input *const *inputs, size_t input_count) {
+    struct la_lines *lines = new_lines(inputs, input_count);
+    if (!lines || !(lines->writer = la_writer_new(inputs, input_count))) {
+        la_lines_free(lines);
+        return NULL;
+    }
     return lines;
 }
 
@@ -35,16 +46,29 @@ void la_lines_free(struct la_lines *lines) {
     if (!lines)
         return;
     la_spool_free(lines->spool);
-    la_writer_release(&lines->writer);
+    la_writer_free(lines->writer);
     free(lines);
+}
+
+static char *copy_of(const char *text, size_t length) {
+    char *copy = text ? malloc(length + 1) : NULL;
+    if (copy)
+        memcpy(copy, text, length + 1);
+    return copy;
 }
 
 char *la_line_of_connection(const struct la_inputs *inputs, const struct la_connection *connection,
                             size_t *length) {
-    struct la_writer w = {
-        .inputs = inputs->items, .input_count = inputs->count, .digits = LA_EMIT_DIGITS_MAX};
-    la_write_connection(&w, connection);
-    return la_writer_take(&w, length);
+    struct la_writer *w = la_writer_new(inputs->items, inputs->count);
+    if (!w)
+        return NULL;
+    la_write_connection(w, connection);
+    const char *notes = la_writer_notes(w, length);
+    const char *text =
+        notes ? la_writer_print(w, notes, *length, LA_EMIT_DIGITS_MAX, length) : NULL;
+    char *line = copy_of(text, *length);
+    la_writer_free(w);
+    return line;
 }
 
 char *la_line_of_finding(const struct la_inputs *inputs, const struct la_finding *finding,
@@ -54,36 +78,29 @@ char *la_line_of_finding(const struct la_inputs *inputs, const struct la_finding
     return la_emit_print(&emit, object, LINE_FLAGS, length);
 }
 
-/* The object as a line that the caller frees; takes the object. NULL when out of memory. */
-static char *line_of(struct la_lines *lines, json_t *taken, size_t *length) {
-    char *line = la_emit_print(&lines->emit, taken, LINE_FLAGS, length);
-    if (!line) {
-        la_fail(&lines->failure, LA_ENOMEM, "out of memory");
-        return NULL;
-    }
-    line[(*length)++] = '\n'; /* in the place of the NUL */
-    return line;
-}
-
 static bool is_bad(const struct la_lines *lines) {
     return lines->failure.status != LA_OK;
 }
 
+static void keep(struct la_lines *lines, const struct la_spool_key *key, const char *line,
+                 size_t length) {
+    if (line)
+        (void)la_spool_add(lines->spool, key, line, (uint32_t)length, &lines->failure);
+    else
+        la_fail(&lines->failure, LA_ENOMEM, "out of memory");
+}
+
 void la_lines_add_connection(struct la_lines *lines, const struct la_connection *connection) {
-    struct la_writer *w = &lines->writer;
+    size_t length;
     if (is_bad(lines))
         return;
-    la_writer_clear(w);
-    la_write_connection(w, connection);
-    la_write_newline(w);
-    if (w->failed) {
-        la_fail(&lines->failure, LA_ENOMEM, "out of memory");
-        return;
-    }
-    struct la_spool_key key = {.time_ns = connection->last.time_ns,
-                               .rank = connection->first.input,
-                               .tie = connection->first.frame};
-    (void)la_spool_add(lines->spool, &key, w->text, (uint32_t)w->used, &lines->failure);
+    la_writer_clear(lines->writer);
+    la_write_connection(lines->writer, connection);
+    const char *notes = la_writer_notes(lines->writer, &length);
+    const struct la_spool_key key = {.time_ns = connection->last.time_ns,
+                                     .rank = connection->first.input,
+                                     .tie = connection->first.frame};
+    keep(lines, &key, notes, length);
 }
 
 /* FNV-1a: an order, once time and kind are equal, that depends on what the line says only. */
@@ -95,26 +112,35 @@ static uint64_t hash_of(const char *bytes, size_t length) {
 }
 
 void la_lines_add_finding(struct la_lines *lines, const struct la_finding *finding) {
-    size_t length;
+    size_t length = 0;
     if (is_bad(lines))
         return;
-    char *line = line_of(lines, la_emit_finding(&lines->emit, finding), &length);
-    if (!line)
-        return;
-    struct la_spool_key key = {
-        .time_ns = finding->time_ns, .rank = (uint16_t)finding->kind, .tie = hash_of(line, length)};
-    (void)la_spool_add(lines->spool, &key, line, (uint32_t)length, &lines->failure);
+    char *line =
+        la_emit_print(&lines->emit, la_emit_finding(&lines->emit, finding), LINE_FLAGS, &length);
+    const struct la_spool_key key = {.time_ns = finding->time_ns,
+                                     .rank = (uint16_t)finding->kind,
+                                     .tie = line ? hash_of(line, length) : 0};
+    keep(lines, &key, line, length);
     free(line);
 }
 
 struct walk {
+    struct la_lines *lines;
     struct la_output *output;
     int digits;
+    bool out_of_memory;
 };
 
 static bool write_line(void *context, char *line, size_t length) {
     struct walk *walk = context;
-    return la_output_write(walk->output, line, la_emit_trim(line, length, walk->digits));
+    const char *text = line;
+    if (walk->lines->writer)
+        text = la_writer_print(walk->lines->writer, line, length, walk->digits, &length);
+    else
+        length = la_emit_trim(line, length, walk->digits);
+    walk->out_of_memory = text == NULL;
+    return text && la_output_write(walk->output, text, length) &&
+           la_output_write(walk->output, "\n", 1);
 }
 
 enum la_status la_lines_write(struct la_lines *lines, struct la_output *output,
@@ -124,7 +150,9 @@ enum la_status la_lines_write(struct la_lines *lines, struct la_output *output,
             *err = lines->failure;
         return lines->failure.status;
     }
-    struct walk walk = {.output = output,
+    struct walk walk = {.lines = lines,
+                        .output = output,
                         .digits = la_emit_digits(lines->emit.inputs, lines->emit.input_count)};
-    return la_spool_walk(lines->spool, write_line, &walk, err);
+    enum la_status status = la_spool_walk(lines->spool, write_line, &walk, err);
+    return walk.out_of_memory ? la_fail(err, LA_ENOMEM, "out of memory") : status;
 }

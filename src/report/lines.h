@@ -11,10 +11,11 @@
 struct la_lines;
 
 /* `inputs` are borrowed until la_lines_free(). NULL when out of memory; owned by the caller. */
-struct la_lines *la_lines_new(const struct la_input *const *inputs, size_t input_count);
+struct la_lines *la_lines_of_connections(const struct la_input *const *inputs, size_t input_count);
+struct la_lines *la_lines_of_findings(const struct la_input *const *inputs, size_t input_count);
 void la_lines_free(struct la_lines *lines);
 
-/* A failure is remembered, and told by la_lines_write(). */
+/* Each to lines of its own sort. A failure is remembered, and told by la_lines_write(). */
 void la_lines_add_connection(struct la_lines *lines, const struct la_connection *connection);
 void la_lines_add_finding(struct la_lines *lines, const struct la_finding *finding);
 

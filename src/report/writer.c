@@ -1,109 +1,255 @@
+/* Two halves: the calls that write down, and the walk through the notes that makes text of them. */
 #include "report/writer.h"
 
 #include "base/time.h"
+#include "base/varint.h"
 #include "report/emit.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROOM_MIN = 4096, NUMBER_TEXT = 24, NANO_DIGITS = 9 };
+/* What a note begins with. Brackets stand for themselves. */
+enum note {
+    NOTE_NULL,
+    NOTE_FALSE,
+    NOTE_TRUE,
+    NOTE_NAME, /* the number of a word */
+    NOTE_WORD, /* likewise */
+    NOTE_COUNT,
+    NOTE_THOUSANDTHS,
+    NOTE_DELAY, /* nanoseconds */
+    NOTE_TIME,  /* nanoseconds since the time noted before */
+    NOTE_TEXT,  /* length, and as many bytes */
+    NOTE_ADDR,  /* 16 bytes */
+    NOTE_FILE,  /* the number of an input */
+};
 
-void la_writer_clear(struct la_writer *w) {
-    w->used = 0;
-    w->failed = false;
+enum { ROOM_MIN = 4096, NUMBER_TEXT = 24, NANO_DIGITS = 9, WORDS_MIN = 256 };
+
+struct buffer {
+    char *bytes; /* owned */
+    size_t used, capacity;
+    bool failed; /* what is there is not all */
+};
+
+/* Static strings by number, found again by where they lie. */
+struct words {
+    const char **items;   /* owned */
+    uint32_t *slots;      /* owned; 1 + the number of an item, 0: free; a power of two */
+    uint32_t count, room; /* of items; slots are twice as many */
+};
+
+struct la_writer {
+    const struct la_input *const *inputs;
+    size_t input_count;
+    struct buffer notes, text;
+    struct words words;
+    int64_t noted_ns; /* the time before; both halves count from 0 at the beginning of a line */
+    int64_t second;   /* whose text `prefix` is */
+    char prefix[24];
+    size_t prefix_length;
+};
+
+struct la_writer *la_writer_new(const struct la_input *const *inputs, size_t input_count) {
+    struct la_writer *w = calloc(1, sizeof *w);
+    if (!w)
+        return NULL;
+    w->inputs = inputs;
+    w->input_count = input_count;
+    return w;
 }
 
-void la_writer_release(struct la_writer *w) {
-    free(w->text);
-    w->text = NULL;
-    w->used = w->capacity = 0;
+void la_writer_free(struct la_writer *w) {
+    if (!w)
+        return;
+    free(w->notes.bytes);
+    free(w->text.bytes);
+    free(w->words.items);
+    free(w->words.slots);
+    free(w);
 }
 
 /* Room for `count` more bytes; NULL when out of memory. */
-static char *reserve(struct la_writer *w, size_t count) {
-    if (w->used + count <= w->capacity)
-        return w->text + w->used;
-    size_t capacity = w->capacity > 0 ? w->capacity : ROOM_MIN;
-    while (capacity < w->used + count)
+static char *reserve(struct buffer *b, size_t count) {
+    if (b->used + count <= b->capacity)
+        return b->bytes + b->used;
+    size_t capacity = b->capacity > 0 ? b->capacity : ROOM_MIN;
+    while (capacity < b->used + count)
         capacity *= 2;
-    char *text = w->failed ? NULL : realloc(w->text, capacity);
-    if (!text) {
-        w->failed = true;
+    char *bytes = b->failed ? NULL : realloc(b->bytes, capacity);
+    if (!bytes) {
+        b->failed = true;
         return NULL;
     }
-    w->text = text;
-    w->capacity = capacity;
-    return text + w->used;
+    b->bytes = bytes;
+    b->capacity = capacity;
+    return bytes + b->used;
 }
 
-static void put(struct la_writer *w, const char *bytes, size_t count) {
-    char *room = reserve(w, count);
+static void put(struct buffer *b, const void *bytes, size_t count) {
+    char *room = reserve(b, count);
     if (!room)
         return;
     memcpy(room, bytes, count);
-    w->used += count;
+    b->used += count;
 }
 
-char *la_writer_take(struct la_writer *w, size_t *length) {
-    put(w, "", 1);
-    char *text = w->failed ? NULL : w->text;
-    *length = w->used - (text != NULL);
-    if (text)
-        w->text = NULL;
-    la_writer_release(w);
-    return text;
+/* Writing down */
+
+void la_writer_clear(struct la_writer *w) {
+    w->notes.used = 0;
+    w->notes.failed = false;
+    w->noted_ns = 0;
 }
 
-/* A value or a name follows: a comma, unless it is the first. */
-static void separate(struct la_writer *w) {
-    char last = w->used > 0 ? w->text[w->used - 1] : '[';
-    if (last != '[' && last != '{' && last != ':')
-        put(w, ",", 1);
+const char *la_writer_notes(const struct la_writer *w, size_t *length) {
+    *length = w->notes.used;
+    return w->notes.failed ? NULL : w->notes.bytes;
 }
 
-static void put_value(struct la_writer *w, const char *text, size_t length) {
-    separate(w);
-    put(w, text, length);
+static void note(struct la_writer *w, enum note what) {
+    char byte = (char)what;
+    put(&w->notes, &byte, 1);
 }
 
-static void put_quoted(struct la_writer *w, const char *text, size_t length) {
-    separate(w);
-    char *room = reserve(w, length + 2);
+static void note_number(struct la_writer *w, enum note what, uint64_t number) {
+    uint8_t *room = (uint8_t *)reserve(&w->notes, 1 + LA_VARINT_MAX);
     if (!room)
         return;
-    *room = '"';
-    memcpy(room + 1, text, length);
-    room[length + 1] = '"';
-    w->used += length + 2;
+    *room = (uint8_t)what;
+    w->notes.used += (size_t)(put_unsigned(room + 1, number) - room);
+}
+
+static size_t slot_of(const struct words *words, const char *word) {
+    size_t mask = 2 * (size_t)words->room - 1;
+    size_t slot = (size_t)(((uintptr_t)word * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & mask;
+    while (words->slots[slot] != 0 && words->items[words->slots[slot] - 1] != word)
+        slot = (slot + 1) & mask;
+    return slot;
+}
+
+static bool grow_words(struct words *words) {
+    uint32_t room = words->room > 0 ? 2 * words->room : WORDS_MIN;
+    const char **items = realloc(words->items, room * sizeof *items);
+    if (!items)
+        return false;
+    words->items = items;
+    uint32_t *slots = calloc(2 * (size_t)room, sizeof *slots);
+    if (!slots)
+        return false;
+    free(words->slots);
+    words->slots = slots;
+    words->room = room;
+    for (uint32_t i = 0; i < words->count; i++)
+        words->slots[slot_of(words, words->items[i])] = i + 1;
+    return true;
+}
+
+static void note_word(struct la_writer *w, enum note what, const char *word) {
+    struct words *words = &w->words;
+    if (words->count == words->room && !grow_words(words)) {
+        w->notes.failed = true;
+        return;
+    }
+    size_t slot = slot_of(words, word);
+    if (words->slots[slot] == 0) {
+        words->items[words->count++] = word;
+        words->slots[slot] = words->count;
+    }
+    note_number(w, what, words->slots[slot] - 1);
 }
 
 void la_write_open(struct la_writer *w, char bracket) {
-    put_value(w, &bracket, 1);
+    put(&w->notes, &bracket, 1);
 }
 
 void la_write_close(struct la_writer *w, char bracket) {
-    put(w, &bracket, 1);
-}
-
-void la_write_newline(struct la_writer *w) {
-    put(w, "\n", 1);
+    put(&w->notes, &bracket, 1);
 }
 
 void la_write_name(struct la_writer *w, const char *name) {
-    put_quoted(w, name, strlen(name));
-    put(w, ":", 1);
+    note_word(w, NOTE_NAME, name);
 }
 
 void la_write_null(struct la_writer *w) {
-    put_value(w, "null", 4);
+    note(w, NOTE_NULL);
 }
 
 void la_write_bool(struct la_writer *w, bool value) {
-    put_value(w, value ? "true" : "false", value ? 4 : 5);
+    note(w, value ? NOTE_TRUE : NOTE_FALSE);
+}
+
+void la_write_count(struct la_writer *w, uint64_t count) {
+    note_number(w, NOTE_COUNT, count > INT64_MAX ? INT64_MAX : count);
+}
+
+void la_write_thousandths(struct la_writer *w, uint64_t thousandths) {
+    note_number(w, NOTE_THOUSANDTHS, thousandths);
+}
+
+void la_write_delay(struct la_writer *w, int64_t ns) {
+    if (ns < 0)
+        note(w, NOTE_NULL);
+    else
+        note_number(w, NOTE_DELAY, (uint64_t)ns);
+}
+
+void la_write_time(struct la_writer *w, int64_t ns) {
+    if (ns == LA_TIME_NONE) {
+        note(w, NOTE_NULL);
+        return;
+    }
+    uint8_t *room = (uint8_t *)reserve(&w->notes, 1 + LA_VARINT_MAX);
+    if (!room)
+        return;
+    *room = NOTE_TIME;
+    /* Modulo 2^64: any two times have a difference. */
+    int64_t since = (int64_t)((uint64_t)ns - (uint64_t)w->noted_ns);
+    w->notes.used += (size_t)(put_signed(room + 1, since) - room);
+    w->noted_ns = ns;
+}
+
+void la_write_word(struct la_writer *w, const char *word) {
+    if (word)
+        note_word(w, NOTE_WORD, word);
+    else
+        note(w, NOTE_NULL);
+}
+
+void la_write_text(struct la_writer *w, const char *text) {
+    if (!text) {
+        note(w, NOTE_NULL);
+        return;
+    }
+    size_t length = strlen(text);
+    note_number(w, NOTE_TEXT, length);
+    put(&w->notes, text, length);
+}
+
+void la_write_addr(struct la_writer *w, const struct la_addr *addr) {
+    note(w, NOTE_ADDR);
+    put(&w->notes, addr->bytes, sizeof addr->bytes);
+}
+
+void la_write_file(struct la_writer *w, uint16_t input) {
+    if (input < w->input_count)
+        note_number(w, NOTE_FILE, input);
+    else
+        note(w, NOTE_NULL);
+}
+
+/* Making text. What has a bounded length is written into room that was reserved before. */
+
+static char *print_quoted(char *out, const char *text, size_t length) {
+    *out++ = '"';
+    memcpy(out, text, length);
+    out += length;
+    *out++ = '"';
+    return out;
 }
 
 /* Backwards from `end`, at least `least` digits; returns where they begin. */
-static char *put_digits(char *end, uint64_t number, int least) {
+static char *print_digits(char *end, uint64_t number, int least) {
     for (; number > 0 || least > 0; least--) {
         *--end = (char)('0' + number % 10);
         number /= 10;
@@ -111,32 +257,23 @@ static char *put_digits(char *end, uint64_t number, int least) {
     return end;
 }
 
-void la_write_count(struct la_writer *w, uint64_t count) {
+static char *print_count(char *out, uint64_t count) {
     char text[NUMBER_TEXT], *end = text + sizeof text;
-    char *from = put_digits(end, count > INT64_MAX ? INT64_MAX : count, 1);
-    put_value(w, from, (size_t)(end - from));
+    char *from = print_digits(end, count, 1);
+    memcpy(out, from, (size_t)(end - from));
+    return out + (end - from);
 }
 
-/* A number of units of which 10^places are one, without more zeros than JSON needs for a real. */
-static void put_decimal(struct la_writer *w, uint64_t units, uint64_t one, int places) {
+/* A number of units of which `one` are one, without more zeros than JSON needs for a real. */
+static char *print_decimal(char *out, uint64_t units, uint64_t one, int places) {
     char text[2 * NUMBER_TEXT], *end = text + sizeof text;
-    char *point = put_digits(end, units % one, places) - 1;
+    char *point = print_digits(end, units % one, places) - 1;
     while (end > point + 2 && end[-1] == '0')
         end--;
     *point = '.';
-    char *from = put_digits(point, units / one, 1);
-    put_value(w, from, (size_t)(end - from));
-}
-
-void la_write_thousandths(struct la_writer *w, uint64_t thousandths) {
-    put_decimal(w, thousandths, 1000, 3);
-}
-
-void la_write_delay(struct la_writer *w, int64_t ns) {
-    if (ns < 0)
-        la_write_null(w);
-    else
-        put_decimal(w, (uint64_t)ns, LA_SEC, NANO_DIGITS);
+    char *from = print_digits(point, units / one, 1);
+    memcpy(out, from, (size_t)(end - from));
+    return out + (end - from);
 }
 
 /* Most times of a line lie in one second, and the text of a second is dear. */
@@ -151,35 +288,23 @@ static void find_prefix(struct la_writer *w, int64_t second) {
     w->second = second;
 }
 
-void la_write_time(struct la_writer *w, int64_t ns) {
-    char text[LA_TIME_TEXT + LA_EMIT_MARK_LENGTH], nanos[NANO_DIGITS];
-    int64_t second = ns / LA_SEC - (ns % LA_SEC < 0);
-    int64_t rest = ns % LA_SEC + (ns % LA_SEC < 0 ? LA_SEC : 0);
-    bool later = w->digits == LA_EMIT_DIGITS_LATER;
-    size_t digits = later ? LA_EMIT_DIGITS_MAX : (size_t)w->digits;
-    if (ns == LA_TIME_NONE) {
-        la_write_null(w);
-        return;
-    }
-    find_prefix(w, second);
-    put_digits(nanos + sizeof nanos, (uint64_t)rest, NANO_DIGITS);
-    memcpy(text, w->prefix, w->prefix_length);
-    memcpy(text + w->prefix_length, nanos, digits);
-    size_t length = w->prefix_length + digits;
-    text[length++] = 'Z';
-    if (later)
-        memcpy(text + length, LA_EMIT_MARK, LA_EMIT_MARK_LENGTH);
-    put_quoted(w, text, length + (later ? LA_EMIT_MARK_LENGTH : 0));
+static char *print_time(struct la_writer *w, char *out, int64_t ns, int digits) {
+    char nanos[NANO_DIGITS];
+    bool before = ns % LA_SEC < 0; /* of the epoch */
+    int64_t rest = ns % LA_SEC + (before ? LA_SEC : 0);
+    find_prefix(w, ns / LA_SEC - before);
+    print_digits(nanos + sizeof nanos, (uint64_t)rest, NANO_DIGITS);
+    *out++ = '"';
+    memcpy(out, w->prefix, w->prefix_length);
+    out += w->prefix_length;
+    memcpy(out, nanos, (size_t)digits);
+    out += digits;
+    *out++ = 'Z';
+    *out++ = '"';
+    return out;
 }
 
-void la_write_word(struct la_writer *w, const char *word) {
-    if (word)
-        put_quoted(w, word, strlen(word));
-    else
-        la_write_null(w);
-}
-
-static char *put_escaped(char *out, unsigned char c) {
+static char *print_escaped(char *out, unsigned char c) {
     static const char hex[] = "0123456789abcdef";
     if (c == '"' || c == '\\') {
         *out++ = '\\';
@@ -195,32 +320,141 @@ static char *put_escaped(char *out, unsigned char c) {
     return out;
 }
 
-void la_write_text(struct la_writer *w, const char *text) {
+static bool is_plain(const char *bytes, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
+            return false;
+    }
+    return true;
+}
+
+/* `length` bytes, without a NUL among them. */
+static void print_text(struct la_writer *w, const char *bytes, size_t length) {
     enum { LONGEST_ESCAPE = 6 };
-    if (!text) {
-        la_write_null(w);
+    if (is_plain(bytes, length)) {
+        char *room = reserve(&w->text, length + 2);
+        if (room)
+            w->text.used = (size_t)(print_quoted(room, bytes, length) - w->text.bytes);
         return;
     }
-    separate(w);
-    /* What is cleaned is put where the escaped form cannot have come when it is read. */
-    size_t room = strlen(text) * LA_EMIT_CLEAN_GROWTH;
-    char *out = reserve(w, room * (LONGEST_ESCAPE + 1) + 2);
+    size_t most = length * LA_EMIT_CLEAN_GROWTH;
+    char *out = reserve(&w->text, most * (LONGEST_ESCAPE + 1) + length + 3);
     if (!out)
         return;
-    char *cleaned = out + room * LONGEST_ESCAPE + 2;
-    size_t length = la_emit_clean(text, cleaned);
+    /* Behind the room that the escaped form can take. */
+    char *cleaned = out + most * LONGEST_ESCAPE + 2, *copy = cleaned + most;
+    memcpy(copy, bytes, length);
+    copy[length] = '\0';
+    size_t count = la_emit_clean(copy, cleaned);
     *out++ = '"';
-    for (size_t i = 0; i < length; i++)
-        out = put_escaped(out, (unsigned char)cleaned[i]);
+    for (size_t i = 0; i < count; i++)
+        out = print_escaped(out, (unsigned char)cleaned[i]);
     *out++ = '"';
-    w->used = (size_t)(out - w->text);
+    w->text.used = (size_t)(out - w->text.bytes);
 }
 
-void la_write_addr(struct la_writer *w, const struct la_addr *addr) {
+/* A value or a name follows: a comma, unless it is the first. */
+static bool wants_comma(const struct buffer *text) {
+    char last = text->used > 0 ? text->bytes[text->used - 1] : '[';
+    return last != '[' && last != '{' && last != ':';
+}
+
+struct reading {
+    const uint8_t *at;
+    int64_t noted_ns;
+    int digits;
+};
+
+static uint64_t read_number(struct reading *r) {
+    uint64_t number;
+    r->at = get_unsigned(r->at, &number);
+    return number;
+}
+
+static char *print_word(struct la_writer *w, char *out, uint64_t number) {
+    const char *word = w->words.items[number];
+    return print_quoted(out, word, strlen(word));
+}
+
+static char *print_addr(char *out, struct reading *r) {
+    struct la_addr addr;
     char text[LA_ADDR_TEXT];
-    la_write_word(w, la_addr_format(addr, text));
+    memcpy(addr.bytes, r->at, sizeof addr.bytes);
+    r->at += sizeof addr.bytes;
+    la_addr_format(&addr, text);
+    return print_quoted(out, text, strlen(text));
 }
 
-void la_write_file(struct la_writer *w, uint16_t input) {
-    la_write_text(w, input < w->input_count ? w->inputs[input]->path : NULL);
+/* Those of a bounded length. */
+static char *print_fixed(struct la_writer *w, char *out, enum note what, struct reading *r) {
+    int64_t since;
+    switch (what) {
+    case NOTE_FALSE:
+        memcpy(out, "false", 5);
+        return out + 5;
+    case NOTE_TRUE:
+        memcpy(out, "true", 4);
+        return out + 4;
+    case NOTE_COUNT:
+        return print_count(out, read_number(r));
+    case NOTE_THOUSANDTHS:
+        return print_decimal(out, read_number(r), 1000, 3);
+    case NOTE_DELAY:
+        return print_decimal(out, read_number(r), LA_SEC, NANO_DIGITS);
+    case NOTE_TIME:
+        r->at = get_signed(r->at, &since);
+        r->noted_ns = (int64_t)((uint64_t)r->noted_ns + (uint64_t)since);
+        return print_time(w, out, r->noted_ns, r->digits);
+    case NOTE_ADDR:
+        return print_addr(out, r);
+    default:
+        memcpy(out, "null", 4);
+        return out + 4;
+    }
+}
+
+static void print_note(struct la_writer *w, enum note what, struct reading *r) {
+    enum { FIXED_MAX = 64 };
+    if (what == NOTE_TEXT) {
+        size_t length = read_number(r);
+        print_text(w, (const char *)r->at, length);
+        r->at += length;
+        return;
+    }
+    if (what == NOTE_FILE) {
+        const char *path = w->inputs[read_number(r)]->path;
+        print_text(w, path, strlen(path));
+        return;
+    }
+    bool is_word = what == NOTE_NAME || what == NOTE_WORD;
+    uint64_t number = is_word ? read_number(r) : 0;
+    char *out = reserve(&w->text, is_word ? strlen(w->words.items[number]) + 3 : FIXED_MAX);
+    if (!out)
+        return;
+    out = is_word ? print_word(w, out, number) : print_fixed(w, out, what, r);
+    if (what == NOTE_NAME)
+        *out++ = ':';
+    w->text.used = (size_t)(out - w->text.bytes);
+}
+
+const char *la_writer_print(struct la_writer *w, const char *notes, size_t length, int digits,
+                            size_t *text_length) {
+    struct reading r = {.at = (const uint8_t *)notes, .digits = digits};
+    const uint8_t *end = r.at + length;
+    w->text.used = 0;
+    w->text.failed = false;
+    while (r.at < end && !w->text.failed) {
+        uint8_t what = *r.at++;
+        bool closes = what == '}' || what == ']';
+        if (!closes && wants_comma(&w->text))
+            put(&w->text, ",", 1);
+        if (closes || what == '{' || what == '[')
+            put(&w->text, &what, 1);
+        else
+            print_note(w, (enum note)what, &r);
+    }
+    put(&w->text, "", 1);
+    *text_length = w->text.used - 1;
+    return w->text.failed ? NULL : w->text.bytes;
 }

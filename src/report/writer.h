@@ -1,40 +1,37 @@
-/* JSON written straight into memory, for the lines of which there may be millions: a tree of
- * jansson's costs ten times as much. The values have the forms that report/emit.h gives them, and
- * the schema test holds both to the same shape.
+/* Lines of JSON of which there may be millions. What a line says is written down in a few hundred
+ * bytes (names and words by number, times as differences), and only becomes text, five times as
+ * long, when its turn comes: lines wait until all inputs have told how many digits their times
+ * have, and a million of them are gigabytes. A tree of jansson's for each costs ten times as much.
  *
- * A failed allocation is remembered: what was written is incomplete then, and stays so until
- * la_writer_clear(). */
+ * The values have the forms that report/emit.h gives them, and the schema test holds both to the
+ * same shape. */
 #ifndef LA_REPORT_WRITER_H
 #define LA_REPORT_WRITER_H
 
 #include "base/addr.h"
 #include "capture/capture.h"
 
-/* Zero-initialised but for `inputs`, `input_count` and `digits`. */
-struct la_writer {
-    const struct la_input *const *inputs; /* borrowed; names of the files */
-    size_t input_count;
-    int digits; /* of the second, as in struct la_emit: LA_EMIT_DIGITS_LATER, or how many */
-    bool failed;
-    char *text; /* owned; not terminated */
-    size_t used, capacity;
-    int64_t second; /* whose text `prefix` is */
-    char prefix[24];
-    size_t prefix_length;
-};
+struct la_writer;
 
+/* `inputs` are borrowed until la_writer_free(): the names of the files. NULL when out of memory;
+ * owned by the caller. */
+struct la_writer *la_writer_new(const struct la_input *const *inputs, size_t input_count);
+void la_writer_free(struct la_writer *writer);
+
+/* Begins a line. What was written down before is forgotten. */
 void la_writer_clear(struct la_writer *w);
-void la_writer_release(struct la_writer *w);
-/* Hands over what was written, with a NUL behind it; the caller frees it. NULL when an allocation
- * failed. */
-char *la_writer_take(struct la_writer *w, size_t *length);
+/* What was written down since; borrowed until the next call. NULL when out of memory. Only this
+ * writer can print it. */
+const char *la_writer_notes(const struct la_writer *w, size_t *length);
+/* Notes as text, with that many digits of the second (at least one). Borrowed until the next call,
+ * with a NUL behind its `text_length` bytes; NULL when out of memory. */
+const char *la_writer_print(struct la_writer *w, const char *notes, size_t length, int digits,
+                            size_t *text_length);
 
-/* `bracket`: '{' or '[', and its counterpart. Commas come by themselves. */
+/* `bracket`: '{' or '[', and its counterpart. */
 void la_write_open(struct la_writer *w, char bracket);
 void la_write_close(struct la_writer *w, char bracket);
-/* Ends a line. */
-void la_write_newline(struct la_writer *w);
-/* The name of the next value; ASCII that needs no escape. */
+/* The name of the next value: static, ASCII that needs no escape. */
 void la_write_name(struct la_writer *w, const char *name);
 
 void la_write_null(struct la_writer *w);
@@ -46,7 +43,7 @@ void la_write_thousandths(struct la_writer *w, uint64_t thousandths);
 void la_write_delay(struct la_writer *w, int64_t ns);
 /* LA_TIME_NONE gives null. */
 void la_write_time(struct la_writer *w, int64_t ns);
-/* A word of the program's own, ASCII that needs no escape; NULL gives null. */
+/* Static, ASCII that needs no escape; NULL gives null. */
 void la_write_word(struct la_writer *w, const char *word);
 /* Any bytes: what is not UTF-8 is replaced. NULL gives null. */
 void la_write_text(struct la_writer *w, const char *text);

@@ -197,16 +197,19 @@ static struct la_connection new_connection(void) {
 /* A line, read back. */
 static json_t *read_connection(const struct la_connection *connection) {
     const struct la_emit emit = new_emit();
-    struct la_writer w = {
-        .inputs = emit.inputs, .input_count = emit.input_count, .digits = LA_EMIT_DIGITS_MIN};
+    struct la_writer *w = la_writer_new(emit.inputs, emit.input_count);
     size_t length;
     json_error_t error;
-    la_write_connection(&w, connection);
-    char *line = la_writer_take(&w, &length);
+    assert_non_null(w);
+    la_writer_clear(w);
+    la_write_connection(w, connection);
+    const char *notes = la_writer_notes(w, &length);
+    assert_non_null(notes);
+    const char *line = la_writer_print(w, notes, length, LA_EMIT_DIGITS_MIN, &length);
     assert_non_null(line);
     assert_int_equal(strlen(line), length);
     json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, &error);
-    free(line);
+    la_writer_free(w);
     assert_non_null(object);
     return object;
 }
@@ -345,7 +348,7 @@ static enum la_status write_lines(struct la_output *output, const void *what) {
 static void lines_come_in_the_order_of_the_last_packet(void **unused) {
     (void)unused;
     static const int order[] = {4, 0, 3, 1, 2};
-    struct la_lines *lines = la_lines_new(inputs, 2);
+    struct la_lines *lines = la_lines_of_connections(inputs, 2);
     assert_non_null(lines);
     for (int i = 0; i < 5; i++) {
         struct la_connection connection = new_connection();
@@ -370,7 +373,7 @@ static void findings_that_tie_leave_in_one_order(void **unused) {
     (void)unused;
     char *texts[2];
     for (int round = 0; round < 2; round++) {
-        struct la_lines *lines = la_lines_new(inputs, 2);
+        struct la_lines *lines = la_lines_of_findings(inputs, 2);
         for (int i = 0; i < 20; i++) {
             struct la_finding finding = new_finding();
             finding.connection.client_port = (uint16_t)(round ? 19 - i : i);

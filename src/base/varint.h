@@ -1,0 +1,37 @@
+/* Numbers in as few bytes as they need, seven bits in each: for records of which there are many.
+ * Nothing is read with these but what was written with them in the same run. */
+#ifndef LA_BASE_VARINT_H
+#define LA_BASE_VARINT_H
+
+#include <stdint.h>
+
+enum { LA_VARINT_MAX = 10 }; /* bytes that one takes */
+
+static inline uint8_t *put_unsigned(uint8_t *p, uint64_t value) {
+    for (; value >= 0x80; value >>= 7)
+        *p++ = (uint8_t)(value | 0x80);
+    *p++ = (uint8_t)value;
+    return p;
+}
+
+static inline uint8_t *put_signed(uint8_t *p, int64_t value) {
+    return put_unsigned(p, ((uint64_t)value << 1) ^ (uint64_t)(value >> 63));
+}
+
+static inline const uint8_t *get_unsigned(const uint8_t *p, uint64_t *value) {
+    uint64_t v = 0;
+    unsigned shift = 0;
+    for (; *p & 0x80; shift += 7)
+        v |= (uint64_t)(*p++ & 0x7f) << shift;
+    *value = v | (uint64_t)*p++ << shift;
+    return p;
+}
+
+static inline const uint8_t *get_signed(const uint8_t *p, int64_t *value) {
+    uint64_t v;
+    p = get_unsigned(p, &v);
+    *value = (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
+    return p;
+}
+
+#endif
