@@ -10,9 +10,9 @@ static const struct la_diagnosis *const registry[LA_KIND_COUNT] = {
     [LA_KIND_RECYCLED_PORT_RST] = &diagnosis_recycled_port_rst,
     [LA_KIND_TIMESTAMP_REJECTED_SYN] = &diagnosis_timestamp_rejected_syn,
     [LA_KIND_TIME_WAIT_REUSE] = &diagnosis_time_wait_reuse,
-    [LA_KIND_CLOSE_WAIT_LEAK] = &diagnosis_close_wait_leak,
-    [LA_KIND_SLOW_CLOSE] = &diagnosis_slow_close,
     [LA_KIND_ABORTIVE_CLOSE] = &diagnosis_abortive_close,
+    [LA_KIND_HALF_OPEN] = &diagnosis_half_open,
+    [LA_KIND_INJECTED_RST] = &diagnosis_injected_rst,
 };
 
 const struct la_diagnosis *la_diagnosis_of(enum la_kind kind) {

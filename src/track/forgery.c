@@ -12,6 +12,8 @@ enum { OTHER_TTL = 3 };
 enum { OTHER_IP_ID = 2048 };
 /* What a sender had under way when its RST overtook it. */
 #define OVERTAKEN_NS (20 * LA_MSEC)
+/* What a sender may have to repeat, at most. */
+enum { LONGEST_REPEAT = 1 << 24 };
 /* A path must be that long before an answer can come too soon. */
 #define MEASURABLE_NS (4 * LA_MSEC)
 
@@ -87,14 +89,21 @@ static bool comes_too_soon(const struct la_connection *c, size_t rst, size_t dra
            c->log[rst].time_ns - c->log[drawer].time_ns < least / 2;
 }
 
-/* Its alleged sender goes on as if nothing had happened. */
+/* Its alleged sender goes on where it stood, as if nothing had happened. Numbers further on may be
+ * those of the next life, whose SYN the capture missed. */
 static bool sender_goes_on(const struct la_connection *c, size_t rst) {
     const struct la_observation *r = &c->log[rst];
-    for (size_t i = rst + 1; i < c->log_count; i++) {
+    uint32_t stood = r->seq;
+    bool spoke = false;
+    for (size_t i = 0; i < c->log_count; i++) {
         const struct la_observation *o = &c->log[i];
-        if (o->from == r->from && !(o->flags & LA_RST) && o->class != LA_CLASS_OUTSIDE &&
-            o->time_ns > r->time_ns + OVERTAKEN_NS)
-            return true;
+        if (o->from != r->from || (o->flags & LA_RST) || o->class == LA_CLASS_OUTSIDE)
+            continue;
+        uint32_t end = o->seq + o->payload + ((o->flags & (LA_SYN | LA_FIN)) != 0);
+        if (i > rst && o->time_ns > r->time_ns + OVERTAKEN_NS)
+            return !spoke || (seq_leq(o->seq, stood) && seq_lt(stood - LONGEST_REPEAT, o->seq));
+        stood = spoke ? seq_max(stood, end) : end;
+        spoke = true;
     }
     return false;
 }

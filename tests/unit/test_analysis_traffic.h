@@ -125,6 +125,27 @@ static inline void exchange(struct talk *t) {
     }
 }
 
+/* A RST in an end's name that it did not send: the end goes on. */
+static inline void forge_reset(struct talk *t) {
+    int from = (int)pick(&t->traffic->random, 2);
+    size_t before = t->traffic->count;
+    wait_ns(t, 30 * LA_MSEC);
+    emit(t, from, LA_RST, t->next[from], 0, 0);
+    for (size_t i = before; i < t->traffic->count; i++)
+        t->traffic->segments[i].ttl = 200;
+    wait_ns(t, 50 * LA_MSEC);
+    say(t, from, LA_ACK | LA_PSH, 100);
+}
+
+/* One end has lost the connection; the other one's data finds it out. */
+static inline void find_half_open(struct talk *t) {
+    int living = (int)pick(&t->traffic->random, 2);
+    wait_ns(t, 5 * LA_SEC);
+    say(t, living, LA_ACK | LA_PSH, 50);
+    wait_ns(t, t->away[!living]);
+    emit(t, !living, LA_RST, t->next[!living], 0, 0);
+}
+
 /* The second FIN, and what becomes of its ACK. */
 static inline void finish_close(struct talk *t, int second) {
     uint64_t *r = &t->traffic->random;
@@ -172,7 +193,7 @@ static inline void close_talk(struct talk *t) {
         say(t, !first, LA_ACK, 0);
     if (chance(r, 10))
         return; /* half-closed */
-    wait_ns(t, chance(r, 10) ? (1 + pick(r, 90)) * LA_SEC : pick(r, 100) * LA_MSEC);
+    wait_ns(t, pick(r, 100) * LA_MSEC);
     finish_close(t, !first);
 }
 
@@ -212,7 +233,12 @@ static inline void talk(struct traffic *all, unsigned client, unsigned server) {
     for (unsigned lives = 1 + (chance(r, 50) ? pick(r, 4) : 0); lives > 0; lives--) {
         if (open_talk(&t)) {
             exchange(&t);
-            close_talk(&t);
+            if (chance(r, 3))
+                forge_reset(&t);
+            if (chance(r, 4))
+                find_half_open(&t);
+            else
+                close_talk(&t);
         }
         if (lives > 1)
             reuse(&t);
