@@ -153,17 +153,6 @@ enum la_status la_analysis_add(struct la_analysis *analysis, const char *path,
     return la_capture_add(analysis->capture, path, err);
 }
 
-/* Both directions of a pair of hosts come to the same shard. */
-static unsigned shard_of(const struct la_segment *segment) {
-    uint64_t a[2], b[2];
-    memcpy(a, segment->src.bytes, sizeof a);
-    memcpy(b, segment->dst.bytes, sizeof b);
-    uint64_t h = (a[0] ^ b[0]) + ((a[1] + b[1]) * UINT64_C(0x9e3779b97f4a7c15) ^ (a[1] ^ b[1]));
-    h ^= h >> 32;
-    h *= UINT64_C(0xbf58476d1ce4e5b9);
-    return (unsigned)(h >> 59) % LA_SHARDS;
-}
-
 static void take_packet(struct la_analysis *analysis, const struct la_packet *packet,
                         struct batch *batch) {
     struct la_segment *segment = &batch->segments[batch->count];
@@ -172,7 +161,7 @@ static void take_packet(struct la_analysis *analysis, const struct la_packet *pa
         analysis->end_ns = packet->time_ns;
     enum la_decoded decoded = la_decode(analysis->decoder, packet, segment, &why);
     if (decoded == LA_DECODED_TCP || decoded == LA_DECODED_NOTICE)
-        batch->shard[batch->count++] = (uint8_t)shard_of(segment);
+        batch->shard[batch->count++] = (uint8_t)la_addr_pair_class(&segment->src, &segment->dst);
 }
 
 static bool told_to_stop(const struct la_analysis *analysis) {
@@ -229,9 +218,11 @@ static enum la_status read_all(struct la_analysis *analysis, struct la_error *er
 
 static enum la_status gather(struct la_analysis *analysis, struct la_error *err) {
     for (int i = 0; i < LA_SHARDS; i++) {
-        const struct shard *shard = &analysis->shards[i];
+        struct shard *shard = &analysis->shards[i];
         if (shard->status != LA_OK || la_result_merge(analysis->result, shard->result) != LA_OK)
             return la_fail(err, LA_ENOMEM, "out of memory (analyse fewer files, or use a filter)");
+        la_result_free(shard->result);
+        shard->result = NULL;
     }
     return LA_OK;
 }

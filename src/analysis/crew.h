@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 /* The number of shards is fixed, so that nothing depends on the number of threads. */
-enum { LA_SHARDS = 16, LA_BATCH = 2048 };
+enum { LA_SHARDS = LA_PAIR_CLASSES, LA_BATCH = 2048 };
 
 /* Decoded segments, dealt out by shard: those of shard s are ordered[start[s]] up to start[s + 1].
  */

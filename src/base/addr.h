@@ -27,6 +27,19 @@ static inline int la_addr_cmp(const struct la_addr *a, const struct la_addr *b) 
     return memcmp(a->bytes, b->bytes, sizeof a->bytes);
 }
 
+/* Pairs of hosts are dealt out into classes, the same for both directions: what must be seen whole
+ * for a pair lies in one class. */
+enum { LA_PAIR_CLASSES = 16 };
+static inline unsigned la_addr_pair_class(const struct la_addr *one, const struct la_addr *other) {
+    uint64_t a[2], b[2];
+    memcpy(a, one->bytes, sizeof a);
+    memcpy(b, other->bytes, sizeof b);
+    uint64_t h = (a[0] ^ b[0]) + ((a[1] + b[1]) * UINT64_C(0x9e3779b97f4a7c15) ^ (a[1] ^ b[1]));
+    h ^= h >> 32;
+    h *= UINT64_C(0xbf58476d1ce4e5b9);
+    return (unsigned)(h >> 59) % LA_PAIR_CLASSES;
+}
+
 /* Writes the address as text (RFC 5952) and returns `buf`. */
 const char *la_addr_format(const struct la_addr *addr, char buf[LA_ADDR_TEXT]);
 /* Reads an IPv4 or IPv6 address; false when `text` is neither. */

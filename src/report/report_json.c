@@ -1,4 +1,5 @@
 #include "diagnose/diagnose.h"
+#include "report/accounts_json.h"
 #include "report/emit.h"
 #include "report/finding_json.h"
 #include "report/page_json.h"
@@ -169,39 +170,6 @@ static json_t *emit_capture(struct la_emit *emit, const struct la_report *report
 
 /* Connections. */
 
-static json_t *emit_buckets(struct la_emit *emit, const struct la_histogram *histogram) {
-    json_t *array = json_array();
-    for (size_t i = 0; i < LA_HISTOGRAM_BUCKETS; i++) {
-        if (histogram->buckets[i] == 0)
-            continue;
-        int64_t from_ns, to_ns;
-        la_histogram_bounds(i, &from_ns, &to_ns);
-        json_t *bucket = json_object();
-        la_emit_put(emit, bucket, "from", la_emit_seconds(from_ns));
-        la_emit_put(emit, bucket, "to", la_emit_seconds(to_ns));
-        la_emit_put(emit, bucket, "count", la_emit_count(histogram->buckets[i]));
-        la_emit_add(emit, array, bucket);
-    }
-    return array;
-}
-
-static json_t *emit_histogram(struct la_emit *emit, const struct la_histogram *histogram) {
-    static const struct {
-        const char *name;
-        double fraction;
-    } quantiles[] = {{"p50", 0.50}, {"p90", 0.90}, {"p99", 0.99}};
-    bool any = histogram->count > 0;
-    json_t *object = json_object();
-    la_emit_put(emit, object, "count", la_emit_count(histogram->count));
-    la_emit_put(emit, object, "min", any ? la_emit_seconds(histogram->min_ns) : json_null());
-    la_emit_put(emit, object, "max", any ? la_emit_seconds(histogram->max_ns) : json_null());
-    for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
-        la_emit_put(emit, object, quantiles[i].name,
-                    la_emit_delay(la_histogram_quantile(histogram, quantiles[i].fraction)));
-    la_emit_put(emit, object, "buckets", emit_buckets(emit, histogram));
-    return object;
-}
-
 static json_t *emit_connections(struct la_emit *emit, const struct la_result *result) {
     struct tally openings = {result->by_opening, LA_OPENING_COUNT, opening_name};
     struct tally endings = {result->by_ending, LA_ENDING_COUNT, ending_name};
@@ -211,7 +179,7 @@ static json_t *emit_connections(struct la_emit *emit, const struct la_result *re
     la_emit_put(emit, object, "by_opening", emit_tally(emit, &openings));
     la_emit_put(emit, object, "by_ending", emit_tally(emit, &endings));
     la_emit_put(emit, object, "first_closer", emit_tally(emit, &closers));
-    la_emit_put(emit, object, "connect_delay", emit_histogram(emit, &result->connect_delay));
+    la_emit_put(emit, object, "connect_delay", la_emit_histogram(emit, &result->connect_delay));
     return object;
 }
 
@@ -354,7 +322,12 @@ static json_t *emit_not_diagnosed(struct la_emit *emit, uint64_t diagnoses) {
     return array;
 }
 
-static json_t *emit_limits(struct la_emit *emit, const struct la_report *report) {
+static uint64_t beyond(size_t count, size_t bound) {
+    return count > bound ? count - bound : 0;
+}
+
+static json_t *emit_limits(struct la_emit *emit, const struct la_report *report,
+                           const struct la_overview *overview) {
     const struct la_result *result = report->result;
     const struct limit limits[] = {
         {"instances", LA_RESULT_INSTANCES, instances_left_out(result),
@@ -365,6 +338,18 @@ static json_t *emit_limits(struct la_emit *emit, const struct la_report *report)
          "segments that did not fit into the log of their connection"},
         {"connections", -1, result->evicted,
          "connections settled early, because there was no memory to follow them further"},
+        {"hosts", LA_REPORT_HOSTS, beyond(overview->host_count, LA_REPORT_HOSTS),
+         "sockets names the hosts that had most of them"},
+        {"services", LA_REPORT_SERVICES, beyond(overview->service_count, LA_REPORT_SERVICES),
+         "services names those with most connections"},
+        {"edges", LA_REPORT_EDGES, beyond(overview->connected_count, LA_REPORT_EDGES),
+         "edges names those with most connections"},
+        {"service_connections", LA_ACCOUNT_SERVICES, overview->connections_left_out,
+         "connections of services beyond those that are followed, in none of the accounts"},
+        {"client_connections", (int64_t)LA_SERVICE_EDGES * LA_PAIR_CLASSES,
+         overview->clients_left_out,
+         "connections of clients beyond those that are followed of a service: counted there, but "
+         "in no edge and in no table of their host"},
     };
     json_t *object = json_object();
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
@@ -375,7 +360,8 @@ static json_t *emit_limits(struct la_emit *emit, const struct la_report *report)
 
 /* All of it. */
 
-static json_t *emit_report(struct la_emit *emit, const struct la_report *report) {
+static json_t *emit_report(struct la_emit *emit, const struct la_report *report,
+                           const struct la_overview *overview) {
     const struct la_result *result = report->result;
     json_t *object = json_object();
     la_emit_put(emit, object, "schema", json_string(LA_REPORT_SCHEMA));
@@ -384,10 +370,21 @@ static json_t *emit_report(struct la_emit *emit, const struct la_report *report)
     la_emit_put(emit, object, "inputs", emit_inputs(emit, report));
     la_emit_put(emit, object, "capture", emit_capture(emit, report));
     la_emit_put(emit, object, "connections", emit_connections(emit, result));
+    la_emit_put(emit, object, "sockets", la_emit_sockets(emit, overview));
+    la_emit_put(emit, object, "services", la_emit_services(emit, overview));
+    la_emit_put(emit, object, "edges", la_emit_edges(emit, overview));
     la_emit_put(emit, object, "resets", emit_resets(emit, result));
     la_emit_put(emit, object, "findings", emit_findings(emit, result));
     la_emit_put(emit, object, "settings", la_emit_settings(emit, result, report->hosts));
-    la_emit_put(emit, object, "limits", emit_limits(emit, report));
+    la_emit_put(emit, object, "limits", emit_limits(emit, report, overview));
+    return object;
+}
+
+/* NULL when out of memory. */
+static json_t *emit_whole(struct la_emit *emit, const struct la_report *report) {
+    struct la_overview *overview = la_overview_new(report->result->accounts);
+    json_t *object = overview ? emit_report(emit, report, overview) : NULL;
+    la_overview_free(overview);
     return object;
 }
 
@@ -408,7 +405,7 @@ static const size_t report_flags = JSON_INDENT(2) | LA_EMIT_FLAGS;
 enum la_status la_report_write(const struct la_report *report, struct la_output *output,
                                struct la_error *err) {
     struct la_emit emit = emit_for(report);
-    json_t *object = emit_report(&emit, report);
+    json_t *object = emit_whole(&emit, report);
     bool done = object && !emit.failed &&
                 json_dump_callback(object, write_piece, output, report_flags) == 0;
     json_decref(object);
@@ -420,7 +417,7 @@ enum la_status la_report_write(const struct la_report *report, struct la_output 
 
 enum la_status la_report_text(const struct la_report *report, char **text, struct la_error *err) {
     struct la_emit emit = emit_for(report);
-    json_t *object = emit_report(&emit, report);
+    json_t *object = emit_whole(&emit, report);
     size_t length;
     *text = la_emit_print(&emit, object, report_flags, &length);
     if (!*text)

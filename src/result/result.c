@@ -5,7 +5,12 @@
 #include <stdlib.h>
 
 struct la_result *la_result_new(void) {
-    return calloc(1, sizeof(struct la_result));
+    struct la_result *result = calloc(1, sizeof *result);
+    if (result && !(result->accounts = la_accounts_new())) {
+        free(result);
+        return NULL;
+    }
+    return result;
 }
 
 void la_result_free(struct la_result *result) {
@@ -19,27 +24,8 @@ void la_result_free(struct la_result *result) {
     }
     for (size_t fact = 0; fact < LA_FACT_COUNT; fact++)
         free(result->facts[fact].items);
+    la_accounts_free(result->accounts);
     free(result);
-}
-
-static bool is_syn_ack(const struct la_observation *seen) {
-    return seen->class == LA_CLASS_SYN_ACK || seen->class == LA_CLASS_SYN_ACK_AGAIN;
-}
-
-/* From the first SYN to the last SYN-ACK before the client's answer: an earlier SYN-ACK that had
- * reached the client would have been answered. Negative when the capture does not tell. */
-static int64_t connect_delay(const struct la_connection *connection) {
-    int64_t delay = -1;
-    if (connection->opening != LA_OPENING_HANDSHAKE || connection->opened_ns == LA_TIME_NONE)
-        return -1;
-    for (size_t i = 0; i < connection->log_count; i++) {
-        const struct la_observation *seen = &connection->log[i];
-        if (seen->class == LA_CLASS_HANDSHAKE_ACK)
-            break;
-        if (is_syn_ack(seen))
-            delay = seen->time_ns - connection->opened_ns;
-    }
-    return delay;
 }
 
 static void add_resets(struct la_result *result, const struct la_connection *connection) {
@@ -61,10 +47,10 @@ enum la_status la_result_add_connection(struct la_result *result,
     result->log_dropped += connection->log_dropped + connection->icmp_dropped;
     result->evicted += connection->evicted;
     add_resets(result, connection);
-    int64_t delay = connect_delay(connection);
+    int64_t delay = la_connect_delay(connection);
     if (delay >= 0)
         la_histogram_add(&result->connect_delay, delay);
-    return LA_OK;
+    return la_accounts_add(result->accounts, connection);
 }
 
 /* Where `finding` belongs among the kept ones. */
@@ -164,7 +150,7 @@ enum la_status la_result_merge(struct la_result *into, const struct la_result *f
         if (merge_hosts(&into->facts[fact], &from->facts[fact]) != LA_OK)
             return LA_ENOMEM;
     }
-    return LA_OK;
+    return la_accounts_merge(into->accounts, from->accounts);
 }
 
 uint64_t la_result_count(const struct la_result *result, enum la_kind kind) {

@@ -7,10 +7,11 @@
 #ifndef LA_RESULT_RESULT_H
 #define LA_RESULT_RESULT_H
 
+#include "account/accounts.h"
 #include "base/error.h"
+#include "base/histogram.h"
 #include "diagnose/finding.h"
 #include "result/facts.h"
-#include "result/histogram.h"
 #include "track/connection.h"
 
 enum { LA_RESULT_INSTANCES = 50 };
@@ -60,6 +61,7 @@ struct la_result {
     uint64_t evidence_dropped;
     struct la_kind_result kinds[LA_KIND_COUNT];
     struct la_host_counts facts[LA_FACT_COUNT]; /* what findings told of which host */
+    struct la_accounts *accounts;               /* owned */
 };
 
 /* NULL when out of memory; owned by the caller. */

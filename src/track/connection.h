@@ -320,8 +320,9 @@ struct la_connection {
     uint16_t inputs[LA_CONNECTION_INPUTS]; /* inputs that hold its packets, ascending */
     size_t input_count;
     const struct la_recycle *recycle; /* NULL: the SYN was not older than anything remembered */
-    uint64_t log_dropped;             /* observations that did not fit into its log */
-    bool evicted;                     /* given up under the memory limit */
+    bool remarkable;      /* anything beside opening, talking and closing: it has histories */
+    uint64_t log_dropped; /* observations that did not fit into its log */
+    bool evicted;         /* given up under the memory limit */
     struct la_vantage vantage;
 
     const struct la_observation *log; /* in capture order */

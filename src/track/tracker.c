@@ -109,10 +109,12 @@ static void settle_all_three(struct la_tracker *tracker, const struct la_connect
                                                    settle_histories, settle_resets, settle_words};
     static const bool is_basic[] = {true, false, false, false, true}; /* vantage, and words */
     const bool present[3] = {older != NULL, true, newer != NULL};
-    bool whole = tracker->options.histories || is_remarkable(tracker, older, newer);
+    bool remarkable = is_remarkable(tracker, older, newer);
+    bool whole = tracker->options.histories || remarkable;
     struct view *views = tracker->views;
     views[1].connection.previous = older;
     views[1].connection.next = newer;
+    views[1].connection.remarkable = remarkable;
     if (older)
         views[0].connection.next = &views[1].connection;
     if (newer)

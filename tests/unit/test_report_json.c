@@ -297,6 +297,7 @@ static void the_report_adds_up(void **unused) {
     struct la_report report = {
         .result = result, .inputs = inputs, .input_count = 2, .counts = &counts, .diagnoses = 1};
     connection.vantage.kind = LA_VANTAGE_MIDDLE;
+    connection.profile[0] = connection.profile[1] = la_profile_default();
     assert_int_equal(la_result_add_connection(result, &connection), LA_OK);
     json_t *object = load_report(&report);
     assert_json(json_incref(deep(object, "capture", "packets")),

@@ -61,18 +61,28 @@ static void add_random_connection(struct la_result *result, uint64_t *state) {
         {.class = LA_CLASS_SYN_ACK, .time_ns = pick(state, 100000000)},
         {.class = LA_CLASS_HANDSHAKE_ACK, .time_ns = 200000000},
     };
-    struct la_connection connection = {.opening = pick(state, LA_OPENING_COUNT),
-                                       .ending = pick(state, LA_ENDING_COUNT),
-                                       .first_closer = pick(state, LA_CLOSER_COUNT),
-                                       .vantage.kind = pick(state, LA_VANTAGE_COUNT),
-                                       .gaps = pick(state, 3),
-                                       .duplicates = pick(state, 3),
-                                       .log_dropped = pick(state, 3),
-                                       .evicted = pick(state, 2),
-                                       .log = log,
-                                       .log_count = 3,
-                                       .resets = &reset,
-                                       .reset_count = pick(state, 2)};
+    const struct la_profile *linux_like = la_profile_default();
+    struct la_connection connection = {
+        .side = {{.addr = random_host(state),
+                  .port = (uint16_t)pick(state, 65536),
+                  .syn = 1 + pick(state, 2),
+                  .packets = 1},
+                 {.addr = random_host(state), .port = (uint16_t)(80 + pick(state, 3))}},
+        .profile = {linux_like, linux_like},
+        .first = {.frame = 1 + pick(state, 1000)},
+        .capture_end_ns = 300 * LA_SEC,
+        .opening = pick(state, LA_OPENING_COUNT),
+        .ending = pick(state, LA_ENDING_COUNT),
+        .first_closer = pick(state, LA_CLOSER_COUNT),
+        .vantage.kind = pick(state, LA_VANTAGE_COUNT),
+        .gaps = pick(state, 3),
+        .duplicates = pick(state, 3),
+        .log_dropped = pick(state, 3),
+        .evicted = pick(state, 2),
+        .log = log,
+        .log_count = 3,
+        .resets = &reset,
+        .reset_count = pick(state, 2)};
     assert_int_equal(la_result_add_connection(result, &connection), LA_OK);
 }
 
@@ -295,7 +305,9 @@ static void the_connect_delay_ends_with_the_syn_ack_that_was_answered(void **unu
         {.class = LA_CLASS_HANDSHAKE_ACK, .time_ns = 1000002000},
         {.class = LA_CLASS_SYN_ACK_AGAIN, .time_ns = 1100000000},
     };
-    struct la_connection connection = {.opening = LA_OPENING_HANDSHAKE, .log = log, .log_count = 6};
+    const struct la_profile *profile = la_profile_default();
+    struct la_connection connection = {
+        .opening = LA_OPENING_HANDSHAKE, .log = log, .log_count = 6, .profile = {profile, profile}};
     struct la_result *result = new_result();
     assert_int_equal(la_result_add_connection(result, &connection), LA_OK);
     assert_int_equal(result->connect_delay.count, 1);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "result/histogram.h"
+#include "base/histogram.h"
 
 /* xorshift64*: the same numbers in every run */
 static uint64_t next_random(uint64_t *state) {

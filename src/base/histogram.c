@@ -1,7 +1,7 @@
 /* Log-linear buckets: durations below LA_HISTOGRAM_SUB ns have a bucket each; above, every power of
  * two is cut into LA_HISTOGRAM_SUB equal parts. A bucket is never wider than 1/16 of its lower
  * edge, whatever the size of the value. */
-#include "result/histogram.h"
+#include "base/histogram.h"
 
 enum { SUB_BITS = 4 };
 
@@ -9,8 +9,9 @@ static unsigned highest_bit(uint64_t value) {
     return 63u - (unsigned)__builtin_clzll(value);
 }
 
-static size_t bucket_of(int64_t ns) {
-    uint64_t value = (uint64_t)ns;
+size_t la_histogram_bucket(int64_t ns) {
+    /* A clock that stepped back measures nothing shorter than nothing. */
+    uint64_t value = ns < 0 ? 0 : (uint64_t)ns;
     if (value < LA_HISTOGRAM_SUB)
         return (size_t)value;
     unsigned shift = highest_bit(value) - SUB_BITS;
@@ -35,13 +36,23 @@ void la_histogram_bounds(size_t bucket, int64_t *from_ns, int64_t *to_ns) {
 
 void la_histogram_add(struct la_histogram *histogram, int64_t ns) {
     if (ns < 0)
-        ns = 0; /* a clock that stepped back measures nothing shorter than nothing */
+        ns = 0;
     if (histogram->count == 0 || ns < histogram->min_ns)
         histogram->min_ns = ns;
     if (histogram->count == 0 || ns > histogram->max_ns)
         histogram->max_ns = ns;
     histogram->count++;
-    histogram->buckets[bucket_of(ns)]++;
+    histogram->buckets[la_histogram_bucket(ns)]++;
+}
+
+void la_histogram_add_bucket(struct la_histogram *histogram, size_t bucket, uint64_t count) {
+    int64_t low_ns = lower_edge(bucket), high_ns = lower_edge(bucket + 1) - 1;
+    if (histogram->count == 0 || low_ns < histogram->min_ns)
+        histogram->min_ns = low_ns;
+    if (histogram->count == 0 || high_ns > histogram->max_ns)
+        histogram->max_ns = high_ns;
+    histogram->count += count;
+    histogram->buckets[bucket] += count;
 }
 
 void la_histogram_merge(struct la_histogram *into, const struct la_histogram *from) {

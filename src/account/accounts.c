@@ -1,0 +1,370 @@
+#include "account/accounts.h"
+
+#include "account/spans.h"
+#include "base/histogram.h"
+#include "base/time.h"
+
+#include <stdlib.h>
+
+/* A kernel repeats a SYN within 3 s (1 s since 2011): one that was not repeated by then was not
+ * meant to be. */
+#define REPEAT_NS (3 * LA_SEC)
+#define LATE_NS (500 * LA_MSEC)
+
+static void add_counts(uint32_t *into, const uint32_t *from, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        into[i] += from[i];
+}
+
+static void add_long_counts(uint64_t *into, const uint64_t *from, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        into[i] += from[i];
+}
+
+/* Edges */
+
+static void release_edge(void *account) {
+    struct la_edge *edge = account;
+    la_series_release(&edge->series);
+    la_sums_release(&edge->ports);
+}
+
+/* A total order, so that of two firsts the same one is kept whoever comes first. */
+static bool is_earlier(const struct la_where *a, const struct la_where *b) {
+    if (a->time_ns != b->time_ns)
+        return a->time_ns < b->time_ns;
+    return a->input != b->input ? a->input < b->input : a->frame < b->frame;
+}
+
+static void extend_edge(struct la_edge *edge, const struct la_where *first, int64_t last_ns) {
+    bool fresh = edge->first.frame == 0;
+    if (fresh || is_earlier(first, &edge->first))
+        edge->first = *first;
+    if (fresh || last_ns > edge->last_ns)
+        edge->last_ns = last_ns;
+}
+
+static void note_reuse(struct la_edge *edge, uint32_t count, int64_t gap_ns) {
+    if (count > 0 && (edge->reused == 0 || gap_ns < edge->least_gap_ns))
+        edge->least_gap_ns = gap_ns;
+    edge->reused += count;
+}
+
+static enum la_status merge_edges(void *account, const void *other) {
+    struct la_edge *into = account;
+    const struct la_edge *from = other;
+    add_counts(into->outcomes, from->outcomes, LA_OUTCOME_COUNT);
+    add_counts(into->closers, from->closers, LA_CLOSER_COUNT);
+    add_counts(into->time_waits, from->time_waits, 2);
+    into->timestamps += from->timestamps;
+    note_reuse(into, from->reused, from->least_gap_ns);
+    extend_edge(into, &from->first, from->last_ns);
+    if (la_sums_merge(&into->ports, &from->ports) != LA_OK)
+        return LA_ENOMEM;
+    return la_series_merge(&into->series, &from->series);
+}
+
+const struct la_sample_kind la_edge_kind = {sizeof(struct la_edge), LA_SERVICE_EDGES, release_edge,
+                                            merge_edges};
+const struct la_sample_kind la_seeker_kind = {sizeof(struct la_edge), LA_SERVICE_SEEKERS,
+                                              release_edge, merge_edges};
+
+/* Services */
+
+static void release_service(void *account) {
+    struct la_service *service = account;
+    for (int i = 0; service->clients && i < LA_PAIR_CLASSES; i++)
+        la_sample_release(&service->clients[i], &la_edge_kind);
+    free(service->clients);
+    la_sample_release(&service->seekers, &la_seeker_kind);
+    la_series_release(&service->series);
+    for (int i = 0; i < LA_DELAY_COUNT; i++)
+        la_sums_release(&service->delay[i]);
+}
+
+static uint64_t total_of(const struct la_service *service) {
+    uint64_t total = 0;
+    for (int i = 0; i < LA_OUTCOME_COUNT; i++)
+        total += service->outcomes[i];
+    return total;
+}
+
+static void extend_service(struct la_service *service, int64_t first_ns, int64_t last_ns) {
+    bool fresh = total_of(service) == 0;
+    if (fresh || first_ns < service->first_ns)
+        service->first_ns = first_ns;
+    if (fresh || last_ns > service->last_ns)
+        service->last_ns = last_ns;
+}
+
+static enum la_status make_clients(struct la_service *service) {
+    if (!service->clients)
+        service->clients = calloc(LA_PAIR_CLASSES, sizeof *service->clients);
+    return service->clients ? LA_OK : LA_ENOMEM;
+}
+
+static enum la_status merge_clients(struct la_service *into, const struct la_service *from) {
+    if (!from->clients)
+        return LA_OK;
+    if (make_clients(into) != LA_OK)
+        return LA_ENOMEM;
+    for (int i = 0; i < LA_PAIR_CLASSES; i++)
+        if (la_sample_merge(&into->clients[i], &la_edge_kind, &from->clients[i]) != LA_OK)
+            return LA_ENOMEM;
+    return LA_OK;
+}
+
+static enum la_status merge_services(void *account, const void *other) {
+    struct la_service *into = account;
+    const struct la_service *from = other;
+    extend_service(into, from->first_ns, from->last_ns);
+    add_long_counts(into->outcomes, from->outcomes, LA_OUTCOME_COUNT);
+    add_long_counts(into->closers, from->closers, LA_CLOSER_COUNT);
+    add_long_counts(into->time_waits, from->time_waits, 2);
+    into->late += from->late;
+    for (int i = 0; i < LA_DELAY_COUNT; i++)
+        if (la_sums_merge(&into->delay[i], &from->delay[i]) != LA_OK)
+            return LA_ENOMEM;
+    if (la_series_merge(&into->series, &from->series) != LA_OK ||
+        la_sample_merge(&into->seekers, &la_seeker_kind, &from->seekers) != LA_OK)
+        return LA_ENOMEM;
+    return merge_clients(into, from);
+}
+
+const struct la_sample_kind la_service_kind = {sizeof(struct la_service), LA_ACCOUNT_SERVICES,
+                                               release_service, merge_services};
+const struct la_sample_kind la_silent_kind = {sizeof(struct la_service), LA_ACCOUNT_SILENT,
+                                              release_service, merge_services};
+
+/* What a connection was */
+
+static bool had_traffic(const struct la_connection *c) {
+    const struct la_endpoint *a = &c->side[0], *b = &c->side[1];
+    return a->data_bytes > 0 || b->data_bytes > 0 || (a->packets > a->rst && b->packets > b->rst);
+}
+
+static enum la_outcome outcome_of(const struct la_connection *c) {
+    switch (c->opening) {
+    case LA_OPENING_REFUSED:
+        return LA_OUTCOME_REFUSED;
+    case LA_OPENING_UNANSWERED:
+        return LA_OUTCOME_UNANSWERED;
+    case LA_OPENING_HALF_OPEN:
+        return LA_OUTCOME_HALF_OPEN;
+    case LA_OPENING_MID_STREAM:
+        return had_traffic(c) ? LA_OUTCOME_JOINED : LA_OUTCOME_STRAY;
+    default:
+        return LA_OUTCOME_OPENED;
+    }
+}
+
+static bool was_open(enum la_outcome outcome) {
+    return outcome == LA_OUTCOME_OPENED || outcome == LA_OUTCOME_JOINED;
+}
+
+static bool is_syn_ack(const struct la_observation *seen) {
+    return seen->class == LA_CLASS_SYN_ACK || seen->class == LA_CLASS_SYN_ACK_AGAIN;
+}
+
+int64_t la_connect_delay(const struct la_connection *connection) {
+    int64_t delay = -1;
+    if (connection->opening != LA_OPENING_HANDSHAKE || connection->opened_ns == LA_TIME_NONE)
+        return -1;
+    for (size_t i = 0; i < connection->log_count; i++) {
+        const struct la_observation *seen = &connection->log[i];
+        if (seen->class == LA_CLASS_HANDSHAKE_ACK)
+            break;
+        if (is_syn_ack(seen))
+            delay = seen->time_ns - connection->opened_ns;
+    }
+    return delay;
+}
+
+/* Adding one */
+
+struct adding {
+    const struct la_connection *c;
+    enum la_outcome outcome;
+    struct la_service *service;
+    struct la_edge *edge; /* NULL: left out */
+    enum la_status status;
+};
+
+static void raise(struct adding *adding, struct la_series *series, unsigned strand,
+                  const struct la_span *span) {
+    if (la_series_raise(series, strand, span->from_ns, span->until_ns) != LA_OK)
+        adding->status = LA_ENOMEM;
+}
+
+/* How long a side has been in CLOSE-WAIT without a word. */
+static void raise_aged(struct adding *adding, struct la_series *series,
+                       const struct la_span *span) {
+    static const struct {
+        unsigned strand;
+        int64_t age_ns;
+    } ages[] = {{LA_STRAND_CLOSE_WAIT_10, 10 * LA_SEC}, {LA_STRAND_CLOSE_WAIT_60, 60 * LA_SEC}};
+    int64_t spoke_ns = adding->c->side[span->side].last_data_ns;
+    for (size_t i = 0; i < sizeof ages / sizeof ages[0]; i++) {
+        struct la_span aged = *span;
+        aged.from_ns = (spoke_ns > span->from_ns ? spoke_ns : span->from_ns) + ages[i].age_ns;
+        if (aged.from_ns < span->until_ns && aged.from_ns <= adding->c->capture_end_ns)
+            raise(adding, series, ages[i].strand, &aged);
+    }
+}
+
+static void take_span(void *context, const struct la_span *span) {
+    struct adding *adding = context;
+    struct la_series *series = NULL;
+    if (span->state == LA_ST_TIME_WAIT) {
+        adding->service->time_waits[span->side]++;
+        if (adding->edge)
+            adding->edge->time_waits[span->side]++;
+    }
+    if (span->side == LA_SERVER)
+        series = &adding->service->series;
+    else if (adding->edge)
+        series = &adding->edge->series;
+    if (!series)
+        return;
+    raise(adding, series, LA_STRAND_STATE + span->state, span);
+    if (span->state == LA_ST_CLOSE_WAIT)
+        raise_aged(adding, series, span);
+}
+
+static void count_event(struct adding *adding, unsigned strand) {
+    if (la_series_add(&adding->service->series, adding->c->first.time_ns, strand, 1) != LA_OK)
+        adding->status = LA_ENOMEM;
+}
+
+/* An attempt that came to nothing: by whom was it given up? */
+static void count_failure(struct adding *adding) {
+    const struct la_connection *c = adding->c;
+    const struct la_endpoint *client = &c->side[LA_CLIENT];
+    if (adding->outcome == LA_OUTCOME_REFUSED)
+        count_event(adding, LA_STRAND_REFUSED);
+    else if (client->syn > 1)
+        count_event(adding, LA_STRAND_IN_VAIN);
+    else if (client->syn == 1 && client->packets == client->syn + client->rst &&
+             (client->rst > 0 || c->capture_end_ns - c->first.time_ns >= REPEAT_NS))
+        count_event(adding, LA_STRAND_ONCE);
+}
+
+static void count_delay(struct adding *adding) {
+    const struct la_connection *c = adding->c;
+    int64_t delay_ns = la_connect_delay(c);
+    count_event(adding, LA_STRAND_OPENED);
+    if (delay_ns < 0)
+        return;
+    bool repeated = c->side[LA_CLIENT].syn > 1 || c->side[LA_SERVER].syn > 1;
+    struct la_sums *delay = &adding->service->delay[repeated ? LA_DELAY_REPEATED : LA_DELAY_FIRST];
+    if (la_sums_add(delay, (int64_t)la_histogram_bucket(delay_ns), 1) != LA_OK)
+        adding->status = LA_ENOMEM;
+    if (delay_ns >= LATE_NS) {
+        adding->service->late++;
+        count_event(adding, LA_STRAND_LATE);
+    }
+}
+
+static void count_service(struct adding *adding) {
+    struct la_service *service = adding->service;
+    const struct la_connection *c = adding->c;
+    extend_service(service, c->first.time_ns, c->last.time_ns);
+    service->outcomes[adding->outcome]++;
+    if (was_open(adding->outcome))
+        service->closers[c->first_closer]++;
+    if (adding->outcome == LA_OUTCOME_OPENED)
+        count_delay(adding);
+    else if (adding->outcome != LA_OUTCOME_JOINED && adding->outcome != LA_OUTCOME_STRAY)
+        count_failure(adding);
+}
+
+static void count_edge(struct adding *adding) {
+    struct la_edge *edge = adding->edge;
+    const struct la_connection *c = adding->c;
+    const struct la_connection *before = c->previous;
+    edge->outcomes[adding->outcome]++;
+    extend_edge(edge, &c->first, c->last.time_ns);
+    if (!was_open(adding->outcome))
+        return;
+    edge->closers[c->first_closer]++;
+    edge->timestamps += c->side[0].timestamps_used && c->side[1].timestamps_used;
+    if (before && c->opened_ns != LA_TIME_NONE)
+        note_reuse(edge, 1, c->opened_ns - before->last.time_ns);
+    if (la_sums_add(&edge->ports, c->side[LA_CLIENT].port, 1) != LA_OK)
+        adding->status = LA_ENOMEM;
+}
+
+static enum la_status find_edge(struct adding *adding) {
+    const struct la_addr *client = &adding->c->side[LA_CLIENT].addr;
+    const struct la_account key = la_account_key(client, 0);
+    struct la_service *service = adding->service;
+    struct la_account *account;
+    enum la_status status;
+    if (was_open(adding->outcome)) {
+        unsigned class = la_addr_pair_class(client, &service->account.addr);
+        if (make_clients(service) != LA_OK)
+            return LA_ENOMEM;
+        status = la_sample_find(&service->clients[class], &la_edge_kind, &key, &account);
+    } else {
+        status = la_sample_find(&service->seekers, &la_seeker_kind, &key, &account);
+    }
+    adding->edge = (struct la_edge *)account;
+    return status;
+}
+
+static enum la_status find_service(struct la_accounts *accounts, struct adding *adding) {
+    const struct la_endpoint *server = &adding->c->side[LA_SERVER];
+    const struct la_account key = la_account_key(&server->addr, server->port);
+    bool answers = was_open(adding->outcome) || adding->outcome == LA_OUTCOME_HALF_OPEN;
+    struct la_account *account;
+    accounts->connections[!answers]++;
+    enum la_status status =
+        la_sample_find(answers ? &accounts->services : &accounts->silent,
+                       answers ? &la_service_kind : &la_silent_kind, &key, &account);
+    adding->service = (struct la_service *)account;
+    return status;
+}
+
+enum la_status la_accounts_add(struct la_accounts *accounts, const struct la_connection *c) {
+    struct adding adding = {.c = c, .outcome = outcome_of(c), .status = LA_OK};
+    if (c->capture_end_ns > accounts->end_ns)
+        accounts->end_ns = c->capture_end_ns;
+    if (find_service(accounts, &adding) != LA_OK)
+        return LA_ENOMEM;
+    if (!adding.service)
+        return LA_OK;
+    if (find_edge(&adding) != LA_OK)
+        return LA_ENOMEM;
+    count_service(&adding);
+    if (adding.edge)
+        count_edge(&adding);
+    if (adding.outcome != LA_OUTCOME_STRAY)
+        la_spans_of(c, take_span, &adding);
+    return adding.status;
+}
+
+/* All of them */
+
+struct la_accounts *la_accounts_new(void) {
+    struct la_accounts *accounts = calloc(1, sizeof *accounts);
+    if (accounts)
+        accounts->end_ns = LA_TIME_NONE;
+    return accounts;
+}
+
+void la_accounts_free(struct la_accounts *accounts) {
+    if (!accounts)
+        return;
+    la_sample_release(&accounts->services, &la_service_kind);
+    la_sample_release(&accounts->silent, &la_silent_kind);
+    free(accounts);
+}
+
+enum la_status la_accounts_merge(struct la_accounts *into, const struct la_accounts *from) {
+    if (from->end_ns > into->end_ns)
+        into->end_ns = from->end_ns;
+    add_long_counts(into->connections, from->connections, 2);
+    if (la_sample_merge(&into->services, &la_service_kind, &from->services) != LA_OK)
+        return LA_ENOMEM;
+    return la_sample_merge(&into->silent, &la_silent_kind, &from->silent);
+}

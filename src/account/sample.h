@@ -1,0 +1,53 @@
+/* A bounded set of accounts by (address, port): those whose keys hash lowest. Which ones are kept
+ * does not depend on the order or the parts in which they came, and what is kept is complete: a key
+ * among the lowest of all was never among the others of any part. */
+#ifndef LA_ACCOUNT_SAMPLE_H
+#define LA_ACCOUNT_SAMPLE_H
+
+#include "base/addr.h"
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What every account begins with. */
+struct la_account {
+    uint64_t hash;
+    struct la_addr addr;
+    uint16_t port; /* 0: the account is of a host */
+};
+
+struct la_sample_kind {
+    size_t size;   /* of an account, which begins with struct la_account */
+    uint32_t most; /* so many are kept */
+    void (*release)(void *account);
+    enum la_status (*merge)(void *into, const void *from);
+};
+
+/* Zero-initialised: empty. */
+struct la_sample {
+    struct la_account **slots; /* owned, as the accounts; by linear probing */
+    uint32_t slot_count, count;
+    uint64_t beyond; /* hashes from here on are left out; 0: none is */
+};
+
+/* `*account` is the one of that key, new and zero when it was not known; NULL when it is left out.
+ * LA_OK or LA_ENOMEM. */
+enum la_status la_sample_find(struct la_sample *sample, const struct la_sample_kind *kind,
+                              const struct la_account *key, struct la_account **account);
+enum la_status la_sample_merge(struct la_sample *into, const struct la_sample_kind *kind,
+                               const struct la_sample *from);
+void la_sample_release(struct la_sample *sample, const struct la_sample_kind *kind);
+
+/* The kept accounts in the order of their hashes; the array is the caller's, the accounts are the
+ * sample's. NULL with `*count` > 0: out of memory. */
+const struct la_account **la_sample_list(const struct la_sample *sample,
+                                         const struct la_sample_kind *kind, size_t *count);
+/* How many different keys there were: exact while all are kept, else estimated from how densely the
+ * kept ones lie. */
+uint64_t la_sample_total(const struct la_sample *sample, const struct la_sample_kind *kind);
+
+/* The key with its hash, which is the same everywhere. */
+struct la_account la_account_key(const struct la_addr *addr, uint16_t port);
+
+#endif

@@ -1,0 +1,164 @@
+#include "account/spans.h"
+
+#include "account/sockets.h"
+#include "base/time.h"
+#include "decode/segment.h"
+
+/* From histories */
+
+struct reading {
+    const struct la_connection *c;
+    la_span_sink *sink;
+    void *context;
+};
+
+/* What lies beyond the end of the capture has not happened yet. */
+static void hand_on(const struct reading *reading, const struct la_span *span) {
+    struct la_span seen = *span;
+    if (seen.from_ns > reading->c->capture_end_ns || seen.from_ns >= seen.until_ns)
+        return;
+    if (seen.until_ns > reading->c->capture_end_ns)
+        seen.until_ns = INT64_MAX;
+    reading->sink(reading->context, &seen);
+}
+
+static void take_spell(void *context, const struct la_spell *spell) {
+    const struct reading *reading = context;
+    const struct la_endpoint *server = &reading->c->side[LA_SERVER];
+    if (spell->state == LA_ST_LISTEN)
+        return;
+    bool at_server =
+        spell->local_port == server->port && la_addr_cmp(&spell->local, &server->addr) == 0;
+    hand_on(reading, &(struct la_span){.side = at_server ? LA_SERVER : LA_CLIENT,
+                                       .state = (enum la_state)spell->state,
+                                       .from_ns = spell->since_ns,
+                                       .until_ns = spell->until_ns});
+}
+
+/* From the segments of an ordinary connection: nothing was repeated, reset or lost in it. When they
+ * passed here is near enough: a span is looked at by the second. */
+
+struct moments {
+    int64_t syn_ack_ns, open_ns;        /* INT64_MAX: never */
+    int64_t fin_ns[2], fin_acked_ns[2]; /* by the side that sent the FIN */
+};
+
+/* A FIN that is not sent again by then was acknowledged, whether the capture saw it or not. */
+#define QUIET_NS (1500 * LA_MSEC)
+
+static void note(int64_t *moment, int64_t ns) {
+    if (*moment == INT64_MAX)
+        *moment = ns;
+}
+
+static struct moments read_moments(const struct la_connection *c) {
+    struct moments m = {INT64_MAX, INT64_MAX, {INT64_MAX, INT64_MAX}, {INT64_MAX, INT64_MAX}};
+    for (size_t i = 0; i < c->log_count; i++) {
+        const struct la_observation *o = &c->log[i];
+        const struct la_endpoint *peer = &c->side[!o->from];
+        if (o->from == LA_SERVER)
+            note(&m.syn_ack_ns, o->time_ns);
+        else if (o->flags & LA_ACK)
+            note(&m.open_ns, o->time_ns);
+        if (o->flags & LA_FIN)
+            note(&m.fin_ns[o->from], o->time_ns);
+        bool covers = peer->fin_seen && m.fin_ns[!o->from] != INT64_MAX && (o->flags & LA_ACK) &&
+                      o->ack == peer->fin_end;
+        if (covers)
+            note(&m.fin_acked_ns[!o->from], o->time_ns);
+    }
+    for (unsigned side = 0; side < 2; side++)
+        if (m.fin_ns[side] != INT64_MAX &&
+            m.fin_ns[side] + c->profile[side]->rto_min_ns + QUIET_NS < c->capture_end_ns)
+            note(&m.fin_acked_ns[side], m.fin_ns[side]);
+    return m;
+}
+
+static void say(const struct reading *reading, unsigned side, enum la_state state, int64_t from_ns,
+                int64_t until_ns) {
+    hand_on(reading, &(struct la_span){side, state, from_ns, until_ns});
+}
+
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* A SYN-ACK that is not repeated after a second belonged to no request any more. */
+static int64_t request_given_up(const struct la_connection *c, int64_t syn_ack_ns) {
+    bool shown = syn_ack_ns + 3 * LA_SEC / 2 < c->capture_end_ns;
+    return syn_ack_ns + (shown ? LA_SEC : c->profile[LA_SERVER]->syn_ack_retry_total_ns);
+}
+
+/* Returns when the side was open, INT64_MAX: never. */
+static int64_t tell_opening(const struct reading *reading, const struct moments *m, unsigned side) {
+    const struct la_connection *c = reading->c;
+    int64_t first_ns = c->first.time_ns;
+    if (c->opening == LA_OPENING_MID_STREAM)
+        return first_ns;
+    bool opened = c->opening == LA_OPENING_HANDSHAKE || c->opening == LA_OPENING_SIMULTANEOUS;
+    if (side == LA_CLIENT) {
+        int64_t until_ns = m->syn_ack_ns != INT64_MAX ? m->syn_ack_ns : m->open_ns;
+        say(reading, side, LA_ST_SYN_SENT, first_ns,
+            until_ns != INT64_MAX ? until_ns
+                                  : first_ns + c->profile[LA_CLIENT]->syn_retry_total_ns);
+        return until_ns;
+    }
+    if (m->syn_ack_ns != INT64_MAX)
+        say(reading, side, LA_ST_SYN_RECV, m->syn_ack_ns,
+            opened ? m->open_ns : request_given_up(c, m->syn_ack_ns));
+    return opened ? m->open_ns : INT64_MAX;
+}
+
+/* The side that closes first, or both. */
+static void tell_active_close(const struct reading *reading, const struct moments *m,
+                              unsigned side) {
+    const struct la_profile *profile = reading->c->profile[side];
+    int64_t own_ns = m->fin_ns[side], peer_ns = m->fin_ns[!side];
+    int64_t heard_ns = reading->c->side[!side].last_ns;
+    int64_t acked_ns = least(m->fin_acked_ns[side], peer_ns);
+    say(reading, side, LA_ST_FIN_WAIT_1, own_ns, acked_ns);
+    if (acked_ns == INT64_MAX)
+        return;
+    /* Whoever speaks after the time-out of FIN-WAIT-2 has had none: it was shutdown(), not close().
+     */
+    int64_t over_ns = acked_ns + profile->fin_wait_2_orphan_ns;
+    bool gone = over_ns < peer_ns && reading->c->side[side].last_ns < over_ns;
+    say(reading, side, LA_ST_FIN_WAIT_2, acked_ns, gone ? over_ns : peer_ns);
+    if (peer_ns != INT64_MAX && !gone)
+        say(reading, side, LA_ST_TIME_WAIT, peer_ns,
+            (heard_ns > peer_ns ? heard_ns : peer_ns) + profile->time_wait_ns);
+}
+
+static void tell_passive_close(const struct reading *reading, const struct moments *m,
+                               unsigned side) {
+    int64_t own_ns = m->fin_ns[side];
+    say(reading, side, LA_ST_CLOSE_WAIT, m->fin_ns[!side], own_ns);
+    if (own_ns != INT64_MAX)
+        say(reading, side, LA_ST_LAST_ACK, own_ns, m->fin_acked_ns[side]);
+}
+
+static void tell_side(const struct reading *reading, const struct moments *m, unsigned side) {
+    static const enum la_closer closer[2] = {LA_CLOSER_CLIENT, LA_CLOSER_SERVER};
+    enum la_closer first = reading->c->first_closer;
+    int64_t open_ns = tell_opening(reading, m, side);
+    if (open_ns == INT64_MAX)
+        return;
+    say(reading, side, LA_ST_ESTAB, open_ns, least(m->fin_ns[0], m->fin_ns[1]));
+    if (first == LA_CLOSER_NONE)
+        return;
+    if (first == closer[side] || first == LA_CLOSER_BOTH)
+        tell_active_close(reading, m, side);
+    else
+        tell_passive_close(reading, m, side);
+}
+
+void la_spans_of(const struct la_connection *connection, la_span_sink *sink, void *context) {
+    struct reading reading = {connection, sink, context};
+    if (connection->remarkable) {
+        (void)la_spells_of(connection, take_spell, &reading);
+        return;
+    }
+    struct moments moments = read_moments(connection);
+    for (unsigned side = 0; side < 2; side++)
+        tell_side(&reading, &moments, side);
+}

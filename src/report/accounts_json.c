@@ -1,0 +1,400 @@
+#include "report/accounts_json.h"
+
+#include "account/edge_advice.h"
+#include "report/report.h"
+#include "track/connection.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Histograms */
+
+static json_t *emit_buckets(struct la_emit *emit, const struct la_histogram *histogram) {
+    json_t *array = json_array();
+    for (size_t i = 0; i < LA_HISTOGRAM_BUCKETS; i++) {
+        if (histogram->buckets[i] == 0)
+            continue;
+        int64_t from_ns, to_ns;
+        la_histogram_bounds(i, &from_ns, &to_ns);
+        json_t *bucket = json_object();
+        la_emit_put(emit, bucket, "from", la_emit_seconds(from_ns));
+        la_emit_put(emit, bucket, "to", la_emit_seconds(to_ns));
+        la_emit_put(emit, bucket, "count", la_emit_count(histogram->buckets[i]));
+        la_emit_add(emit, array, bucket);
+    }
+    return array;
+}
+
+json_t *la_emit_histogram(struct la_emit *emit, const struct la_histogram *histogram) {
+    static const struct {
+        const char *name;
+        double fraction;
+    } quantiles[] = {{"p50", 0.50}, {"p90", 0.90}, {"p99", 0.99}};
+    bool any = histogram->count > 0;
+    json_t *object = json_object();
+    la_emit_put(emit, object, "count", la_emit_count(histogram->count));
+    la_emit_put(emit, object, "min", any ? la_emit_seconds(histogram->min_ns) : json_null());
+    la_emit_put(emit, object, "max", any ? la_emit_seconds(histogram->max_ns) : json_null());
+    for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
+        la_emit_put(emit, object, quantiles[i].name,
+                    la_emit_delay(la_histogram_quantile(histogram, quantiles[i].fraction)));
+    la_emit_put(emit, object, "buckets", emit_buckets(emit, histogram));
+    return object;
+}
+
+/* Sockets */
+
+/* The moments at which the series were looked at, common to all hosts that are shown. */
+struct grid {
+    int64_t first_bin, count; /* in bins of 2^shift seconds */
+    unsigned shift;
+};
+
+struct host_sockets {
+    const struct la_addr *addr;
+    struct la_series series;
+    struct la_level levels[LA_STRAND_LEVELS];
+    int64_t most; /* sockets at a time, at most */
+};
+
+static int64_t sum_peaks(const struct host_sockets *host) {
+    int64_t most = 0;
+    for (int state = 0; state < LA_ST_COUNT; state++)
+        most += host->levels[state].peak;
+    return most;
+}
+
+static int by_most(const void *a, const void *b) {
+    const struct host_sockets *x = a, *y = b;
+    if (x->most != y->most)
+        return x->most > y->most ? -1 : 1;
+    return la_addr_cmp(x->addr, y->addr);
+}
+
+static void release_hosts(struct host_sockets *hosts, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        la_series_release(&hosts[i].series);
+}
+
+/* Puts a host among the `*count` ones shown, when it is one of those with most sockets; takes its
+ * series. */
+static void keep_host(struct host_sockets *shown, size_t *count, struct host_sockets *host) {
+    size_t at = *count;
+    while (at > 0 && by_most(host, &shown[at - 1]) < 0)
+        at--;
+    if (at == LA_REPORT_HOSTS) {
+        la_series_release(&host->series);
+        return;
+    }
+    if (*count == LA_REPORT_HOSTS)
+        la_series_release(&shown[--*count].series);
+    memmove(&shown[at + 1], &shown[at], (*count - at) * sizeof *shown);
+    shown[at] = *host;
+    ++*count;
+}
+
+static bool choose_hosts(const struct la_overview *overview, struct host_sockets *shown,
+                         size_t *count) {
+    *count = 0;
+    for (size_t i = 0; i < overview->host_count; i++) {
+        struct host_sockets host = {.addr = overview->hosts[i].addr};
+        if (la_host_sockets(&overview->hosts[i], &host.series) != LA_OK)
+            return false;
+        if (la_series_levels(&host.series, host.levels) != LA_OK) {
+            la_series_release(&host.series);
+            return false;
+        }
+        host.most = sum_peaks(&host);
+        keep_host(shown, count, &host);
+    }
+    return true;
+}
+
+static struct grid choose_grid(const struct host_sockets *hosts, size_t count) {
+    struct grid grid = {0, 0, 0};
+    int64_t first_s = 0, last_s = 0;
+    bool any = false;
+    for (size_t i = 0; i < count; i++) {
+        const struct la_series *series = &hosts[i].series;
+        if (!series->used)
+            continue;
+        first_s = !any || series->first_s < first_s ? series->first_s : first_s;
+        last_s = !any || series->last_s > last_s ? series->last_s : last_s;
+        grid.shift = series->shift > grid.shift ? series->shift : grid.shift;
+        any = true;
+    }
+    if (!any)
+        return grid;
+    while ((last_s >> grid.shift) - (first_s >> grid.shift) >= LA_REPORT_SAMPLES)
+        grid.shift++;
+    grid.first_bin = first_s >> grid.shift;
+    grid.count = (last_s >> grid.shift) - grid.first_bin + 1;
+    return grid;
+}
+
+struct sampling {
+    struct grid grid;
+    int64_t done; /* samples that are final */
+    int64_t values[LA_ST_COUNT];
+    int64_t (*samples)[LA_ST_COUNT];
+};
+
+static void fill_up_to(struct sampling *sampling, int64_t end) {
+    for (; sampling->done < end; sampling->done++)
+        memcpy(sampling->samples[sampling->done], sampling->values, sizeof sampling->values);
+}
+
+static void take_point(void *context, const struct la_series_point *point) {
+    struct sampling *sampling = context;
+    int64_t width_ns = (INT64_C(1) << sampling->grid.shift) * LA_SEC;
+    int64_t bin = point->from_ns / width_ns - (point->from_ns % width_ns < 0);
+    fill_up_to(sampling, bin - sampling->grid.first_bin);
+    memcpy(sampling->values, point->values, sizeof sampling->values);
+}
+
+static json_t *emit_series(struct la_emit *emit, const struct host_sockets *host,
+                           const struct grid *grid) {
+    struct sampling sampling = {.grid = *grid};
+    json_t *object = json_object();
+    sampling.samples = calloc((size_t)grid->count + 1, sizeof *sampling.samples);
+    if (!sampling.samples || la_series_walk(&host->series, take_point, &sampling) != LA_OK) {
+        free((void *)sampling.samples);
+        json_decref(object);
+        return NULL;
+    }
+    fill_up_to(&sampling, grid->count);
+    for (unsigned state = 0; state < LA_ST_COUNT; state++) {
+        if (host->levels[state].peak == 0)
+            continue;
+        json_t *array = json_array();
+        for (int64_t i = 0; i < grid->count; i++)
+            la_emit_add(emit, array, json_integer(sampling.samples[i][state]));
+        la_emit_put(emit, object, la_state_name(state), array);
+    }
+    free((void *)sampling.samples);
+    return object;
+}
+
+static json_t *emit_states(struct la_emit *emit, const struct host_sockets *host, bool peak) {
+    json_t *object = json_object();
+    for (unsigned state = 0; state < LA_ST_COUNT; state++) {
+        const struct la_level *level = &host->levels[state];
+        if (level->peak > 0)
+            la_emit_put(emit, object, la_state_name(state),
+                        json_integer(peak ? level->peak : level->final));
+    }
+    return object;
+}
+
+json_t *la_emit_sockets(struct la_emit *emit, const struct la_overview *overview) {
+    struct host_sockets hosts[LA_REPORT_HOSTS + 1];
+    size_t count;
+    bool whole = choose_hosts(overview, hosts, &count);
+    struct grid grid = choose_grid(hosts, count);
+    int64_t width_ns = (INT64_C(1) << grid.shift) * LA_SEC;
+    json_t *object = json_object(), *array = json_array();
+    bool any = grid.count > 0;
+    for (size_t i = 0; i < count; i++) {
+        json_t *host = json_object();
+        la_emit_put(emit, host, "address", la_emit_addr(hosts[i].addr));
+        la_emit_put(emit, host, "peak", emit_states(emit, &hosts[i], true));
+        la_emit_put(emit, host, "final", emit_states(emit, &hosts[i], false));
+        la_emit_put(emit, host, "series", emit_series(emit, &hosts[i], &grid));
+        la_emit_add(emit, array, host);
+    }
+    release_hosts(hosts, count);
+    la_emit_put(emit, object, "interval", any ? la_emit_seconds(width_ns) : json_null());
+    la_emit_put(emit, object, "first",
+                la_emit_time(emit, any ? (grid.first_bin + 1) * width_ns : LA_TIME_NONE));
+    la_emit_put(emit, object, "samples", la_emit_count((uint64_t)grid.count));
+    la_emit_put(emit, object, "hosts", whole ? array : NULL);
+    if (!whole)
+        json_decref(array);
+    return object;
+}
+
+/* Services */
+
+static json_t *emit_closers(struct la_emit *emit, const uint64_t counts[LA_CLOSER_COUNT]) {
+    json_t *object = json_object();
+    for (unsigned i = 0; i < LA_CLOSER_COUNT; i++)
+        la_emit_put(emit, object, la_closer_name(i), la_emit_count(counts[i]));
+    return object;
+}
+
+/* How many sockets of a kind there were, at most at a time, and at the end. */
+static json_t *emit_level(struct la_emit *emit, const struct la_level *level) {
+    json_t *object = json_object();
+    la_emit_put(emit, object, "peak", json_integer(level->peak));
+    la_emit_put(emit, object, "peak_at", la_emit_time(emit, level->peak_ns));
+    la_emit_put(emit, object, "final", json_integer(level->final));
+    return object;
+}
+
+static json_t *emit_delay(struct la_emit *emit, const struct la_sums *buckets) {
+    struct la_histogram *histogram = calloc(1, sizeof *histogram);
+    if (!histogram)
+        return NULL;
+    for (uint32_t i = 0; i < buckets->count; i++)
+        la_histogram_add_bucket(histogram, (size_t)buckets->items[i].key,
+                                (uint64_t)buckets->items[i].count);
+    json_t *object = la_emit_histogram(emit, histogram);
+    free(histogram);
+    return object;
+}
+
+static json_t *emit_delays(struct la_emit *emit, const struct la_service *service) {
+    static const char *const names[LA_DELAY_COUNT] = {"first", "repeated"};
+    static const struct la_sums none = {0};
+    json_t *object = json_object();
+    for (int i = 0; i < LA_DELAY_COUNT; i++)
+        la_emit_put(emit, object, names[i], emit_delay(emit, service ? &service->delay[i] : &none));
+    return object;
+}
+
+static json_t *emit_attempts(struct la_emit *emit, const struct la_service_line *line) {
+    static const char *const names[LA_OUTCOME_COUNT] = {"opened",     "joined",    "refused",
+                                                        "unanswered", "half_open", "stray"};
+    json_t *object = json_object();
+    for (unsigned i = 0; i < LA_OUTCOME_COUNT; i++)
+        la_emit_put(emit, object, names[i], la_emit_count(la_service_outcome(line, i)));
+    return object;
+}
+
+static json_t *emit_service(struct la_emit *emit, const struct la_service_line *line) {
+    const struct la_service *service = line->answers ? line->answers : line->silent;
+    struct la_level levels[LA_STRAND_LEVELS];
+    json_t *object = json_object();
+    if (la_series_levels(&service->series, levels) != LA_OK) {
+        json_decref(object);
+        return NULL;
+    }
+    la_emit_put(emit, object, "address", la_emit_addr(&service->account.addr));
+    la_emit_put(emit, object, "port", la_emit_count(service->account.port));
+    la_emit_put(emit, object, "connections", la_emit_count(line->connections));
+    la_emit_put(emit, object, "attempts", emit_attempts(emit, line));
+    la_emit_put(emit, object, "late", la_emit_count(service->late));
+    la_emit_put(emit, object, "clients", la_emit_count(la_service_clients(service)));
+    la_emit_put(emit, object, "first_closer", emit_closers(emit, service->closers));
+    la_emit_put(emit, object, "time_wait", emit_level(emit, &levels[LA_ST_TIME_WAIT]));
+    la_emit_put(emit, object, "close_wait", emit_level(emit, &levels[LA_ST_CLOSE_WAIT]));
+    la_emit_put(emit, object, "connect_delay", emit_delays(emit, line->answers));
+    return object;
+}
+
+static int by_service_connections(const void *a, const void *b) {
+    const struct la_service_line *x = *(const struct la_service_line *const *)a;
+    const struct la_service_line *y = *(const struct la_service_line *const *)b;
+    if (x->connections != y->connections)
+        return x->connections > y->connections ? -1 : 1;
+    return (x > y) - (x < y); /* they are in order of address and port */
+}
+
+/* Pointers to the items of an array, sorted; NULL when out of memory. */
+static const void **sorted_pointers(const void *items, size_t count, size_t size,
+                                    int (*compare)(const void *, const void *)) {
+    const void **list = malloc((count + 1) * sizeof(void *));
+    for (size_t i = 0; list && i < count; i++)
+        list[i] = (const char *)items + i * size;
+    if (list)
+        qsort((void *)list, count, sizeof(void *), compare);
+    return list;
+}
+
+json_t *la_emit_services(struct la_emit *emit, const struct la_overview *overview) {
+    const void **list = sorted_pointers(overview->services, overview->service_count,
+                                        sizeof *overview->services, by_service_connections);
+    json_t *array = list ? json_array() : NULL;
+    for (size_t i = 0; list && i < overview->service_count && i < LA_REPORT_SERVICES; i++)
+        la_emit_add(emit, array, emit_service(emit, list[i]));
+    free((void *)list);
+    return array;
+}
+
+/* Edges */
+
+static json_t *emit_ports(struct la_emit *emit, const struct la_edge *edge) {
+    struct la_sums ports;
+    int64_t even = 0;
+    if (la_sums_sorted(&edge->ports, &ports) != LA_OK)
+        return NULL;
+    json_t *object = json_object();
+    bool any = ports.count > 0;
+    for (uint32_t i = 0; i < ports.count; i++)
+        even += ports.items[i].key % 2 == 0;
+    la_emit_put(emit, object, "used", la_emit_count(ports.count));
+    la_emit_put(emit, object, "lowest", any ? json_integer(ports.items[0].key) : json_null());
+    la_emit_put(emit, object, "highest",
+                any ? json_integer(ports.items[ports.count - 1].key) : json_null());
+    la_emit_put(emit, object, "even", json_integer(even));
+    la_emit_put(emit, object, "reused", la_emit_count(edge->reused));
+    la_emit_put(emit, object, "least_gap",
+                edge->reused > 0 ? la_emit_seconds(edge->least_gap_ns) : json_null());
+    la_sums_release(&ports);
+    return object;
+}
+
+static json_t *emit_settings(struct la_emit *emit, const struct la_edge_line *line, bool matter) {
+    struct la_edge_setting settings[LA_EDGE_SETTINGS];
+    size_t count = la_edge_settings(line->edge, settings);
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++) {
+        if (settings[i].matters != matter)
+            continue;
+        const struct la_account *host =
+            settings[i].side == LA_CLIENT ? &line->edge->account : &line->service->account;
+        json_t *object = json_object();
+        la_emit_put(emit, object, "setting", la_emit_text(settings[i].name));
+        la_emit_put(emit, object, "host", la_emit_addr(&host->addr));
+        la_emit_put(emit, object, "why", la_emit_text(settings[i].why));
+        la_emit_add(emit, array, object);
+    }
+    return array;
+}
+
+static json_t *emit_edge(struct la_emit *emit, const struct la_edge_line *line) {
+    const struct la_edge *edge = line->edge;
+    const struct la_account *server = &line->service->account;
+    struct la_level levels[LA_STRAND_LEVELS];
+    uint64_t closers[LA_CLOSER_COUNT];
+    json_t *object = json_object();
+    if (la_series_levels(&edge->series, levels) != LA_OK) {
+        json_decref(object);
+        return NULL;
+    }
+    for (int i = 0; i < LA_CLOSER_COUNT; i++)
+        closers[i] = edge->closers[i];
+    la_emit_put(emit, object, "client", la_emit_addr(&edge->account.addr));
+    la_emit_put(emit, object, "service", la_emit_endpoint(emit, &server->addr, server->port));
+    la_emit_put(emit, object, "connections", la_emit_count(la_edge_connections(edge)));
+    la_emit_put(emit, object, "first_closer", emit_closers(emit, closers));
+    la_emit_put(emit, object, "time_wait_at", la_emit_text(la_edge_time_wait_at(edge)));
+    la_emit_put(emit, object, "client_time_wait", emit_level(emit, &levels[LA_ST_TIME_WAIT]));
+    la_emit_put(emit, object, "client_ports", emit_ports(emit, edge));
+    la_emit_put(emit, object, "can_matter", emit_settings(emit, line, true));
+    la_emit_put(emit, object, "cannot_matter", emit_settings(emit, line, false));
+    return object;
+}
+
+/* Most connections first; those that never got through are told at their service. */
+static int by_edge_connections(const void *a, const void *b) {
+    const struct la_edge_line *x = *(const struct la_edge_line *const *)a;
+    const struct la_edge_line *y = *(const struct la_edge_line *const *)b;
+    uint64_t m = la_edge_connections(x->edge), n = la_edge_connections(y->edge);
+    if (x->seeks != y->seeks)
+        return (int)x->seeks - (int)y->seeks;
+    return m != n ? (m > n ? -1 : 1) : (x > y) - (x < y);
+}
+
+json_t *la_emit_edges(struct la_emit *emit, const struct la_overview *overview) {
+    const void **list = sorted_pointers(overview->edges, overview->edge_count,
+                                        sizeof *overview->edges, by_edge_connections);
+    json_t *array = list ? json_array() : NULL;
+    for (size_t i = 0; list && i < overview->edge_count && i < LA_REPORT_EDGES; i++) {
+        const struct la_edge_line *line = list[i];
+        if (!line->seeks)
+            la_emit_add(emit, array, emit_edge(emit, line));
+    }
+    free((void *)list);
+    return array;
+}

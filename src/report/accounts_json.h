@@ -1,0 +1,16 @@
+/* What crosses connections, as JSON: sockets by host, services, edges. */
+#ifndef LA_REPORT_ACCOUNTS_JSON_H
+#define LA_REPORT_ACCOUNTS_JSON_H
+
+#include "account/overview.h"
+#include "base/histogram.h"
+#include "report/emit.h"
+
+enum { LA_REPORT_SERVICES = 50, LA_REPORT_EDGES = 100, LA_REPORT_SAMPLES = 120 };
+
+json_t *la_emit_histogram(struct la_emit *emit, const struct la_histogram *histogram);
+json_t *la_emit_sockets(struct la_emit *emit, const struct la_overview *overview);
+json_t *la_emit_services(struct la_emit *emit, const struct la_overview *overview);
+json_t *la_emit_edges(struct la_emit *emit, const struct la_overview *overview);
+
+#endif

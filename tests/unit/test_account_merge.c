@@ -1,0 +1,349 @@
+/* The accounts: their sums held against a plain recount, and the laws of merge, also where there
+ * are more services and clients than are kept. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "account/overview.h"
+#include "base/histogram.h"
+#include "base/time.h"
+#include "decode/segment.h"
+
+#define START (INT64_C(1780000000) * LA_SEC)
+#define END (START + 955 * LA_SEC)
+
+static uint64_t next_random(uint64_t *state) {
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * UINT64_C(2685821657736338717);
+}
+
+static unsigned pick(uint64_t *state, unsigned below) {
+    return (unsigned)(next_random(state) % below);
+}
+
+static struct la_addr host(unsigned number) {
+    uint8_t v4[4] = {10, (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number};
+    return la_addr_from_v4(v4);
+}
+
+/* Sums and series */
+
+static void sums_add_up_in_any_order(void **unused) {
+    (void)unused;
+    enum { KEYS = 500, ADDITIONS = 20000 };
+    uint64_t random = 7;
+    int64_t exact[KEYS] = {0};
+    struct la_sums sums = {0}, copy;
+    for (int i = 0; i < ADDITIONS; i++) {
+        unsigned key = pick(&random, KEYS);
+        int64_t count = (int64_t)pick(&random, 7) - 3;
+        exact[key] += count;
+        assert_int_equal(la_sums_add(&sums, (int64_t)key - 200, count), LA_OK);
+    }
+    assert_int_equal(la_sums_sorted(&sums, &copy), LA_OK);
+    uint32_t at = 0;
+    for (int key = 0; key < KEYS; key++) {
+        if (exact[key] == 0)
+            continue;
+        assert_int_equal(copy.items[at].key, key - 200);
+        assert_int_equal(copy.items[at].count, exact[key]);
+        at++;
+    }
+    assert_int_equal(at, copy.count);
+    la_sums_release(&sums);
+    la_sums_release(&copy);
+}
+
+struct levels {
+    const int64_t *from, *until;
+    size_t count, points;
+};
+
+/* At the end of every bin the level is the number of spans that hold then. */
+static void check_level(void *context, const struct la_series_point *point) {
+    struct levels *levels = context;
+    int64_t alive = 0;
+    for (size_t i = 0; i < levels->count; i++)
+        alive += levels->from[i] < point->until_ns && levels->until[i] >= point->until_ns;
+    assert_int_equal(point->values[LA_ST_ESTAB], alive);
+    levels->points++;
+}
+
+static void a_level_is_exact_however_wide_the_bins(void **unused) {
+    (void)unused;
+    enum { SPANS = 400 };
+    static int64_t from[SPANS], until[SPANS];
+    for (unsigned days = 0; days < 40; days = days * 3 + 1) {
+        uint64_t random = 11 + days;
+        struct la_series series = {0};
+        for (int i = 0; i < SPANS; i++) {
+            from[i] = -40 * LA_SEC + (int64_t)pick(&random, 100 + days * 86400) * LA_SEC +
+                      pick(&random, 1000000000);
+            until[i] = from[i] + (int64_t)pick(&random, 300000) * LA_MSEC;
+            assert_int_equal(la_series_raise(&series, LA_ST_ESTAB, from[i], until[i]), LA_OK);
+        }
+        struct levels levels = {from, until, SPANS, 0};
+        assert_int_equal(la_series_walk(&series, check_level, &levels), LA_OK);
+        assert_true(levels.points > 5);
+        int64_t bins = (series.last_s >> series.shift) - (series.first_s >> series.shift) + 1;
+        assert_in_range(bins, 1, LA_SERIES_BINS);
+        assert_true(series.shift == 0 || bins > LA_SERIES_BINS / 2);
+        la_series_release(&series);
+    }
+}
+
+/* Connections */
+
+struct shape {
+    unsigned clients, servers, ports;
+};
+
+static struct la_observation seen(unsigned from, unsigned flags, int64_t ns, unsigned class) {
+    return (struct la_observation){.time_ns = START + ns,
+                                   .frame = 1 + (uint64_t)ns / LA_USEC,
+                                   .from = (uint8_t)from,
+                                   .flags = (uint8_t)flags,
+                                   .class = (uint8_t) class};
+}
+
+/* A bare connection: SYN, SYN-ACK, ACK, and a close in seven segments, or less of it. */
+static void add_connection(struct la_accounts *a, struct la_accounts *b, uint64_t *random,
+                           const struct shape *shape) {
+    const struct la_profile *profile = la_profile_default();
+    int64_t at = (int64_t)pick(random, 900000) * LA_MSEC, open = at + 20 * LA_MSEC;
+    int64_t closes = open + (int64_t)pick(random, 50000) * LA_MSEC;
+    unsigned first = pick(random, 2), outcome = pick(random, 10);
+    struct la_observation log[] = {
+        seen(LA_CLIENT, LA_SYN, at, LA_CLASS_SYN),
+        seen(LA_SERVER, LA_SYN | LA_ACK, at + 10 * LA_MSEC, LA_CLASS_SYN_ACK),
+        seen(LA_CLIENT, LA_ACK, open, LA_CLASS_HANDSHAKE_ACK),
+        seen(first, LA_FIN | LA_ACK, closes, LA_CLASS_FIN),
+        seen(!first, LA_FIN | LA_ACK, closes + 10 * LA_MSEC, LA_CLASS_FIN),
+        seen(first, LA_ACK, closes + 20 * LA_MSEC, LA_CLASS_ACK_OF_FIN),
+    };
+    struct la_connection c = {
+        .side = {{.addr = host(pick(random, shape->clients)),
+                  .port = (uint16_t)(32768 + pick(random, 500)),
+                  .syn = 1 + pick(random, 2),
+                  .packets = 3},
+                 {.addr = host(1 << 20 | pick(random, shape->servers)),
+                  .port = (uint16_t)(80 + pick(random, shape->ports)),
+                  .packets = 2}},
+        .initiator_known = true,
+        .opened_ns = START + at,
+        .first = {START + at, log[0].frame, 0},
+        .last = {log[5].time_ns, log[5].frame, 0},
+        .opening = outcome < 7 ? LA_OPENING_HANDSHAKE : LA_OPENING_HALF_OPEN + outcome - 7,
+        .first_closer = first == LA_CLIENT ? LA_CLOSER_CLIENT : LA_CLOSER_SERVER,
+        .log = log,
+        .log_count = outcome < 7    ? 6
+                     : outcome == 7 ? 2
+                                    : 1,
+        .capture_end_ns = END,
+        .profile = {profile, profile},
+    };
+    c.side[0].fin_seen = c.side[1].fin_seen = outcome < 7;
+    c.side[first].fin_end = log[4].ack = 9;
+    c.side[!first].fin_end = log[5].ack = 5;
+    if (outcome >= 7)
+        c.first_closer = LA_CLOSER_NONE;
+    assert_int_equal(la_accounts_add(a, &c), LA_OK);
+    if (b)
+        assert_int_equal(la_accounts_add(b, &c), LA_OK);
+}
+
+static void assert_same_sums(const struct la_sums *a, const struct la_sums *b) {
+    struct la_sums x, y;
+    assert_int_equal(la_sums_sorted(a, &x), LA_OK);
+    assert_int_equal(la_sums_sorted(b, &y), LA_OK);
+    assert_int_equal(x.count, y.count);
+    for (uint32_t i = 0; i < x.count; i++) {
+        assert_int_equal(x.items[i].key, y.items[i].key);
+        assert_int_equal(x.items[i].count, y.items[i].count);
+    }
+    la_sums_release(&x);
+    la_sums_release(&y);
+}
+
+static void assert_same_series(const struct la_series *a, const struct la_series *b) {
+    assert_int_equal(a->used, b->used);
+    assert_int_equal(a->first_s, b->first_s);
+    assert_int_equal(a->last_s, b->last_s);
+    assert_int_equal(a->shift, b->shift);
+    assert_same_sums(&a->sums, &b->sums);
+}
+
+static void assert_same_edges(const struct la_edge *a, const struct la_edge *b) {
+    assert_memory_equal(&a->account.addr, &b->account.addr, sizeof a->account.addr);
+    assert_memory_equal(a->outcomes, b->outcomes, sizeof a->outcomes);
+    assert_memory_equal(a->closers, b->closers, sizeof a->closers);
+    assert_memory_equal(a->time_waits, b->time_waits, sizeof a->time_waits);
+    assert_int_equal(a->timestamps, b->timestamps);
+    assert_int_equal(a->reused, b->reused);
+    assert_int_equal(a->first.frame, b->first.frame);
+    assert_int_equal(a->last_ns, b->last_ns);
+    assert_same_series(&a->series, &b->series);
+    assert_same_sums(&a->ports, &b->ports);
+}
+
+static void assert_same_services(const struct la_service *a, const struct la_service *b) {
+    assert_int_equal(a == NULL, b == NULL);
+    if (!a)
+        return;
+    assert_int_equal(la_addr_cmp(&a->account.addr, &b->account.addr), 0);
+    assert_int_equal(a->account.port, b->account.port);
+    assert_memory_equal(a->outcomes, b->outcomes, sizeof a->outcomes);
+    assert_memory_equal(a->closers, b->closers, sizeof a->closers);
+    assert_memory_equal(a->time_waits, b->time_waits, sizeof a->time_waits);
+    assert_int_equal(a->late, b->late);
+    assert_int_equal(a->first_ns, b->first_ns);
+    assert_int_equal(a->last_ns, b->last_ns);
+    assert_int_equal(la_service_clients(a), la_service_clients(b));
+    for (int i = 0; i < LA_DELAY_COUNT; i++)
+        assert_same_sums(&a->delay[i], &b->delay[i]);
+    assert_same_series(&a->series, &b->series);
+}
+
+static void assert_same(const struct la_accounts *a, const struct la_accounts *b) {
+    struct la_overview *x = la_overview_new(a), *y = la_overview_new(b);
+    assert_non_null(x);
+    assert_non_null(y);
+    assert_int_equal(x->service_count, y->service_count);
+    assert_int_equal(x->edge_count, y->edge_count);
+    assert_int_equal(x->host_count, y->host_count);
+    assert_int_equal(x->service_total, y->service_total);
+    assert_int_equal(x->connections_left_out, y->connections_left_out);
+    assert_int_equal(x->clients_left_out, y->clients_left_out);
+    for (size_t i = 0; i < x->service_count; i++) {
+        assert_same_services(x->services[i].answers, y->services[i].answers);
+        assert_same_services(x->services[i].silent, y->services[i].silent);
+    }
+    for (size_t i = 0; i < x->edge_count; i++) {
+        assert_int_equal(x->edges[i].seeks, y->edges[i].seeks);
+        assert_same_edges(x->edges[i].edge, y->edges[i].edge);
+    }
+    la_overview_free(x);
+    la_overview_free(y);
+}
+
+static struct la_accounts *merged(const struct la_accounts *a, const struct la_accounts *b) {
+    struct la_accounts *sum = la_accounts_new();
+    assert_non_null(sum);
+    assert_int_equal(la_accounts_merge(sum, a), LA_OK);
+    assert_int_equal(la_accounts_merge(sum, b), LA_OK);
+    return sum;
+}
+
+/* Few of everything; more clients than are kept; more services than are kept. */
+static const struct shape shapes[] = {{20, 3, 2}, {3000, 1, 2}, {30, 600, 11}};
+enum { SHAPES = sizeof shapes / sizeof shapes[0], CONNECTIONS = 12000 };
+
+static void the_laws_of_merge_hold(void **unused) {
+    (void)unused;
+    for (size_t s = 0; s < SHAPES; s++) {
+        uint64_t random = 99 + s;
+        struct la_accounts *whole = la_accounts_new(), *part[3];
+        for (int i = 0; i < 3; i++)
+            part[i] = la_accounts_new();
+        for (int i = 0; i < CONNECTIONS; i++)
+            add_connection(whole, part[pick(&random, 3)], &random, &shapes[s]);
+        struct la_accounts *ab = merged(part[0], part[1]), *bc = merged(part[1], part[2]);
+        struct la_accounts *left = merged(ab, part[2]), *right = merged(part[0], bc);
+        struct la_accounts *ba = merged(part[1], part[0]), *back = merged(part[2], ba);
+        struct la_accounts *nothing = la_accounts_new(), *same = merged(part[0], nothing);
+        assert_same(left, right);
+        assert_same(left, back);
+        assert_same(left, whole);
+        assert_same(ab, ba);
+        assert_same(same, part[0]);
+        struct la_accounts *all[] = {whole, part[0], part[1], part[2], ab,      bc,
+                                     left,  right,   ba,      back,    nothing, same};
+        for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+            la_accounts_free(all[i]);
+    }
+}
+
+static void what_is_left_out_is_counted(void **unused) {
+    (void)unused;
+    for (size_t s = 0; s < SHAPES; s++) {
+        uint64_t random = 5 + s, kept = 0, at_services = 0;
+        struct la_accounts *accounts = la_accounts_new();
+        for (int i = 0; i < CONNECTIONS; i++)
+            add_connection(accounts, NULL, &random, &shapes[s]);
+        struct la_overview *overview = la_overview_new(accounts);
+        for (size_t i = 0; i < overview->service_count; i++)
+            at_services += overview->services[i].connections;
+        for (size_t i = 0; i < overview->edge_count; i++)
+            kept += la_edge_connections(overview->edges[i].edge);
+        assert_int_equal(at_services + overview->connections_left_out, CONNECTIONS);
+        assert_int_equal(kept + overview->clients_left_out, at_services);
+        assert_int_equal(overview->clients_left_out > 0, s == 1);
+        assert_int_equal(overview->connections_left_out > 0, s == 2);
+        la_overview_free(overview);
+        la_accounts_free(accounts);
+    }
+}
+
+/* 3000 clients, of which a few hundred are kept. */
+static void the_number_of_clients_is_estimated_well(void **unused) {
+    (void)unused;
+    uint64_t random = 17;
+    const struct shape shape = {3000, 1, 1};
+    struct la_accounts *accounts = la_accounts_new();
+    for (int i = 0; i < 40000; i++)
+        add_connection(accounts, NULL, &random, &shape);
+    struct la_overview *overview = la_overview_new(accounts);
+    assert_int_equal(overview->service_count, 1);
+    assert_in_range(la_service_clients(overview->services[0].answers), 2600, 3400);
+    la_overview_free(overview);
+    la_accounts_free(accounts);
+}
+
+/* A host is both: its own services' sockets, and those that it opened. */
+static void the_sockets_of_a_host_are_all_of_its_sockets(void **unused) {
+    (void)unused;
+    const struct shape shape = {1, 1, 1};
+    uint64_t random = 3;
+    struct la_accounts *accounts = la_accounts_new();
+    for (int i = 0; i < 300; i++)
+        add_connection(accounts, NULL, &random, &shape);
+    struct la_overview *overview = la_overview_new(accounts);
+    assert_int_equal(overview->host_count, 2);
+    int64_t time_waits = 0;
+    for (size_t i = 0; i < 2; i++) {
+        struct la_series sockets;
+        struct la_level levels[LA_STRAND_LEVELS];
+        assert_int_equal(la_host_sockets(&overview->hosts[i], &sockets), LA_OK);
+        assert_int_equal(la_series_levels(&sockets, levels), LA_OK);
+        assert_true(levels[LA_ST_ESTAB].peak > 2 && levels[LA_ST_TIME_WAIT].peak > 2);
+        assert_int_equal(levels[LA_ST_CLOSE_WAIT].final, 0);
+        time_waits += levels[LA_ST_TIME_WAIT].final;
+        la_series_release(&sockets);
+    }
+    assert_in_range(time_waits, 1, 60); /* the last minute of a quarter of an hour */
+    assert_ptr_equal(la_overview_host(overview, overview->hosts[1].addr), &overview->hosts[1]);
+    struct la_addr stranger = host(77);
+    assert_null(la_overview_host(overview, &stranger));
+    la_overview_free(overview);
+    la_accounts_free(accounts);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_add_up_in_any_order),
+        cmocka_unit_test(a_level_is_exact_however_wide_the_bins),
+        cmocka_unit_test(the_laws_of_merge_hold),
+        cmocka_unit_test(what_is_left_out_is_counted),
+        cmocka_unit_test(the_number_of_clients_is_estimated_well),
+        cmocka_unit_test(the_sockets_of_a_host_are_all_of_its_sockets),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
