@@ -3,7 +3,9 @@
 #ifndef LA_BASE_VARINT_H
 #define LA_BASE_VARINT_H
 
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { LA_VARINT_MAX = 10 }; /* bytes that one takes */
 
@@ -16,6 +18,11 @@ static inline uint8_t *put_unsigned(uint8_t *p, uint64_t value) {
 
 static inline uint8_t *put_signed(uint8_t *p, int64_t value) {
     return put_unsigned(p, ((uint64_t)value << 1) ^ (uint64_t)(value >> 63));
+}
+
+static inline uint8_t *put_bytes(uint8_t *p, const void *bytes, size_t size) {
+    memcpy(p, bytes, size);
+    return p + size;
 }
 
 static inline const uint8_t *get_unsigned(const uint8_t *p, uint64_t *value) {
@@ -32,6 +39,11 @@ static inline const uint8_t *get_signed(const uint8_t *p, int64_t *value) {
     p = get_unsigned(p, &v);
     *value = (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
     return p;
+}
+
+static inline const uint8_t *get_bytes(const uint8_t *p, void *bytes, size_t size) {
+    memcpy(bytes, p, size);
+    return p + size;
 }
 
 #endif

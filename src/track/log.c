@@ -1,8 +1,8 @@
 #include "track/log.h"
 
 #include "base/time.h"
+#include "base/varint.h"
 #include "decode/segment.h"
-#include "track/varint.h"
 
 #include <string.h>
 

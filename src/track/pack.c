@@ -1,7 +1,7 @@
 #include "track/pack.h"
 
 #include "base/time.h"
-#include "track/varint.h"
+#include "base/varint.h"
 
 #include <string.h>
 
