@@ -28,6 +28,7 @@ static const struct la_profile profiles[] = {
         .keepalive_interval_ns = 75 * LA_SEC,
         .keepalive_probes = 9,
         .rst_before_next_accepted = true,
+        .close_wait_ns = LA_SEC,
     },
     {
         .name = "linux-legacy", /* 3.6 to 5.5 */
@@ -48,6 +49,7 @@ static const struct la_profile profiles[] = {
         .keepalive_interval_ns = 75 * LA_SEC,
         .keepalive_probes = 9,
         .rst_before_next_accepted = true,
+        .close_wait_ns = LA_SEC,
     },
     {
         .name = "linux-ancient", /* up to 3.5 */
@@ -68,6 +70,7 @@ static const struct la_profile profiles[] = {
         .keepalive_idle_ns = 7200 * LA_SEC,
         .keepalive_interval_ns = 75 * LA_SEC,
         .keepalive_probes = 9,
+        .close_wait_ns = LA_SEC,
     },
     {
         .name = "freebsd",
@@ -83,6 +86,7 @@ static const struct la_profile profiles[] = {
         .keepalive_idle_ns = 7200 * LA_SEC,
         .keepalive_interval_ns = 75 * LA_SEC,
         .keepalive_probes = 8,
+        .close_wait_ns = LA_SEC,
     },
     {
         .name = "macos",
@@ -101,6 +105,7 @@ static const struct la_profile profiles[] = {
         .keepalive_interval_ns = 75 * LA_SEC,
         .keepalive_probes = 8,
         .rst_before_next_accepted = true,
+        .close_wait_ns = LA_SEC,
     },
     {
         .name = "windows",
@@ -116,6 +121,7 @@ static const struct la_profile profiles[] = {
         .keepalive_idle_ns = 7200 * LA_SEC,
         .keepalive_interval_ns = 1 * LA_SEC,
         .keepalive_probes = 10,
+        .close_wait_ns = LA_SEC,
     },
 };
 
@@ -148,7 +154,7 @@ struct la_hosts {
     struct host others;
     struct host *hosts; /* owned */
     size_t count;
-    int64_t time_wait_ns; /* 0: as the profiles say */
+    int64_t time_wait_ns, close_wait_ns; /* 0: as the profiles say */
 };
 
 static bool is_linux(const struct la_profile *profile) {
@@ -165,6 +171,8 @@ static void refresh_host(const struct la_hosts *hosts, struct host *host) {
         la_host_settings_apply(settings, &host->effective);
     if (hosts->time_wait_ns > 0)
         host->effective.time_wait_ns = hosts->time_wait_ns;
+    if (hosts->close_wait_ns > 0)
+        host->effective.close_wait_ns = hosts->close_wait_ns;
 }
 
 /* Whatever was said, the order does not matter. */
@@ -280,6 +288,14 @@ enum la_status la_hosts_set_time_wait(struct la_hosts *hosts, int64_t ns, struct
     if (ns <= 0 || ns > 3600 * LA_SEC)
         return la_fail(err, LA_EUSAGE, "--time-wait: between 1 ns and 1 hour, please");
     hosts->time_wait_ns = ns;
+    refresh(hosts);
+    return LA_OK;
+}
+
+enum la_status la_hosts_set_close_wait(struct la_hosts *hosts, int64_t ns, struct la_error *err) {
+    if (ns <= 0 || ns > 24 * 3600 * LA_SEC)
+        return la_fail(err, LA_EUSAGE, "--close-wait: between 1 ns and 1 day, please");
+    hosts->close_wait_ns = ns;
     refresh(hosts);
     return LA_OK;
 }

@@ -36,6 +36,8 @@ struct la_profile {
     uint32_t keepalive_probes;
     bool keepalive_told;           /* a host's settings said so, not its system's custom */
     bool rst_before_next_accepted; /* RST at RCV.NXT - 1 closes the closing states */
+    int64_t close_wait_ns; /* a CLOSE-WAIT that is quiet for less is not worth a word; no system's
+                              number, the same in each */
 };
 
 /* NULL when there is no such profile. `index` counts them all, NULL past the last. */
@@ -66,6 +68,8 @@ const struct la_host_settings *la_hosts_settings(const struct la_hosts *hosts,
                                                  const struct la_addr *addr);
 /* TIME_WAIT for all hosts, whatever their profile and settings. */
 enum la_status la_hosts_set_time_wait(struct la_hosts *hosts, int64_t ns, struct la_error *err);
+/* From when on a quiet CLOSE_WAIT counts, for all hosts. */
+enum la_status la_hosts_set_close_wait(struct la_hosts *hosts, int64_t ns, struct la_error *err);
 /* Never NULL; borrowed from `hosts`, which may be NULL for the default. `addr` may be NULL for all
  * hosts of which nothing was said. */
 const struct la_profile *la_hosts_profile(const struct la_hosts *hosts, const struct la_addr *addr);

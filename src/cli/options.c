@@ -57,6 +57,15 @@ static enum la_status apply_time_wait(struct la_settings *settings, const char *
     return la_hosts_set_time_wait(settings->hosts, ns, err);
 }
 
+static enum la_status apply_close_wait(struct la_settings *settings, const char *argument,
+                                       struct la_error *err) {
+    int64_t ns;
+    if (!la_duration_parse(argument, &ns))
+        return la_fail(err, LA_EUSAGE, "--close-wait: '%.64s' is no duration (write 5s or 2m)",
+                       argument);
+    return la_hosts_set_close_wait(settings->hosts, ns, err);
+}
+
 static enum la_status unknown_kind(const char *word, struct la_error *err) {
     const char *near = la_suggest(word, kind_at);
     if (near)
@@ -349,6 +358,14 @@ static const struct la_option options[] = {
      .commands = READING,
      .help = "how long TIME-WAIT lasts, on every host",
      .apply = apply_time_wait},
+    {.category = "What is looked for",
+     .name = "close-wait",
+     .argument = LA_ARGUMENT_REQUIRED,
+     .placeholder = "DURATION",
+     .default_value = "1s",
+     .commands = ANALYZE,
+     .help = "a CLOSE-WAIT counts when it is quiet for this long, and for ten round trips",
+     .apply = apply_close_wait},
     {.category = "What is looked for",
      .name = "fail-on",
      .argument = LA_ARGUMENT_REQUIRED,

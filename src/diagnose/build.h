@@ -55,6 +55,8 @@ extern const struct la_diagnosis diagnosis_fin_retransmitted;
 extern const struct la_diagnosis diagnosis_recycled_port_rst;
 extern const struct la_diagnosis diagnosis_timestamp_rejected_syn;
 extern const struct la_diagnosis diagnosis_time_wait_reuse;
+extern const struct la_diagnosis diagnosis_close_wait_leak;
+extern const struct la_diagnosis diagnosis_slow_close;
 extern const struct la_diagnosis diagnosis_abortive_close;
 extern const struct la_diagnosis diagnosis_half_open;
 extern const struct la_diagnosis diagnosis_injected_rst;

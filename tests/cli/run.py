@@ -259,9 +259,10 @@ def test_wrong_options(b):
     assert "did you mean analyze?" in b.complaint(2, "analyse", capture)
     assert "--from: 'noon'" in b.complaint(2, "--from", "noon", capture)
     assert "plan9" in b.complaint(2, "--os", "plan9", capture)
+    assert "--close-wait: 'soon'" in b.complaint(2, "--close-wait", "soon", capture)
+    assert "--close-wait: between" in b.complaint(2, "--close-wait", "2d", capture)
     assert "--threads: '0'" in b.complaint(2, "-j", "0", capture)
-    for words in (["--text"], ["--html", "x"], ["--evidence", "x"], ["--memory", "1G"],
-                  ["--close-wait", "1s"]):
+    for words in (["--text"], ["--html", "x"], ["--evidence", "x"], ["--memory", "1G"]):
         assert "unknown option" in b.complaint(2, *words, capture), words
     assert b.entries() == ["a.pcap"]
 

@@ -25,13 +25,13 @@ except ImportError:
 
 # The world of the `expect` lines: within it everything must be foretold; other kinds are left to the golden files.
 KINDS = ("lost-final-ack", "fin-retransmitted", "recycled-port-rst", "timestamp-rejected-syn", "time-wait-reuse",
-         "abortive-close", "half-open", "injected-rst")
+         "close-wait-leak", "slow-close", "abortive-close", "half-open", "injected-rst")
 ALL_KINDS = KINDS + (
-    "old-duplicate", "time-wait-assassination", "close-wait-leak", "slow-close", "fin-wait-2-timeout",
-    "last-ack-timeout", "half-close", "simultaneous-close", "simultaneous-open", "syn-refused", "syn-unanswered",
-    "syn-retransmitted", "syn-queue-overflow", "accept-queue-overflow", "syn-flood", "scan", "keepalive",
-    "keepalive-death", "retransmission-timeout", "zero-window-stall", "time-wait-pileup", "close-wait-pileup",
-    "port-exhaustion", "shared-address", "challenge-ack")
+    "old-duplicate", "time-wait-assassination", "fin-wait-2-timeout", "last-ack-timeout",
+    "half-close", "simultaneous-close", "simultaneous-open", "syn-refused", "syn-unanswered", "syn-retransmitted",
+    "syn-queue-overflow", "accept-queue-overflow", "syn-flood", "scan", "keepalive", "keepalive-death",
+    "retransmission-timeout", "zero-window-stall", "time-wait-pileup", "close-wait-pileup", "port-exhaustion",
+    "shared-address", "challenge-ack")
 
 
 SEVERITIES = ("info", "notice", "warning", "critical")

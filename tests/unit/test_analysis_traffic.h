@@ -193,7 +193,7 @@ static inline void close_talk(struct talk *t) {
         say(t, !first, LA_ACK, 0);
     if (chance(r, 10))
         return; /* half-closed */
-    wait_ns(t, pick(r, 100) * LA_MSEC);
+    wait_ns(t, chance(r, 10) ? (1 + pick(r, 90)) * LA_SEC : pick(r, 100) * LA_MSEC);
     finish_close(t, !first);
 }
 

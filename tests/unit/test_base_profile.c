@@ -85,7 +85,7 @@ static void no_timer_of_a_profile_is_missing(void **unused) {
                                   p->syn_resend_ns,         p->rto_min_ns,
                                   p->syn_retry_total_ns,    p->syn_ack_retry_total_ns,
                                   p->orphan_retry_total_ns, p->data_retry_total_ns,
-                                  p->keepalive_interval_ns};
+                                  p->keepalive_interval_ns, p->close_wait_ns};
         for (size_t t = 0; t < sizeof timers / sizeof timers[0]; t++)
             assert_true(timers[t] > 0 && timers[t] <= 3600 * LA_SEC);
         assert_int_equal(p->keepalive_idle_ns, 7200 * LA_SEC);

@@ -161,8 +161,10 @@ static void what_is_wrong_is_said(void **unused) {
 static void what_is_not_built_is_refused(void **unused) {
     (void)unused;
     static const char *const lines[] = {
-        "lastack --text a",      "lastack --html x a",        "lastack --evidence x a",
-        "lastack --memory 1G a", "lastack --close-wait 5s a",
+        "lastack --text a",
+        "lastack --html x a",
+        "lastack --evidence x a",
+        "lastack --memory 1G a",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         assert_refused(lines[i], "unknown option");
