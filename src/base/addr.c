@@ -2,25 +2,6 @@
 
 #include <arpa/inet.h>
 
-static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-struct la_addr la_addr_from_v4(const uint8_t *v4) {
-    struct la_addr addr;
-    memcpy(addr.bytes, mapped_prefix, sizeof mapped_prefix);
-    memcpy(addr.bytes + 12, v4, 4);
-    return addr;
-}
-
-struct la_addr la_addr_from_v6(const uint8_t *v6) {
-    struct la_addr addr;
-    memcpy(addr.bytes, v6, 16);
-    return addr;
-}
-
-bool la_addr_is_v4(const struct la_addr *addr) {
-    return memcmp(addr->bytes, mapped_prefix, sizeof mapped_prefix) == 0;
-}
-
 const char *la_addr_format(const struct la_addr *addr, char buf[LA_ADDR_TEXT]) {
     bool v4 = la_addr_is_v4(addr);
     if (!inet_ntop(v4 ? AF_INET : AF_INET6, addr->bytes + (v4 ? 12 : 0), buf, LA_ADDR_TEXT))

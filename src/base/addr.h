@@ -17,11 +17,26 @@ struct la_addr {
 
 enum { LA_ADDR_TEXT = 46 }; /* as INET6_ADDRSTRLEN */
 
+static const uint8_t la_addr_v4_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
 /* `v4` points to 4 bytes in network order. */
-struct la_addr la_addr_from_v4(const uint8_t *v4);
+static inline struct la_addr la_addr_from_v4(const uint8_t *v4) {
+    struct la_addr addr;
+    memcpy(addr.bytes, la_addr_v4_prefix, sizeof la_addr_v4_prefix);
+    memcpy(addr.bytes + 12, v4, 4);
+    return addr;
+}
+
 /* `v6` points to 16 bytes in network order. */
-struct la_addr la_addr_from_v6(const uint8_t *v6);
-bool la_addr_is_v4(const struct la_addr *addr);
+static inline struct la_addr la_addr_from_v6(const uint8_t *v6) {
+    struct la_addr addr;
+    memcpy(addr.bytes, v6, 16);
+    return addr;
+}
+
+static inline bool la_addr_is_v4(const struct la_addr *addr) {
+    return memcmp(addr->bytes, la_addr_v4_prefix, sizeof la_addr_v4_prefix) == 0;
+}
 
 static inline int la_addr_cmp(const struct la_addr *a, const struct la_addr *b) {
     return memcmp(a->bytes, b->bytes, sizeof a->bytes);

@@ -25,6 +25,22 @@ static inline uint8_t *put_bytes(uint8_t *p, const void *bytes, size_t size) {
     return p + size;
 }
 
+static inline void put_little_endian(uint8_t *p, uint64_t value) {
+#if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    value = __builtin_bswap64(value);
+#endif
+    memcpy(p, &value, sizeof value);
+}
+
+static inline uint64_t get_little_endian(const uint8_t *p) {
+    uint64_t value;
+    memcpy(&value, p, sizeof value);
+#if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    value = __builtin_bswap64(value);
+#endif
+    return value;
+}
+
 static inline const uint8_t *get_unsigned(const uint8_t *p, uint64_t *value) {
     uint64_t v = 0;
     unsigned shift = 0;

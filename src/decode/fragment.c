@@ -5,7 +5,7 @@
  * order in which they are given up. */
 #include "decode/fragment.h"
 
-#include "base/siphash.h"
+#include "base/hash.h"
 #include "base/time.h"
 
 #include <assert.h>
@@ -58,7 +58,7 @@ struct fragments *fragments_new(size_t open_max, struct la_decode_counts *counts
 static struct datagram **bucket_of(struct fragments *fragments, const struct fragment_key *key) {
     uint64_t words[sizeof *key / sizeof(uint64_t)];
     memcpy(words, key, sizeof words);
-    uint64_t hash = la_siphash(&fragments->hash_key, words, sizeof words / sizeof words[0]);
+    uint64_t hash = la_hash(&fragments->hash_key, words, sizeof words / sizeof words[0]);
     return &fragments->buckets[hash % BUCKETS];
 }
 

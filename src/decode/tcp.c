@@ -157,9 +157,9 @@ static void read_options(struct la_segment *segment, struct cursor at, uint32_t 
 /* RFC 9293, 3.1. IPv4 addresses may be summed with the prefix under which la_addr has them: its
  * ff:ff is the zero of this arithmetic. */
 static bool is_checksum_bad(const struct la_segment *segment, struct cursor tcp) {
-    uint64_t sum = cur_sum(tcp) + tcp.wire + PROTOCOL_TCP;
-    for (size_t i = 0; i < sizeof segment->src.bytes; i += 4)
-        sum += (uint64_t)be32(segment->src.bytes + i) + be32(segment->dst.bytes + i);
+    uint64_t words = sum_add(0, segment->src.bytes, sizeof segment->src.bytes);
+    words = cur_sum(&tcp, sum_add(words, segment->dst.bytes, sizeof segment->dst.bytes));
+    uint32_t sum = sum_fold(words) + PROTOCOL_TCP + (tcp.wire & 0xffff) + (tcp.wire >> 16);
     while (sum >> 16)
         sum = (sum & 0xffff) + (sum >> 16);
     return sum != 0xffff;

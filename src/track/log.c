@@ -11,19 +11,40 @@ enum {
     CLASS_MASK = 0x1f,
     HEAD_SIDE_1 = 1 << 5,
     HEAD_TIMESTAMPS = 1 << 6,
-    HEAD_RARE = 1 << 7, /* a third byte follows */
+    HEAD_RARE = 1 << 7, /* a fifth byte follows */
 };
 
 /* Second byte: the four TCP flags that matter to anybody downstream, and more. */
 enum {
     KEPT_FLAGS = LA_FIN | LA_SYN | LA_RST | LA_ACK, /* 0x17 */
-    FLAG_PAYLOAD = 1 << 3,                          /* in the place of PSH */
     FLAG_EXACT = 1 << 5,
     FLAG_IN_WINDOW = 1 << 6,
     FLAG_USEC = 1 << 7, /* the time is written in microseconds */
 };
 
-/* Third byte: the rarer fields. */
+/* Third and fourth byte: in how many bytes each number is written, by the shift of its code. The
+ * numbers follow in this order. Telling the lengths beforehand takes fewer branches than a mark on
+ * each byte, and every segment of every opening and closing comes through here. */
+enum {
+    LONG_CODE = 7, /* of time and frame */
+    SHORT_CODE = 3,
+    TIME_AT = 0,
+    FRAME_AT = 3,
+    SEQ_AT = 6,
+    ACK_AT = 8,
+    PAYLOAD_AT = 10,
+    TSVAL_AT = 12,
+    TSECR_AT = 14,
+};
+static const uint8_t long_size[] = {0, 1, 2, 3, 4, 5, 6, 8}, short_size[] = {0, 1, 2, 4};
+static const uint64_t long_mask[] = {
+    0,         0xff, 0xffff, 0xffffff, 0xffffffff, UINT64_C(0xffffffffff), UINT64_C(0xffffffffffff),
+    UINT64_MAX};
+static const uint32_t short_mask[] = {0, 0xff, 0xffff, 0xffffffff};
+/* The codes by how many bytes a number needs. */
+static const uint8_t long_code[] = {0, 1, 2, 3, 4, 5, 6, 7, 7}, short_code[] = {0, 1, 2, 3, 3};
+
+/* Fifth byte: the rarer fields. */
 enum {
     RARE_SACK = 1 << 0,
     RARE_INPUT = 1 << 1, /* another input than the base's */
@@ -55,15 +76,13 @@ static uint8_t *put_head(uint8_t *p, const struct la_observation *entry, uint8_t
     head |= entry->from ? HEAD_SIDE_1 : 0;
     head |= entry->options & LA_HAS_TIMESTAMPS ? HEAD_TIMESTAMPS : 0;
     head |= rare ? HEAD_RARE : 0;
-    flags |= entry->payload ? FLAG_PAYLOAD : 0;
     flags |= entry->exact ? FLAG_EXACT : 0;
     flags |= entry->in_window ? FLAG_IN_WINDOW : 0;
     flags |= usec ? FLAG_USEC : 0;
-    *p++ = (uint8_t)head;
-    *p++ = (uint8_t)flags;
-    if (rare)
-        *p++ = rare;
-    return p;
+    p[0] = (uint8_t)head;
+    p[1] = (uint8_t)flags;
+    p[4] = rare;
+    return p + (rare ? 5 : 4);
 }
 
 static uint8_t *put_rare(uint8_t *p, const struct la_log_base *base,
@@ -73,6 +92,8 @@ static uint8_t *put_rare(uint8_t *p, const struct la_log_base *base,
         p = put_signed(p, (int32_t)(entry->sack_from - base->seq[to]));
         p = put_signed(p, (int32_t)(entry->sack_to - base->seq[to]));
     }
+    if (rare & RARE_INPUT)
+        p = put_unsigned(p, entry->input);
     if (rare & RARE_WINDOW)
         p = put_unsigned(p, entry->window);
     if (rare & RARE_IDENTITY) {
@@ -86,30 +107,45 @@ static uint8_t *put_rare(uint8_t *p, const struct la_log_base *base,
     return p;
 }
 
+/* The significant bytes of a number; as many as it has come back. */
+static unsigned put_number(uint8_t *p, uint64_t value) {
+    put_little_endian(p, value);
+    return value == 0 ? 0 : (71 - (unsigned)__builtin_clzll(value)) / 8;
+}
+
+static uint8_t *put_long(uint8_t *p, uint64_t value, unsigned at, unsigned *sizes) {
+    unsigned code = long_code[put_number(p, value)];
+    *sizes |= code << at;
+    return p + long_size[code];
+}
+
+static uint8_t *put_short(uint8_t *p, uint32_t value, unsigned at, unsigned *sizes) {
+    unsigned code = short_code[put_number(p, value)];
+    *sizes |= code << at;
+    return p + short_size[code];
+}
+
+/* Every number as its distance to the base, which nothing but a clock or a file that steps back is
+ * below. */
 static size_t encode(uint8_t *out, const struct la_log_base *base,
                      const struct la_observation *entry) {
-    unsigned from = entry->from, to = !from;
+    unsigned from = entry->from, to = !from, sizes = 0;
     uint8_t rare = rare_of(entry, base);
-    int64_t elapsed = entry->time_ns - base->time_ns;
-    bool usec = elapsed % LA_USEC == 0;
-    uint8_t *p = put_head(out, entry, rare, usec);
-    p = put_signed(p, usec ? elapsed / LA_USEC : elapsed);
-    if (rare & RARE_INPUT) {
-        p = put_unsigned(p, entry->input);
-        p = put_unsigned(p, entry->frame);
-    } else {
-        p = put_signed(p, (int64_t)(entry->frame - base->frame));
-    }
-    p = put_signed(p, (int32_t)(entry->seq - base->seq[from]));
-    if (entry->flags & LA_ACK)
-        p = put_signed(p, (int32_t)(entry->ack - base->seq[to]));
-    if (entry->payload)
-        p = put_unsigned(p, entry->payload);
-    if (entry->options & LA_HAS_TIMESTAMPS) {
-        p = put_signed(p, (int32_t)(entry->tsval - base->tsval[from]));
-        if (entry->flags & LA_ACK) /* without it TSecr means little (RFC 7323, 3.2) */
-            p = put_signed(p, (int32_t)(entry->tsecr - base->tsval[to]));
-    }
+    bool ack = entry->flags & LA_ACK, timestamps = entry->options & LA_HAS_TIMESTAMPS;
+    int64_t elapsed = entry->time_ns - base->time_ns, usec = elapsed / LA_USEC;
+    bool whole = usec * LA_USEC == elapsed;
+    uint64_t frame = entry->frame - (rare & RARE_INPUT ? 0 : base->frame);
+    uint8_t *p = put_head(out, entry, rare, whole);
+    p = put_long(p, (uint64_t)(whole ? usec : elapsed), TIME_AT, &sizes);
+    p = put_long(p, frame, FRAME_AT, &sizes);
+    p = put_short(p, entry->seq - base->seq[from], SEQ_AT, &sizes);
+    p = put_short(p, ack ? entry->ack - base->seq[to] : 0, ACK_AT, &sizes);
+    p = put_short(p, entry->payload, PAYLOAD_AT, &sizes);
+    p = put_short(p, timestamps ? entry->tsval - base->tsval[from] : 0, TSVAL_AT, &sizes);
+    /* without ACK a TSecr means little (RFC 7323, 3.2) */
+    p = put_short(p, timestamps && ack ? entry->tsecr - base->tsval[to] : 0, TSECR_AT, &sizes);
+    out[2] = (uint8_t)sizes;
+    out[3] = (uint8_t)(sizes >> 8);
     return (size_t)(put_rare(p, base, entry, rare) - out);
 }
 
@@ -166,27 +202,16 @@ static uint32_t get_serial(const uint8_t **p, uint32_t base) {
     return base + (uint32_t)difference;
 }
 
-static const uint8_t *get_place(const uint8_t *p, const struct la_log_base *base, uint8_t rare,
-                                struct la_observation *entry) {
-    if (rare & RARE_INPUT) {
-        uint64_t input;
-        p = get_unsigned(p, &input);
-        entry->input = (uint16_t)input;
-        return get_unsigned(p, &entry->frame);
-    }
-    int64_t difference;
-    p = get_signed(p, &difference);
-    entry->input = base->input;
-    entry->frame = base->frame + (uint64_t)difference;
-    return p;
-}
-
 static const uint8_t *get_rare(const uint8_t *p, const struct la_log_base *base, uint8_t rare,
                                struct la_observation *entry) {
     uint64_t value;
     if (rare & RARE_SACK) {
         entry->sack_from = get_serial(&p, base->seq[!entry->from]);
         entry->sack_to = get_serial(&p, base->seq[!entry->from]);
+    }
+    if (rare & RARE_INPUT) {
+        p = get_unsigned(p, &value);
+        entry->input = (uint16_t)value;
     }
     if (rare & RARE_WINDOW) {
         p = get_unsigned(p, &value);
@@ -208,39 +233,59 @@ static const uint8_t *get_rare(const uint8_t *p, const struct la_log_base *base,
     return p;
 }
 
+static uint64_t get_long(const uint8_t **p, unsigned sizes, unsigned at) {
+    unsigned code = sizes >> at & LONG_CODE;
+    uint64_t value = get_little_endian(*p) & long_mask[code];
+    *p += long_size[code];
+    return value;
+}
+
+static uint32_t get_short(const uint8_t **p, unsigned sizes, unsigned at) {
+    unsigned code = sizes >> at & SHORT_CODE;
+    uint32_t value = (uint32_t)get_little_endian(*p) & short_mask[code];
+    *p += short_size[code];
+    return value;
+}
+
+/* Reads up to 8 bytes beyond the entry. */
 static const uint8_t *decode(const uint8_t *p, const struct la_log_base *base,
                              struct la_observation *entry) {
-    memset(entry, 0, sizeof *entry);
-    uint8_t head = *p++, flags = *p++, rare = head & HEAD_RARE ? *p++ : 0;
-    entry->class = head & CLASS_MASK;
-    entry->from = (head & HEAD_SIDE_1) != 0;
-    entry->flags = flags & KEPT_FLAGS;
-    entry->exact = flags & FLAG_EXACT;
-    entry->in_window = flags & FLAG_IN_WINDOW;
-    int64_t elapsed;
-    p = get_signed(p, &elapsed);
-    entry->time_ns = base->time_ns + (flags & FLAG_USEC ? elapsed * LA_USEC : elapsed);
-    p = get_place(p, base, rare, entry);
-    entry->seq = get_serial(&p, base->seq[entry->from]);
-    if (entry->flags & LA_ACK)
-        entry->ack = get_serial(&p, base->seq[!entry->from]);
-    if (flags & FLAG_PAYLOAD) {
-        uint64_t payload;
-        p = get_unsigned(p, &payload);
-        entry->payload = (uint32_t)payload;
-    }
-    if (head & HEAD_TIMESTAMPS) {
-        entry->options = LA_HAS_TIMESTAMPS;
-        entry->tsval = get_serial(&p, base->tsval[entry->from]);
-        if (entry->flags & LA_ACK)
-            entry->tsecr = get_serial(&p, base->tsval[!entry->from]);
-    }
-    return get_rare(p, base, rare, entry);
+    unsigned head = p[0], flags = p[1], sizes = p[2] | (unsigned)p[3] << 8;
+    uint8_t rare = head & HEAD_RARE ? p[4] : 0;
+    unsigned from = (head & HEAD_SIDE_1) != 0;
+    bool ack = flags & LA_ACK, timestamps = head & HEAD_TIMESTAMPS;
+    p += rare ? 5 : 4;
+    int64_t elapsed = (int64_t)get_long(&p, sizes, TIME_AT);
+    uint64_t frame = get_long(&p, sizes, FRAME_AT);
+    uint32_t seq = get_short(&p, sizes, SEQ_AT), acked = get_short(&p, sizes, ACK_AT);
+    uint32_t payload = get_short(&p, sizes, PAYLOAD_AT);
+    uint32_t tsval = get_short(&p, sizes, TSVAL_AT), tsecr = get_short(&p, sizes, TSECR_AT);
+    *entry = (struct la_observation){
+        .time_ns = base->time_ns + (flags & FLAG_USEC ? elapsed * LA_USEC : elapsed),
+        .frame = frame + (rare & RARE_INPUT ? 0 : base->frame),
+        .input = base->input,
+        .seq = base->seq[from] + seq,
+        .ack = ack ? base->seq[!from] + acked : 0,
+        .payload = payload,
+        .tsval = timestamps ? base->tsval[from] + tsval : 0,
+        .tsecr = timestamps && ack ? base->tsval[!from] + tsecr : 0,
+        .options = timestamps ? LA_HAS_TIMESTAMPS : 0,
+        .flags = flags & KEPT_FLAGS,
+        .from = (uint8_t)from,
+        .class = head & CLASS_MASK,
+        .exact = flags & FLAG_EXACT,
+        .in_window = flags & FLAG_IN_WINDOW,
+    };
+    return rare ? get_rare(p, base, rare, entry) : p;
 }
 
 void la_log_read(const struct la_log *log, const struct la_log_base *base,
                  struct la_observation *out) {
-    const uint8_t *p = log->bytes;
+    uint8_t copy[LA_LOG_MAX_BYTES + sizeof(uint64_t)];
+    const uint8_t *p = copy;
+    if (log->used > 0)
+        memcpy(copy, log->bytes, log->used);
+    memset(copy + log->used, 0, sizeof(uint64_t));
     for (size_t i = 0; i < log->count; i++)
         p = decode(p, base, &out[i]);
 }

@@ -56,7 +56,7 @@ static struct la_recycle *suspicion_of(struct live *live) {
 
 static struct entry *slot_for(const struct recycle_table *recycle, const struct entry *want) {
     uint64_t word = (uint64_t)want->client << 32 | want->server;
-    size_t slot = la_siphash(&recycle->hash_key, &word, 1) & (recycle->capacity - 1);
+    size_t slot = la_hash(&recycle->hash_key, &word, 1) & (recycle->capacity - 1);
     for (;; slot = (slot + 1) & (recycle->capacity - 1)) {
         struct entry *entry = &recycle->entries[slot];
         if (!entry->used || (entry->client == want->client && entry->server == want->server &&
@@ -127,7 +127,7 @@ static bool find_turnarounds(const struct table *table, const struct key *key,
     struct live unpacked = {0};
     struct flow flow;
     struct shelf_item *item =
-        found.shelved != SHELF_NOTHING ? shelf_at(table_shelf(table), found.shelved) : NULL;
+        found.shelved != SHELF_NOTHING ? shelf_at(table->shelf, found.shelved) : NULL;
     if (item && item->kind == SHELF_CLOSED) {
         live_unpack(&unpacked, &flow, item);
         live = &unpacked;

@@ -3,26 +3,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* A place is the number of a board and an offset on it in units of 8 bytes. The first unit of each
- * board stays free, so that no place is SHELF_NOTHING. */
-enum { UNIT = 8, UNITS_LOG2 = 15, UNITS = 1 << UNITS_LOG2, BOARDS_MAX = 1 << 16, NO_BOARD = -1 };
+/* The first unit of each board stays free, so that no place is SHELF_NOTHING. */
+enum { UNIT = SHELF_UNIT, UNITS_LOG2 = SHELF_UNITS_LOG2, BOARDS_MAX = 1 << 16, NO_BOARD = -1 };
 
-_Static_assert(UNITS *UNIT == LA_PIECE, "a board is one piece of memory");
-
-struct board {
-    uint8_t *bytes; /* LA_PIECE */
-    uint32_t used;  /* bytes, the free unit included */
-    int32_t next;   /* put on after this one, or free as well */
-};
-
-struct shelf {
-    struct la_pages *pages; /* borrowed */
-    struct board *boards;   /* owned */
-    size_t board_count, board_capacity;
-    int32_t first, last, free; /* boards */
-    uint32_t begin;            /* where the oldest item of the first board may lie */
-    size_t count;
-};
+_Static_assert(SHELF_UNITS *SHELF_UNIT == LA_PIECE, "a board is one piece of memory");
 
 struct shelf *shelf_new(struct la_pages *pages) {
     struct shelf *shelf = calloc(1, sizeof *shelf);
@@ -45,7 +29,7 @@ static bool make_board(struct shelf *shelf) {
         return false;
     if (shelf->board_count == shelf->board_capacity) {
         size_t capacity = shelf->board_capacity ? shelf->board_capacity * 2 : 16;
-        struct board *boards = realloc(shelf->boards, capacity * sizeof *boards);
+        struct shelf_board *boards = realloc(shelf->boards, capacity * sizeof *boards);
         if (!boards)
             return false;
         shelf->boards = boards;
@@ -54,7 +38,7 @@ static bool make_board(struct shelf *shelf) {
     uint8_t *bytes = la_pages_take(shelf->pages);
     if (!bytes)
         return false;
-    shelf->boards[shelf->board_count] = (struct board){bytes, 0, shelf->free};
+    shelf->boards[shelf->board_count] = (struct shelf_board){bytes, 0, shelf->free};
     shelf->free = (int32_t)shelf->board_count++;
     return true;
 }
@@ -63,7 +47,7 @@ static bool hang_board(struct shelf *shelf) {
     if (shelf->free == NO_BOARD && !make_board(shelf))
         return false;
     int32_t added = shelf->free;
-    struct board *board = &shelf->boards[added];
+    struct shelf_board *board = &shelf->boards[added];
     shelf->free = board->next;
     board->next = NO_BOARD;
     board->used = UNIT;
@@ -82,17 +66,12 @@ uint32_t shelf_put(struct shelf *shelf, size_t size) {
     bool has_room = shelf->last != NO_BOARD && shelf->boards[shelf->last].used + size <= LA_PIECE;
     if (!has_room && !hang_board(shelf))
         return SHELF_NOTHING;
-    struct board *board = &shelf->boards[shelf->last];
+    struct shelf_board *board = &shelf->boards[shelf->last];
     uint32_t place = (uint32_t)shelf->last << UNITS_LOG2 | board->used / UNIT;
     board->used += (uint32_t)size;
     shelf->count++;
     shelf_at(shelf, place)->size = (uint16_t)size;
     return place;
-}
-
-struct shelf_item *shelf_at(const struct shelf *shelf, uint32_t place) {
-    uint8_t *bytes = shelf->boards[place >> UNITS_LOG2].bytes;
-    return (struct shelf_item *)(void *)(bytes + (place & (UNITS - 1)) * (size_t)UNIT);
 }
 
 void shelf_take_off(struct shelf *shelf, uint32_t place) {
@@ -102,7 +81,7 @@ void shelf_take_off(struct shelf *shelf, uint32_t place) {
 
 /* The first board has nothing more on it. */
 static void take_down_board(struct shelf *shelf) {
-    struct board *board = &shelf->boards[shelf->first];
+    struct shelf_board *board = &shelf->boards[shelf->first];
     int32_t next = board->next;
     board->next = shelf->free;
     shelf->free = shelf->first;
@@ -114,7 +93,7 @@ static void take_down_board(struct shelf *shelf) {
 
 uint32_t shelf_oldest(struct shelf *shelf) {
     while (shelf->first != NO_BOARD) {
-        for (const struct board *board = &shelf->boards[shelf->first];
+        for (const struct shelf_board *board = &shelf->boards[shelf->first];
              shelf->begin < board->used;) {
             uint32_t place = (uint32_t)shelf->first << UNITS_LOG2 | shelf->begin / UNIT;
             const struct shelf_item *item = shelf_at(shelf, place);

@@ -26,7 +26,23 @@ struct shelf_item {
 
 enum { SHELF_NOTHING = 0, SHELF_ITEM_MAX = 2048 };
 
-struct shelf;
+/* A place is the number of a board and an offset on it in units of 8 bytes. */
+enum { SHELF_UNIT = 8, SHELF_UNITS_LOG2 = 15, SHELF_UNITS = 1 << SHELF_UNITS_LOG2 };
+
+struct shelf_board {
+    uint8_t *bytes; /* LA_PIECE */
+    uint32_t used;  /* bytes, a free unit at the beginning included */
+    int32_t next;   /* put on after this one, or free as well */
+};
+
+struct shelf {
+    struct la_pages *pages;     /* borrowed */
+    struct shelf_board *boards; /* owned */
+    size_t board_count, board_capacity;
+    int32_t first, last, free; /* boards */
+    uint32_t begin;            /* where the oldest item of the first board may lie */
+    size_t count;
+};
 
 /* `pages` is borrowed, and owns the memory. NULL when out of memory. */
 struct shelf *shelf_new(struct la_pages *pages);
@@ -36,7 +52,10 @@ void shelf_free(struct shelf *shelf);
  * number that lasts until it is taken off, and below 2^31. SHELF_NOTHING when out of memory, or
  * when the shelf is full. */
 uint32_t shelf_put(struct shelf *shelf, size_t size);
-struct shelf_item *shelf_at(const struct shelf *shelf, uint32_t place);
+static inline struct shelf_item *shelf_at(const struct shelf *shelf, uint32_t place) {
+    uint8_t *bytes = shelf->boards[place >> SHELF_UNITS_LOG2].bytes;
+    return (struct shelf_item *)(void *)(bytes + (place & (SHELF_UNITS - 1)) * (size_t)SHELF_UNIT);
+}
 void shelf_take_off(struct shelf *shelf, uint32_t place);
 /* The one that was put first of those that are there; SHELF_NOTHING when none is. */
 uint32_t shelf_oldest(struct shelf *shelf);

@@ -5,35 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLAB = LA_PIECE / sizeof(struct live), FIRST_SLOTS = 1024, MAX_PAST = 1 << 20 };
-
-/* Half of the hash stands beside the index: most other 4-tuples are told apart, and slots moved,
- * without touching a record. */
-struct slot {
-    uint32_t index; /* LA_NO_LIVE: empty; with SHELVED the place of an item */
-    uint32_t tag;
-};
+enum { FIRST_SLOTS = 1024, MAX_PAST = 1 << 20 };
 
 #define SHELVED (UINT32_C(1) << 31)
-
-struct table {
-    struct la_hash_key hash_key;
-    struct la_pages *pages; /* borrowed */
-    struct live **slabs;    /* owned; each of SLAB records, which `pages` owns */
-    size_t slab_count, slab_capacity;
-    struct shelf *shelf; /* owned */
-    uint32_t top;        /* first index never used */
-    uint32_t free_list;  /* through wheel_next */
-    struct slot *slots;  /* owned: the newest incarnation of each 4-tuple, by linear probing */
-    size_t slot_count, in_table, in_use;
-
-    struct la_addr *addresses; /* owned: IPv6 addresses by index */
-    uint32_t *address_buckets; /* owned: index + 1 */
-    size_t address_count, address_capacity;
-
-    uint64_t *past; /* owned: upper 48 bits of a 4-tuple's hash, lower 16 its lives; 0: empty */
-    size_t past_count, past_capacity;
-};
 
 struct table *table_new(struct la_pages *pages) {
     struct table *table = calloc(1, sizeof *table);
@@ -64,14 +38,6 @@ void table_free(struct table *table) {
     free(table);
 }
 
-struct live *table_at(const struct table *table, uint32_t index) {
-    return &table->slabs[index / SLAB][index % SLAB];
-}
-
-struct shelf *table_shelf(const struct table *table) {
-    return table->shelf;
-}
-
 uint32_t table_top(const struct table *table) {
     return table->top;
 }
@@ -85,7 +51,7 @@ size_t table_count(const struct table *table) {
 static uint64_t hash_address(const struct table *table, const struct la_addr *addr) {
     uint64_t words[2];
     memcpy(words, addr->bytes, sizeof words);
-    return la_siphash(&table->hash_key, words, 2);
+    return la_hash(&table->hash_key, words, 2);
 }
 
 static bool grow_addresses(struct table *table) {
@@ -147,7 +113,7 @@ static uint64_t hash_tuple(const struct table *table, const uint32_t host[2],
                            const uint16_t port[2], bool v6) {
     uint64_t words[2] = {(uint64_t)host[0] << 32 | host[1],
                          (uint64_t)port[0] << 32 | (uint64_t)port[1] << 16 | v6};
-    return la_siphash(&table->hash_key, words, 2);
+    return la_hash(&table->hash_key, words, 2);
 }
 
 /* By address, not by index: the order of sides must not depend on who came first. */
@@ -253,7 +219,7 @@ static uint64_t hash_live(const struct table *table, const struct live *live) {
     return hash_tuple(table, live->host, live->port, (live->flags & LIVE_V6) != 0);
 }
 
-static void put_slot(struct table *table, struct slot slot) {
+static void put_slot(struct table *table, struct table_slot slot) {
     size_t mask = table->slot_count - 1, i = home_of(table, slot.tag);
     while (table->slots[i].index != LA_NO_LIVE)
         i = (i + 1) & mask;
@@ -262,8 +228,8 @@ static void put_slot(struct table *table, struct slot slot) {
 
 static bool grow_slots(struct table *table) {
     size_t old_count = table->slot_count;
-    struct slot *old = table->slots;
-    struct slot *slots = calloc(old_count * 2, sizeof *slots);
+    struct table_slot *old = table->slots;
+    struct table_slot *slots = calloc(old_count * 2, sizeof *slots);
     if (!slots)
         return false;
     table->slots = slots;
@@ -297,7 +263,7 @@ static uint32_t take_index(struct table *table) {
         table->free_list = table_at(table, index)->wheel_next;
         return index;
     }
-    if (table->top == SHELVED || (table->top / SLAB == table->slab_count && !add_slab(table)))
+    if (table->top == SHELVED || (table->top / TABLE_SLAB == table->slab_count && !add_slab(table)))
         return LA_NO_LIVE;
     return table->top++;
 }
@@ -307,7 +273,7 @@ static bool has_room(struct table *table) {
 }
 
 static void add_slot(struct table *table, uint32_t index, uint64_t hash) {
-    put_slot(table, (struct slot){index, tag_of(hash)});
+    put_slot(table, (struct table_slot){index, tag_of(hash)});
     table->in_table++;
 }
 
@@ -348,7 +314,7 @@ static void close_gap(struct table *table, size_t hole) {
         table->slots[hole] = table->slots[i];
         hole = i;
     }
-    table->slots[hole] = (struct slot){LA_NO_LIVE, 0};
+    table->slots[hole] = (struct table_slot){LA_NO_LIVE, 0};
 }
 
 /* The slot of `index`; false when it has none. */

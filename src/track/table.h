@@ -4,8 +4,8 @@
 #ifndef LA_TRACK_TABLE_H
 #define LA_TRACK_TABLE_H
 
+#include "base/hash.h"
 #include "base/pages.h"
-#include "base/siphash.h"
 #include "track/live.h"
 #include "track/shelf.h"
 
@@ -18,7 +18,33 @@ struct key {
     uint64_t hash;
 };
 
-struct table;
+/* Half of the hash stands beside the index: most other 4-tuples are told apart, and slots moved,
+ * without touching a record. */
+struct table_slot {
+    uint32_t index; /* LA_NO_LIVE: empty; with the highest bit set, the place of an item */
+    uint32_t tag;
+};
+
+enum { TABLE_SLAB = LA_PIECE / sizeof(struct live) };
+
+struct table {
+    struct la_hash_key hash_key;
+    struct la_pages *pages; /* borrowed */
+    struct live **slabs;    /* owned; each of TABLE_SLAB records, which `pages` owns */
+    size_t slab_count, slab_capacity;
+    struct shelf *shelf;      /* owned */
+    uint32_t top;             /* first index never used */
+    uint32_t free_list;       /* through wheel_next */
+    struct table_slot *slots; /* owned: the newest incarnation of each 4-tuple, by linear probing */
+    size_t slot_count, in_table, in_use;
+
+    struct la_addr *addresses; /* owned: IPv6 addresses by index */
+    uint32_t *address_buckets; /* owned: index + 1 */
+    size_t address_count, address_capacity;
+
+    uint64_t *past; /* owned: upper 48 bits of a 4-tuple's hash, lower 16 its lives; 0: empty */
+    size_t past_count, past_capacity;
+};
 
 /* `pages` is borrowed, and owns the records. NULL when out of memory. */
 struct table *table_new(struct la_pages *pages);
@@ -66,8 +92,9 @@ void table_clear(struct table *table);
 
 /* Records by index, 1 to table_top() - 1; one that is in use knows its index as `self`, others have
  * 0 there. */
-struct live *table_at(const struct table *table, uint32_t index);
-struct shelf *table_shelf(const struct table *table);
+static inline struct live *table_at(const struct table *table, uint32_t index) {
+    return &table->slabs[index / TABLE_SLAB][index % TABLE_SLAB];
+}
 uint32_t table_top(const struct table *table);
 size_t table_count(const struct table *table);
 size_t table_bytes(const struct table *table);

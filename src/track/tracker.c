@@ -23,6 +23,7 @@ struct la_tracker {
     struct recycle_table *recycle;
     uint32_t wheel[WHEEL]; /* lists of records by the second in which they expire */
     int64_t now_ns;        /* of the capture; LA_TIME_NONE before the first segment */
+    int64_t second;        /* of now_ns */
     int64_t shelved_ns;    /* when what was put on the shelf last expires */
     int64_t newest_ns;     /* 4-tuples first met later are passed over */
     struct view views[3];  /* previous, current, next */
@@ -141,8 +142,13 @@ static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns
     live->flags |= LIVE_SETTLED;
 }
 
+/* Floored, so that times before 1970 are no exception. */
+static int64_t second_of(int64_t ns) {
+    return ns / LA_SEC - (ns % LA_SEC < 0);
+}
+
 static void wheel_put(struct la_tracker *tracker, struct live *live) {
-    live->wheel_slot = (uint8_t)((uint64_t)(live->expire_ns / LA_SEC) % WHEEL);
+    live->wheel_slot = (uint8_t)((uint64_t)second_of(live->expire_ns) % WHEEL);
     uint32_t *first = &tracker->wheel[live->wheel_slot];
     live->wheel_previous = LA_NO_LIVE;
     live->wheel_next = *first;
@@ -461,7 +467,7 @@ static void note_places(struct la_tracker *tracker, struct live *live, const str
 }
 
 static enum la_class take_in(struct la_tracker *tracker, struct live *live, unsigned d,
-                             const struct la_segment *s) {
+                             const struct la_segment *s, uint32_t fingerprint) {
     struct intake intake = {
         .pool = tracker->pool,
         .segment = s,
@@ -472,14 +478,14 @@ static enum la_class take_in(struct la_tracker *tracker, struct live *live, unsi
     note_places(tracker, live, s);
     live_take_in(live, &intake);
     live->side[d].fingerprints[1] = live->side[d].fingerprints[0];
-    live->side[d].fingerprints[0] = fingerprint_of(s);
+    live->side[d].fingerprints[0] = fingerprint;
     live->input[d] = s->input;
     return intake.verdict.class;
 }
 
 static void take(struct la_tracker *tracker, struct live *live, unsigned d,
-                 const struct la_segment *s) {
-    enum la_class class = take_in(tracker, live, d, s);
+                 const struct la_segment *s, uint32_t fingerprint) {
+    enum la_class class = take_in(tracker, live, d, s, fingerprint);
     recycle_watch(tracker->recycle, &(struct recycle_event){.table = tracker->table,
                                                             .pool = tracker->pool,
                                                             .live = live,
@@ -538,7 +544,7 @@ static void take_attempt(struct la_tracker *tracker, struct live *live,
     attempt_read(attempt, &segment);
     begin(live, &segment, attempt->lives);
     live_take_head(live, &attempt->item);
-    take_in(tracker, live, attempt->side, &segment);
+    take_in(tracker, live, attempt->side, &segment, fingerprint_of(&segment));
 }
 
 /* The log and the traffic of a record that was just unpacked, moved to where they may grow. */
@@ -557,7 +563,7 @@ static bool settle_in(struct la_tracker *tracker, struct live *live) {
 /* A record again; NULL when out of memory. */
 static struct live *bring_back(struct la_tracker *tracker, const struct key *key, uint32_t place) {
     struct live *live = table_unshelve(tracker->table, key, place);
-    struct shelf_item *item = shelf_at(table_shelf(tracker->table), place);
+    struct shelf_item *item = shelf_at(tracker->table->shelf, place);
     struct flow flow;
     if (!live)
         return NULL;
@@ -569,13 +575,13 @@ static struct live *bring_back(struct la_tracker *tracker, const struct key *key
             return NULL;
         live->flags |= LIVE_RETURNED;
     }
-    shelf_take_off(table_shelf(tracker->table), place);
+    shelf_take_off(tracker->table->shelf, place);
     wheel_put(tracker, live);
     return live;
 }
 
 static void retire_item(struct la_tracker *tracker, uint32_t place, int64_t end_ns) {
-    struct shelf_item *item = shelf_at(table_shelf(tracker->table), place);
+    struct shelf_item *item = shelf_at(tracker->table->shelf, place);
     struct live live = {0};
     struct flow flow;
     if (item->kind == SHELF_ATTEMPT)
@@ -586,7 +592,7 @@ static void retire_item(struct la_tracker *tracker, uint32_t place, int64_t end_
     if (item->kind == SHELF_ATTEMPT)
         live_release(&live, tracker->pool);
     if (tracker->finishing) {
-        shelf_take_off(table_shelf(tracker->table), place);
+        shelf_take_off(tracker->table->shelf, place);
         return;
     }
     table_note_lives(tracker->table, &live);
@@ -595,7 +601,7 @@ static void retire_item(struct la_tracker *tracker, uint32_t place, int64_t end_
 
 static void clear_shelf(struct la_tracker *tracker, int64_t now_ns) {
     const struct shelf_item *item;
-    struct shelf *shelf = table_shelf(tracker->table);
+    struct shelf *shelf = tracker->table->shelf;
     for (uint32_t place; (place = shelf_oldest(shelf)) != SHELF_NOTHING;) {
         item = shelf_at(shelf, place);
         if (item->expire_ns < now_ns)
@@ -607,11 +613,12 @@ static void clear_shelf(struct la_tracker *tracker, int64_t now_ns) {
     }
 }
 
-/* Moves the clock. A step back (of a clock, or another capture in the same file) just restarts it.
- */
-static void advance(struct la_tracker *tracker, int64_t now_ns) {
-    int64_t from = tracker->now_ns / LA_SEC, to = now_ns / LA_SEC;
+/* A second of the capture's time is over. A step back (of a clock, or another capture in the same
+ * file) just restarts it. */
+static void turn_wheel(struct la_tracker *tracker, int64_t now_ns) {
+    int64_t from = tracker->second, to = second_of(now_ns);
     bool first = tracker->now_ns == LA_TIME_NONE;
+    tracker->second = to;
     tracker->now_ns = now_ns;
     if (first || to <= from)
         return;
@@ -622,6 +629,13 @@ static void advance(struct la_tracker *tracker, int64_t now_ns) {
     clear_shelf(tracker, now_ns);
 }
 
+static void advance(struct la_tracker *tracker, int64_t now_ns) {
+    uint64_t into = (uint64_t)now_ns - (uint64_t)tracker->second * LA_SEC;
+    if (into >= LA_SEC || tracker->now_ns == LA_TIME_NONE)
+        turn_wheel(tracker, now_ns);
+    tracker->now_ns = now_ns;
+}
+
 /* The newest incarnation of a 4-tuple, as a record; NULL when there is none that still counts.
  * False when out of memory. */
 static bool find(struct la_tracker *tracker, const struct key *key, int64_t now_ns,
@@ -629,7 +643,7 @@ static bool find(struct la_tracker *tracker, const struct key *key, int64_t now_
     struct found found = table_find(tracker->table, key);
     *newest = found.live;
     if (found.shelved != SHELF_NOTHING) {
-        int64_t expire_ns = shelf_at(table_shelf(tracker->table), found.shelved)->expire_ns;
+        int64_t expire_ns = shelf_at(tracker->table->shelf, found.shelved)->expire_ns;
         if (expire_ns < now_ns) {
             retire_item(tracker, found.shelved, expire_ns);
             return true;
@@ -653,7 +667,7 @@ static enum la_status take_segment(struct la_tracker *tracker, const struct la_s
         return LA_ENOMEM;
     if (!newest && segment->time_ns > tracker->newest_ns)
         return LA_OK;
-    uint32_t fingerprint = newest ? fingerprint_of(segment) : 0;
+    uint32_t fingerprint = fingerprint_of(segment);
     for (live = newest; live; live = neighbour(tracker, live->older)) {
         if (is_copy(tracker, live, d, segment, fingerprint)) {
             if (live->duplicates < UINT16_MAX)
@@ -669,7 +683,7 @@ static enum la_status take_segment(struct la_tracker *tracker, const struct la_s
         live = add(tracker, key, newest, segment);
     if (!live)
         return LA_ENOMEM;
-    take(tracker, live, d, segment);
+    take(tracker, live, d, segment, fingerprint);
     shelve_closed(tracker, live);
     return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
 }
