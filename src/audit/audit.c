@@ -1,5 +1,7 @@
 #include "audit/audit.h"
 
+#include "account/series.h"
+
 #include <stdio.h>
 
 /* What was counted at `addr`; with NULL at all hosts that have no settings of their own. */
@@ -12,15 +14,167 @@ static uint64_t count_at(const struct la_host_counts *counts, const struct la_ho
     return count;
 }
 
-void la_host_evidence_gather(const struct la_result *result, const struct la_hosts *hosts,
-                             size_t index, struct la_host_evidence *evidence) {
+/* Both parts a host plays */
+
+static uint64_t sum_closers(const uint64_t closers[LA_CLOSER_COUNT], enum la_closer first) {
+    return closers[first] + closers[LA_CLOSER_BOTH];
+}
+
+static void add_opened(struct la_host_evidence *e, const struct la_edge *edge) {
+    uint64_t closers[LA_CLOSER_COUNT];
+    for (size_t i = 0; i < LA_CLOSER_COUNT; i++)
+        closers[i] = edge->closers[i];
+    e->opened.attempts += la_edge_connections(edge);
+    e->opened.closed += sum_closers(closers, LA_CLOSER_CLIENT) + closers[LA_CLOSER_SERVER];
+    e->opened.closed_first += sum_closers(closers, LA_CLOSER_CLIENT);
+    e->opened.timestamps += edge->timestamps;
+    e->opened.connected += edge->outcomes[LA_OUTCOME_OPENED] + edge->outcomes[LA_OUTCOME_JOINED];
+    e->time_waits += edge->time_waits[LA_CLIENT];
+}
+
+static void add_accepted(struct la_host_evidence *e, const struct la_service *service) {
+    const uint64_t *closers = service->closers;
+    e->accepted.attempts += la_service_connections(service);
+    e->accepted.closed += sum_closers(closers, LA_CLOSER_SERVER) + closers[LA_CLOSER_CLIENT];
+    e->accepted.closed_first += sum_closers(closers, LA_CLOSER_SERVER);
+    e->accepted.connected +=
+        service->outcomes[LA_OUTCOME_OPENED] + service->outcomes[LA_OUTCOME_JOINED];
+    e->time_waits += service->time_waits[LA_SERVER];
+}
+
+/* What is in use at a time */
+
+struct peaks {
+    uint64_t time_wait, files, ports;
+};
+
+/* A socket that was closed, or not yet accepted, is nobody's file. */
+static bool is_file(unsigned state) {
+    return state == LA_ST_SYN_SENT || state == LA_ST_ESTAB || state == LA_ST_CLOSE_WAIT ||
+           state == LA_ST_UNKNOWN;
+}
+
+static bool holds_port(unsigned state) {
+    return state != LA_ST_CLOSED && state != LA_ST_LISTEN;
+}
+
+static uint64_t most(uint64_t a, int64_t b) {
+    return b > 0 && (uint64_t)b > a ? (uint64_t)b : a;
+}
+
+static void note_peaks(void *context, const struct la_series_point *point) {
+    struct peaks *peaks = context;
+    int64_t files = 0, ports = 0;
+    for (unsigned state = 0; state < LA_ST_COUNT; state++) {
+        files += is_file(state) ? point->values[LA_STRAND_STATE + state] : 0;
+        ports += holds_port(state) ? point->values[LA_STRAND_STATE + state] : 0;
+    }
+    peaks->time_wait = most(peaks->time_wait, point->values[LA_STRAND_STATE + LA_ST_TIME_WAIT]);
+    peaks->files = most(peaks->files, files);
+    peaks->ports = most(peaks->ports, ports);
+}
+
+static enum la_status find_peaks(const struct la_series *series, struct peaks *peaks) {
+    *peaks = (struct peaks){0};
+    return la_series_walk(series, note_peaks, peaks);
+}
+
+static enum la_status add_host_peaks(struct la_host_evidence *e, const struct la_host_line *host) {
+    struct la_series sockets;
+    struct peaks peaks;
+    enum la_status status = la_host_sockets(host, &sockets);
+    if (status != LA_OK)
+        return status;
+    status = find_peaks(&sockets, &peaks);
+    la_series_release(&sockets);
+    e->time_wait_peak = most(e->time_wait_peak, (int64_t)peaks.time_wait);
+    e->socket_peak = most(e->socket_peak, (int64_t)peaks.files);
+    return status;
+}
+
+static enum la_status add_edges(struct la_host_evidence *e, const struct la_host_line *host) {
+    enum la_status status = LA_OK;
+    for (size_t i = 0; i < host->edge_count && status == LA_OK; i++) {
+        struct peaks peaks;
+        add_opened(e, host->edges[i].edge);
+        status = find_peaks(&host->edges[i].edge->series, &peaks);
+        e->port_peak = most(e->port_peak, (int64_t)peaks.ports);
+    }
+    return status;
+}
+
+static enum la_status add_services(struct la_host_evidence *e, const struct la_host_line *host) {
+    enum la_status status = LA_OK;
+    for (size_t i = 0; i < host->service_count && status == LA_OK; i++) {
+        const struct la_service_line *line = &host->services[i];
+        struct peaks peaks = {0};
+        if (line->silent)
+            add_accepted(e, line->silent);
+        if (!line->answers)
+            continue;
+        add_accepted(e, line->answers);
+        status = find_peaks(&line->answers->series, &peaks);
+        e->service_peak = most(e->service_peak, (int64_t)peaks.files);
+    }
+    return status;
+}
+
+/* Those of its services' connections that used timestamps are known by the clients' edges. */
+static void add_timestamps(struct la_host_evidence *e, const struct la_overview *overview,
+                           const struct la_addr *addr) {
+    for (size_t i = 0; i < overview->edge_count; i++) {
+        const struct la_edge_line *line = &overview->edges[i];
+        if (la_addr_cmp(&line->service->account.addr, addr) == 0)
+            e->accepted.timestamps += line->edge->timestamps;
+    }
+}
+
+static enum la_status add_host(struct la_host_evidence *e, const struct la_overview *overview,
+                               const struct la_host_line *host) {
+    enum la_status status = add_host_peaks(e, host);
+    if (status == LA_OK)
+        status = add_edges(e, host);
+    if (status == LA_OK)
+        status = add_services(e, host);
+    add_timestamps(e, overview, host->addr);
+    return status;
+}
+
+static bool has_own_settings(const struct la_hosts *hosts, const struct la_addr *addr) {
+    const struct la_addr *own;
+    for (size_t i = 0; la_hosts_settings_at(hosts, i, &own); i++)
+        if (own && la_addr_cmp(own, addr) == 0)
+            return true;
+    return false;
+}
+
+/* Of all hosts without settings of their own the counts add up, and each peak is that of the host
+ * with the highest. */
+static enum la_status add_hosts(struct la_host_evidence *e, const struct la_overview *overview,
+                                const struct la_hosts *hosts) {
+    enum la_status status = LA_OK;
+    for (size_t i = 0; i < overview->host_count && status == LA_OK; i++)
+        if (!has_own_settings(hosts, overview->hosts[i].addr))
+            status = add_host(e, overview, &overview->hosts[i]);
+    return status;
+}
+
+enum la_status la_host_evidence_gather(const struct la_audit *audit, size_t index,
+                                       struct la_host_evidence *evidence) {
+    const struct la_overview *overview = audit->overview;
     const struct la_addr *addr;
-    *evidence = (struct la_host_evidence){.settings = la_hosts_settings_at(hosts, index, &addr)};
+    *evidence =
+        (struct la_host_evidence){.settings = la_hosts_settings_at(audit->hosts, index, &addr)};
     /* As it came, without what the file made of it. */
-    const char *profile = la_hosts_profile(hosts, addr)->name;
+    const char *profile = la_hosts_profile(audit->hosts, addr)->name;
     evidence->may_recycle = la_profile_find(profile)->tw_recycle_possible;
     for (size_t fact = 0; fact < LA_FACT_COUNT; fact++)
-        evidence->facts[fact] = count_at(&result->facts[fact], hosts, addr);
+        evidence->facts[fact] = count_at(&audit->result->facts[fact], audit->hosts, addr);
+    evidence->complete = overview->connections_left_out == 0 && overview->clients_left_out == 0;
+    if (!addr)
+        return add_hosts(evidence, overview, audit->hosts);
+    const struct la_host_line *host = la_overview_host(overview, addr);
+    return host ? add_host(evidence, overview, host) : LA_OK;
 }
 
 void la_audit_judge(const struct la_setting *setting, const struct la_host_evidence *evidence,

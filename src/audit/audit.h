@@ -5,6 +5,7 @@
 #ifndef LA_AUDIT_AUDIT_H
 #define LA_AUDIT_AUDIT_H
 
+#include "account/overview.h"
 #include "audit/setting.h"
 #include "base/profile.h"
 #include "base/settings.h"
@@ -43,9 +44,16 @@ struct la_judgement {
     char evidence[256]; /* "" when there is nothing to say */
 };
 
-/* What the result says of the host of la_hosts_settings_at(hosts, index). */
-void la_host_evidence_gather(const struct la_result *result, const struct la_hosts *hosts,
-                             size_t index, struct la_host_evidence *evidence);
+/* What is known; all borrowed. */
+struct la_audit {
+    const struct la_result *result;
+    const struct la_overview *overview; /* of its accounts */
+    const struct la_hosts *hosts;       /* with their settings */
+};
+
+/* What is known of the host of la_hosts_settings_at(hosts, index). LA_OK or LA_ENOMEM. */
+enum la_status la_host_evidence_gather(const struct la_audit *audit, size_t index,
+                                       struct la_host_evidence *evidence);
 
 void la_audit_judge(const struct la_setting *setting, const struct la_host_evidence *evidence,
                     struct la_judgement *judgement);

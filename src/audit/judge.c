@@ -480,7 +480,7 @@ void judge_port_range(const struct la_host_evidence *e, struct la_judgement *j) 
         return;
     else if (e->complete && e->port_peak > 0 && e->port_peak <= ports / 2)
         decide(j, LA_VERDICT_NO_EFFECT,
-               "at most %" PRIu64 " of its %" PRIu64 " ports were in use to one destination",
+               "used at most %" PRIu64 " of its %" PRIu64 " ports to one destination at a time",
                e->port_peak, ports);
 }
 

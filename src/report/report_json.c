@@ -363,6 +363,7 @@ static json_t *emit_limits(struct la_emit *emit, const struct la_report *report,
 static json_t *emit_report(struct la_emit *emit, const struct la_report *report,
                            const struct la_overview *overview) {
     const struct la_result *result = report->result;
+    const struct la_audit audit = {result, overview, report->hosts};
     json_t *object = json_object();
     la_emit_put(emit, object, "schema", json_string(LA_REPORT_SCHEMA));
     la_emit_put(emit, object, "lastack", json_string(LA_VERSION));
@@ -375,7 +376,7 @@ static json_t *emit_report(struct la_emit *emit, const struct la_report *report,
     la_emit_put(emit, object, "edges", la_emit_edges(emit, overview));
     la_emit_put(emit, object, "resets", emit_resets(emit, result));
     la_emit_put(emit, object, "findings", emit_findings(emit, result));
-    la_emit_put(emit, object, "settings", la_emit_settings(emit, result, report->hosts));
+    la_emit_put(emit, object, "settings", la_emit_settings(emit, &audit));
     la_emit_put(emit, object, "limits", emit_limits(emit, report, overview));
     return object;
 }

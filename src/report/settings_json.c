@@ -1,6 +1,5 @@
 #include "report/settings_json.h"
 
-#include "audit/audit.h"
 #include "report/page_json.h"
 
 static json_t *emit_default(const struct la_embedded *page) {
@@ -44,15 +43,15 @@ static json_t *emit_left_out(struct la_emit *emit, const struct la_host_settings
     return object;
 }
 
-json_t *la_emit_settings(struct la_emit *emit, const struct la_result *result,
-                         const struct la_hosts *hosts) {
+json_t *la_emit_settings(struct la_emit *emit, const struct la_audit *audit) {
     const struct la_host_settings *settings;
     const struct la_addr *addr;
     json_t *array = json_array();
-    for (size_t i = 0; (settings = la_hosts_settings_at(hosts, i, &addr)); i++) {
+    for (size_t i = 0; (settings = la_hosts_settings_at(audit->hosts, i, &addr)); i++) {
         struct la_host_evidence evidence;
         json_t *object = json_object();
-        la_host_evidence_gather(result, hosts, i, &evidence);
+        if (la_host_evidence_gather(audit, i, &evidence) != LA_OK)
+            emit->failed = true;
         la_emit_put(emit, object, "host", addr ? la_emit_addr(addr) : json_null());
         la_emit_put(emit, object, "path", la_emit_text(la_host_settings_path(settings)));
         la_emit_put(emit, object, "left_out", emit_left_out(emit, settings));

@@ -727,6 +727,8 @@ def test_settings_are_audited(b):
     assert web["nofile"]["value"] == "1024" and web["tcp_rmem"]["value"] is None
     assert web["tcp_rmem"]["verdict"] == "no evidence" and web["tcp_rmem"]["evidence"] is None
     assert rest["tcp_tw_recycle"]["verdict"] == "gone since Linux 4.12"
+    assert web["tcp_tw_reuse"]["verdict"] == "no effect here" and "carry no timestamps" in web["tcp_tw_reuse"]["evidence"]
+    assert rest["tcp_tw_reuse"]["verdict"] == "no effect here" and "opened no" in rest["tcp_tw_reuse"]["evidence"]
     assert web["tcp_tw_recycle"]["verdict"] == "no evidence", "a piece of configuration does not say which kernel it is"
     left_out = section[1]["left_out"]
     assert left_out["count"] == 2 and "web.conf:2: 'net.ipv4.tcp_tw_resue'" in left_out["lines"][0]
@@ -770,6 +772,8 @@ def test_the_audit_of_real_kernels(b):
     assert stubborn["tcp_tw_recycle"]["verdict"] == "gone since Linux 4.12"
     assert stubborn["tcp_max_syn_backlog"]["verdict"] == "no effect here"
     assert stubborn["tcp_rmem"]["verdict"] == "no evidence"
+    assert "opened no connection" in stubborn["tcp_tw_reuse"]["evidence"]
+    assert "closed 1 connection first" in stubborn["tcp_fin_timeout"]["evidence"]
     assert patient["tcp_orphan_retries"]["verdict"] == "helps here"
     none, hosts = lab("tw-buckets-none-fin-wait-2", "server")
     dump = ROOT / "testdata/lab/tw-buckets-none-fin-wait-2/settings-client.conf"

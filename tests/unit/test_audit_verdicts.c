@@ -337,7 +337,7 @@ static const struct test {
      "net.ipv4.ip_local_port_range = 1024 65535",
      {OPENER, .port_peak = 100},
      "no effect here",
-     "at most 100 of its 64512 ports"},
+     "at most 100 of its 64512 ports to one"},
     {"ip_local_port_range",
      "net.ipv4.ip_local_port_range = 40000 40009",
      {OPENER, .port_peak = 6},
