@@ -455,6 +455,38 @@ def read_schemas(lastack):
     return schemas
 
 
+# -- every kind --------------------------------------------------------------------------------------
+
+
+def claims_of(paths):
+    """-> (kinds that some script foretells, kinds that some script says may not be found in it)"""
+    foretold, excluded = set(), set()
+    for path in paths:
+        for _, claim in pkt2pcap.load(path).expects:
+            if claim.startswith("none of "):
+                excluded.update(re.split(r"[,\s]+", claim[len("none of "):]))
+            else:
+                foretold.update(part.split()[0] for part in re.split(r"\s+or\s+", claim) if part.split())
+    return foretold, excluded
+
+
+def check_kinds(lastack, paths, schemas):
+    """Yields (kind, problems): each has a page, a scenario, a look-alike, and stands in a whole report."""
+    foretold, excluded = claims_of(paths)
+    reported = set()
+    for folder, _, files in os.walk(os.path.join(HERE, "expected")):
+        for file in files:
+            with open(os.path.join(folder, file), encoding="utf-8") as stream:
+                reported.update(re.findall(r'"kind": "([a-z0-9-]+)"', stream.read()))
+    for kind in schemas["finding"]["$defs"]["kind"]["enum"]:
+        page = subprocess.run([lastack, "explain", kind], capture_output=True, check=False)
+        yield kind, [what for what, good in (
+            ("`lastack explain %s` has no page" % kind, page.returncode == 0 and page.stdout),
+            ("no script expects it", kind in foretold),
+            ("no script is its look-alike: none says `none of %s`" % kind, kind in excluded),
+            ("it stands in no report under expected/", kind in reported)) if not good]
+
+
 def check_only(paths):
     failed = 0
     for path in paths:
@@ -495,6 +527,13 @@ def main():
         return run_all(options, paths, work)
 
 
+def tell(name, problems):
+    if problems:
+        print("FAIL %s" % name)
+    for problem in problems:
+        print("      " + problem)
+
+
 def run_all(options, paths, work):
     lastack = os.path.abspath(options.lastack)
     passed = failed = skipped = 0
@@ -524,13 +563,14 @@ def run_all(options, paths, work):
         jobs += [(lastack, work, path, vantage, schemas, golden, options.variant) for vantage in vantages]
     with concurrent.futures.ProcessPoolExecutor(max_workers=max(options.j, 1)) as pool:
         for name, problems in pool.map(run_vantage, jobs, chunksize=4):
-            if problems:
-                failed += 1
-                print("FAIL %s" % name)
-                for problem in problems:
-                    print("      " + problem)
-            else:
-                passed += 1
+            failed += bool(problems)
+            passed += not problems
+            tell(name, problems)
+    if schemas and not options.only and not options.variant:
+        for kind, problems in check_kinds(lastack, paths, schemas):
+            failed += bool(problems)
+            passed += not problems
+            tell("kind " + kind, problems)
     print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
     return 1 if failed else 0
 
