@@ -24,6 +24,8 @@ void finding_show(struct la_finding *f, const struct la_connection *c, size_t in
 void finding_show_observation(struct la_finding *f, const struct la_observation *o,
                               const char *role);
 
+void finding_show_where(struct la_finding *f, const struct la_where *where, const char *role);
+
 void finding_assume(struct la_finding *f, const char *what);
 /* "vantage: near the client", "profile: linux": what every verdict of this kind rests on. */
 void finding_assume_usual(struct la_finding *f, const struct la_connection *c, unsigned side);
@@ -37,6 +39,9 @@ void detail_bool(struct la_finding *f, const char *name, bool value);
 void detail_integer(struct la_finding *f, const char *name, int64_t value);
 void detail_seconds(struct la_finding *f, const char *name, int64_t ns);
 void detail_word(struct la_finding *f, const char *name, const char *word);
+void detail_seconds_or_null(struct la_finding *f, const char *name,
+                            int64_t ns); /* negative: null */
+void detail_word_or_null(struct la_finding *f, const char *name, const char *word); /* NULL: null */
 
 /* General preconditions of `observed`: both directions in the capture, and nothing of it missed. */
 bool is_whole(const struct la_connection *c);
@@ -59,6 +64,10 @@ extern const struct la_diagnosis diagnosis_close_wait_leak;
 extern const struct la_diagnosis diagnosis_slow_close;
 extern const struct la_diagnosis diagnosis_abortive_close;
 extern const struct la_diagnosis diagnosis_half_open;
+extern const struct la_diagnosis diagnosis_keepalive;
+extern const struct la_diagnosis diagnosis_keepalive_death;
+extern const struct la_diagnosis diagnosis_retransmission_timeout;
+extern const struct la_diagnosis diagnosis_zero_window_stall;
 extern const struct la_diagnosis diagnosis_injected_rst;
 
 #endif

@@ -97,15 +97,18 @@ int la_finding_compare(const struct la_finding *a, const struct la_finding *b) {
     return order != 0 ? order : compare_number(a->kind, b->kind);
 }
 
-void finding_show_observation(struct la_finding *f, const struct la_observation *o,
-                              const char *role) {
+void finding_show_where(struct la_finding *f, const struct la_where *where, const char *role) {
     if (f->evidence_count == LA_FINDING_EVIDENCE) {
         f->evidence_dropped++;
         return;
     }
-    struct la_evidence *e = &f->evidence[f->evidence_count++];
-    e->where = (struct la_where){o->time_ns, o->frame, o->input};
-    e->role = role;
+    f->evidence[f->evidence_count++] = (struct la_evidence){*where, role};
+}
+
+void finding_show_observation(struct la_finding *f, const struct la_observation *o,
+                              const char *role) {
+    struct la_where where = {o->time_ns, o->frame, o->input};
+    finding_show_where(f, &where, role);
 }
 
 void finding_show(struct la_finding *f, const struct la_connection *c, size_t index,
@@ -167,6 +170,20 @@ void detail_seconds(struct la_finding *f, const char *name, int64_t ns) {
 
 void detail_word(struct la_finding *f, const char *name, const char *word) {
     add_detail(f, name, LA_DETAIL_WORD)->value.word = word;
+}
+
+void detail_seconds_or_null(struct la_finding *f, const char *name, int64_t ns) {
+    if (ns < 0)
+        detail_null(f, name);
+    else
+        detail_seconds(f, name, ns);
+}
+
+void detail_word_or_null(struct la_finding *f, const char *name, const char *word) {
+    if (word)
+        detail_word(f, name, word);
+    else
+        detail_null(f, name);
 }
 
 bool is_whole(const struct la_connection *c) {

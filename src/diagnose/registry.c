@@ -14,6 +14,10 @@ static const struct la_diagnosis *const registry[LA_KIND_COUNT] = {
     [LA_KIND_SLOW_CLOSE] = &diagnosis_slow_close,
     [LA_KIND_ABORTIVE_CLOSE] = &diagnosis_abortive_close,
     [LA_KIND_HALF_OPEN] = &diagnosis_half_open,
+    [LA_KIND_KEEPALIVE] = &diagnosis_keepalive,
+    [LA_KIND_KEEPALIVE_DEATH] = &diagnosis_keepalive_death,
+    [LA_KIND_RETRANSMISSION_TIMEOUT] = &diagnosis_retransmission_timeout,
+    [LA_KIND_ZERO_WINDOW_STALL] = &diagnosis_zero_window_stall,
     [LA_KIND_INJECTED_RST] = &diagnosis_injected_rst,
 };
 

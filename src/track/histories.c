@@ -8,6 +8,7 @@
 #include "base/seq.h"
 #include "base/time.h"
 #include "decode/segment.h"
+#include "track/waits.h"
 
 #include <string.h>
 
@@ -235,7 +236,7 @@ static int64_t syn_given_up(const struct machine *m) {
 static int64_t probes_given_up(const struct machine *m) {
     const struct la_keepalive *k = me_of(m)->keepalive;
     enum { ENOUGH = 3 };
-    if (!k || k->waiting.count < ENOUGH || k->waiting.gap_max_ns > k->waiting.gap_min_ns * 5 / 4)
+    if (!k || k->waiting.count < ENOUGH || !la_row_is_regular(&k->waiting))
         return LA_TIME_NONE;
     int64_t interval = k->waiting.gap_max_ns, patience = 2 * interval;
     if (k->idle_ns > patience)

@@ -184,11 +184,17 @@ static void take_sequence(struct live *live, const struct intake *in) {
     }
 }
 
+/* Joined in the middle, and so far it has only said the same number, one less than its peer has of
+ * it: that was a keepalive probe, and nothing is missing. */
+static bool began_with_probe(const struct live_side *side, uint32_t ack) {
+    return !(side->flags & SIDE_ISN) && side->next == side->base_seq && ack == side->next + 1;
+}
+
 /* The peer acknowledged numbers that never passed here: the capture missed them. */
 static void acknowledge_unseen(struct live *live, const struct intake *in) {
     const struct la_segment *s = in->segment;
     struct live_side *peer = &live->side[!in->side];
-    struct flow *flow = flow_of(live, in->pool);
+    struct flow *flow = began_with_probe(peer, s->ack) ? NULL : flow_of(live, in->pool);
     if (flow)
         add_hole(&flow->side[!in->side], peer->next, s->ack, true);
     peer->next = s->ack;

@@ -11,6 +11,7 @@
 #include "decode/segment.h"
 #include "track/forgery.h"
 #include "track/old_copy.h"
+#include "track/waits.h"
 
 #include <stdlib.h>
 
@@ -155,29 +156,6 @@ static enum la_reset_cause cause_after_fin(const struct la_connection *c, size_t
     return answers_fin ? LA_RESET_TIME_WAIT_GONE : LA_RESET_NO_CONNECTION;
 }
 
-/* The probes that this end had sent when it gave up: one interval after the last of them, without
- * an answer to any. */
-static bool ends_keepalive(const struct la_connection *c, size_t rst) {
-    const struct la_observation *r = &c->log[rst];
-    int64_t last = LA_TIME_NONE, before = LA_TIME_NONE;
-    for (size_t i = rst; i > 0; i--) {
-        const struct la_observation *o = &c->log[i - 1];
-        if (o->from != r->from || o->class != LA_CLASS_KEEPALIVE)
-            break;
-        if (last == LA_TIME_NONE) {
-            last = o->time_ns;
-        } else {
-            before = o->time_ns;
-            break;
-        }
-    }
-    enum { SHORTEST_INTERVAL_NS = 900000000 }; /* Linux takes whole seconds */
-    if (last == LA_TIME_NONE || r->time_ns - last < SHORTEST_INTERVAL_NS)
-        return false;
-    int64_t interval = last - before, waited = r->time_ns - last;
-    return before == LA_TIME_NONE || llabs(waited - interval) < interval / 4;
-}
-
 /* The connection was over at both ends: nothing is left that this RST could end. */
 static bool was_over(const struct la_connection *c, size_t rst) {
     const struct la_observation *r = &c->log[rst];
@@ -193,7 +171,7 @@ static enum la_reset_cause cause_of_own_will(const struct la_connection *c, size
     const struct la_observation *r = &c->log[rst];
     size_t fin = find_flag(c, rst, r->from, LA_FIN);
     const struct la_profile *profile = c->profile[r->from];
-    if (ends_keepalive(c, rst))
+    if (la_ends_keepalive(c, rst))
         return LA_RESET_KEEPALIVE;
     if (was_over(c, rst))
         return LA_RESET_AFTER_CLOSE;

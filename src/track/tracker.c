@@ -92,6 +92,12 @@ static const struct la_connection *fill_neighbour(struct la_tracker *tracker, in
     return &view->connection;
 }
 
+/* Probes, or repeats of which at least one had no answer. */
+static bool has_waited(const struct la_endpoint *end) {
+    return end->keepalive || (end->stalls && end->stalls->count > 0) ||
+           (end->repeats && end->repeats->row.count > 1);
+}
+
 /* Of an ordinary connection nobody asks more than a few words, unless histories are wanted: no
  * neighbour, nothing repeated, no RST, nothing odd. Most are like that. */
 static bool is_remarkable(const struct la_tracker *tracker, const struct la_connection *older,
@@ -99,7 +105,8 @@ static bool is_remarkable(const struct la_tracker *tracker, const struct la_conn
     const struct la_connection *c = &tracker->views[1].connection;
     const struct la_endpoint *a = &c->side[0], *b = &c->side[1];
     return older || newer || c->recycle || c->gaps > 0 || c->log_dropped > 0 || a->syn > 1 ||
-           b->syn > 1 || a->fin > 1 || b->fin > 1 || a->rst > 0 || b->rst > 0 || c->icmp_count > 0;
+           b->syn > 1 || a->fin > 1 || b->fin > 1 || a->rst > 0 || b->rst > 0 ||
+           c->icmp_count > 0 || has_waited(a) || has_waited(b);
 }
 
 /* Each step on all three before the next one: they read each other's results. A neighbour's own

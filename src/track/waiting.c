@@ -129,6 +129,11 @@ static void close_window(struct live *live, const struct intake *in) {
     stalls->last = (struct la_stall){.closed = place_of(in->segment)};
 }
 
+static void open_window(struct la_stall *stall, const struct la_segment *s) {
+    stall->opened = place_of(s);
+    stall->unanswered = 0;
+}
+
 /* The window of the sender of this segment, as it was and as it is now. */
 static void take_window(struct live *live, const struct intake *in) {
     const struct la_segment *s = in->segment;
@@ -141,7 +146,7 @@ static void take_window(struct live *live, const struct intake *in) {
     if (s->window == 0 && !is_open && (me->flags & SIDE_SEEN))
         close_window(live, in);
     else if (s->window != 0 && is_open)
-        stalls->last.opened = place_of(s);
+        open_window(&stalls->last, s);
     else if (is_open && stalls->last.unanswered > 0)
         stalls->last.unanswered = 0;
 }
@@ -216,7 +221,8 @@ void live_take_waiting(struct live *live, const struct intake *in) {
         return;
     const struct extra *extra = live_extra(live);
     if (extra) {
-        answer_keepalive(extra->keepalive[!in->side], s);
+        if (!(live->side[!in->side].flags & SIDE_RST)) /* it has given up */
+            answer_keepalive(extra->keepalive[!in->side], s);
         meet_window(extra->stalls[!in->side], in);
     }
     if (s->window == 0 || extra)

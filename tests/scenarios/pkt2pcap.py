@@ -122,7 +122,7 @@ class Script:
         self.name = name
         self.seed = seed.encode()  # other ISNs and timestamp clocks, the same story
         self.hosts, self.conns, self.lines, self.labels = {}, {}, [], {}
-        self.expects, self.allows, self.args = [], [], []
+        self.expects, self.allows, self.args, self.settings = [], [], [], {}
         self.vantages = list(VANTAGES)
         self.delay, self.split, self.hops = 0.010, 0.5, 6
         self.start = datetime(2026, 11, 20, 14, 3, 5, 118000, timezone.utc).timestamp()
@@ -220,6 +220,11 @@ class Script:
 
     def do_args(self, words, _):
         self.args += words
+
+    def do_settings(self, words, _):
+        """settings HOST NAME=VALUE...: what `sysctl -a` said there; tcp_... stands for net.ipv4.tcp_..."""
+        names = [word if "." in word.split("=")[0] else "net.ipv4." + word for word in words[1:]]
+        self.settings.setdefault(words[0], []).extend(name.replace("=", " = ", 1) for name in names)
 
     def do_exit(self, words, _):
         self.exit_code = int(words[0])

@@ -25,13 +25,13 @@ except ImportError:
 
 # The world of the `expect` lines: within it everything must be foretold; other kinds are left to the golden files.
 KINDS = ("lost-final-ack", "fin-retransmitted", "recycled-port-rst", "timestamp-rejected-syn", "time-wait-reuse",
-         "close-wait-leak", "slow-close", "abortive-close", "half-open", "injected-rst")
+         "close-wait-leak", "slow-close", "abortive-close", "half-open", "keepalive", "keepalive-death",
+         "retransmission-timeout", "zero-window-stall", "injected-rst")
 ALL_KINDS = KINDS + (
-    "old-duplicate", "time-wait-assassination", "fin-wait-2-timeout", "last-ack-timeout",
-    "half-close", "simultaneous-close", "simultaneous-open", "syn-refused", "syn-unanswered", "syn-retransmitted",
-    "syn-queue-overflow", "accept-queue-overflow", "syn-flood", "scan", "keepalive", "keepalive-death",
-    "retransmission-timeout", "zero-window-stall", "time-wait-pileup", "close-wait-pileup", "port-exhaustion",
-    "shared-address", "challenge-ack")
+    "old-duplicate", "time-wait-assassination", "fin-wait-2-timeout", "last-ack-timeout", "half-close",
+    "simultaneous-close", "simultaneous-open", "syn-refused", "syn-unanswered", "syn-retransmitted",
+    "syn-queue-overflow", "accept-queue-overflow", "syn-flood", "scan", "time-wait-pileup", "close-wait-pileup",
+    "port-exhaustion", "shared-address", "challenge-ack")
 
 
 SEVERITIES = ("info", "notice", "warning", "critical")
@@ -323,13 +323,24 @@ def vary(path, variant):
     return script
 
 
+def write_settings(work, stem, script):
+    """The files with the hosts' settings -> the options that name them"""
+    options = []
+    for host, lines in script.settings.items():
+        name = "%s.%s.conf" % (stem, host)
+        with open(os.path.join(work, name), "w", encoding="utf-8") as stream:
+            stream.write("\n".join(lines) + "\n")
+        options += ["--host-settings", "%s=%s" % (script.hosts[host].address, name)]
+    return options
+
+
 def run_case(lastack, work, stem, script, vantage, schemas):
     """-> (what lastack wrote, or None where it wrote nothing to judge; problems)"""
     data, records = script.pcap(vantage)
     with open(os.path.join(work, stem + ".pcap"), "wb") as stream:
         stream.write(data)
     outputs = ["--findings", stem + ".findings", "--connections", stem + ".connections"]
-    command = [lastack] + outputs + script.args + [stem + ".pcap"]
+    command = [lastack] + outputs + script.args + write_settings(work, stem, script) + [stem + ".pcap"]
     try:
         result = subprocess.run(command, cwd=work, capture_output=True, timeout=20, check=False)
     except subprocess.TimeoutExpired:

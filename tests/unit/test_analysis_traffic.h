@@ -21,6 +21,7 @@ struct talk {
     int64_t at;                 /* ns */
     int64_t away[2];            /* from here to each end and back, ns */
     bool stamps, copies;
+    bool shut[2];    /* the window of that end is closed */
     unsigned missed; /* per mille of packets that the capture did not see */
 };
 
@@ -50,7 +51,7 @@ static inline void emit(struct talk *t, int from, unsigned flags, uint32_t seq, 
         .payload = payload,
         .wire_bytes = 66 + payload,
         .flags = (uint8_t)flags,
-        .window = flags & LA_RST ? 0 : 64000,
+        .window = flags & LA_RST || t->shut[from] ? 0 : 64000,
         .ip_id = (uint16_t)(all->count % 65535 + 1),
         .ttl = from == LA_CLIENT ? 60 : 61,
     };
@@ -146,6 +147,67 @@ static inline void find_half_open(struct talk *t) {
     emit(t, !living, LA_RST, t->next[!living], 0, 0);
 }
 
+/* Probes of an idle connection, answered or not; true when they ended it. */
+static inline bool keep_alive(struct talk *t) {
+    uint64_t *r = &t->traffic->random;
+    int from = (int)pick(r, 2);
+    bool dead = chance(r, 40);
+    wait_ns(t, 60 * LA_SEC);
+    for (int n = 0; n < 3; n++) {
+        emit(t, from, LA_ACK, t->next[from] - 1, t->next[!from], 0);
+        wait_ns(t, t->away[!from]);
+        if (!dead)
+            say(t, !from, LA_ACK, 0);
+        wait_ns(t, 10 * LA_SEC);
+    }
+    if (dead)
+        emit(t, from, LA_RST | LA_ACK, t->next[from], t->next[!from], 0);
+    return dead;
+}
+
+/* A window that is closed until the peer has asked for it. */
+static inline void stall(struct talk *t) {
+    int from = (int)pick(&t->traffic->random, 2);
+    say(t, from, LA_ACK | LA_PSH, 1000);
+    wait_ns(t, t->away[!from]);
+    t->shut[!from] = true;
+    for (int64_t gap = 200 * LA_MSEC; gap < LA_SEC; gap *= 2) {
+        say(t, !from, LA_ACK, 0);
+        wait_ns(t, gap);
+        emit(t, from, LA_ACK, t->next[from] - 1, t->next[!from], 0);
+        wait_ns(t, t->away[!from]);
+    }
+    t->shut[!from] = false;
+    say(t, !from, LA_ACK, 0);
+}
+
+/* Data that never gets through; when the peer speaks again the socket is gone. */
+static inline void time_out(struct talk *t) {
+    int from = (int)pick(&t->traffic->random, 2);
+    say(t, from, LA_ACK | LA_PSH, 300);
+    for (int64_t gap = 250 * LA_MSEC; gap < 8 * LA_SEC; gap *= 2) {
+        wait_ns(t, gap);
+        say_again(t, from, LA_ACK | LA_PSH, 300);
+    }
+    wait_ns(t, 60 * LA_SEC);
+    emit(t, !from, LA_ACK | LA_PSH, t->next[!from], t->next[from] - 300, 100);
+    wait_ns(t, t->away[from]);
+    emit(t, from, LA_RST, t->next[from] - 300, 0, 0);
+}
+
+/* True when the connection has ended by that. */
+static inline bool linger_on(struct talk *t) {
+    unsigned what = pick(&t->traffic->random, 100);
+    if (what < 8)
+        return keep_alive(t);
+    if (what < 12)
+        stall(t);
+    if (what >= 16 || what < 12)
+        return false;
+    time_out(t);
+    return true;
+}
+
 /* The second FIN, and what becomes of its ACK. */
 static inline void finish_close(struct talk *t, int second) {
     uint64_t *r = &t->traffic->random;
@@ -237,7 +299,7 @@ static inline void talk(struct traffic *all, unsigned client, unsigned server) {
                 forge_reset(&t);
             if (chance(r, 4))
                 find_half_open(&t);
-            else
+            else if (!linger_on(&t))
                 close_talk(&t);
         }
         if (lives > 1)
