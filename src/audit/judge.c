@@ -433,29 +433,32 @@ void judge_retries2(const struct la_host_evidence *e, struct la_judgement *j) {
 /* Keeping alive */
 
 void judge_keepalive_time(const struct la_host_evidence *e, struct la_judgement *j) {
-    if (fact(e, LA_FACT_LOST_WHILE_IDLE) > 0)
+    uint64_t lost = fact(e, LA_FACT_LOST_WHILE_IDLE), leaked = fact(e, LA_FACT_CLOSE_WAIT_LEAKED);
+    if (lost > 0)
         decide(j, LA_VERDICT_HELPS,
-               "%s lost while idle: probes at shorter intervals than the path forgets them keep "
-               "them, where the program sets SO_KEEPALIVE",
-               many(fact(e, LA_FACT_LOST_WHILE_IDLE), "connection was", "connections were").text);
+               "%s while idle: probes sooner than the path forgets a connection keep it, where the "
+               "program sets SO_KEEPALIVE",
+               many(lost, "connection was lost", "connections were lost").text);
     else if (fact(e, LA_FACT_PROBED) > 0)
-        decide(j, LA_VERDICT_NO_EVIDENCE, "probes were sent on %s how far apart",
-               many(fact(e, LA_FACT_PROBED), "connection: its finding says",
-                    "connections: their findings say")
-                   .text);
-    else if (fact(e, LA_FACT_CLOSE_WAIT_LEAKED) > 0)
-        decide(
-            j, LA_VERDICT_NO_EFFECT,
-            "%s in CLOSE-WAIT, which probes do not end while the peer's host answers",
-            many(fact(e, LA_FACT_CLOSE_WAIT_LEAKED), "socket was left", "sockets were left").text);
+        decide(j, LA_VERDICT_HELPS, "%s probed after the time that it says",
+               many(fact(e, LA_FACT_PROBED), "connection was", "connections were").text);
+    else if (fact(e, LA_FACT_PROBED_BY_PROGRAM) > 0)
+        decide(j, LA_VERDICT_NO_EFFECT, "%s probed after a time that the program chose itself",
+               many(fact(e, LA_FACT_PROBED_BY_PROGRAM), "connection was", "connections were").text);
+    else if (leaked > 0)
+        decide(j, LA_VERDICT_NO_EFFECT,
+               "%s in CLOSE-WAIT, which probes do not end while the peer's host answers",
+               many(leaked, "socket was left", "sockets were left").text);
 }
 
 void judge_keepalive_death(const struct la_host_evidence *e, struct la_judgement *j) {
-    if (fact(e, LA_FACT_DIED_OF_KEEPALIVE) > 0)
-        decide(j, LA_VERDICT_HELPS,
-               "%s given up after unanswered probes, where the program did not choose otherwise by "
-               "this setting",
-               many(fact(e, LA_FACT_DIED_OF_KEEPALIVE), "connection was", "connections were").text);
+    uint64_t died = fact(e, LA_FACT_DIED_OF_KEEPALIVE), own = fact(e, LA_FACT_DIED_OF_PROGRAM);
+    if (died > 0)
+        decide(j, LA_VERDICT_HELPS, "%s given up when the probes that it allows were not answered",
+               many(died, "connection was", "connections were").text);
+    else if (own > 0)
+        decide(j, LA_VERDICT_NO_EFFECT, "%s given up, by probes that the program chose itself",
+               many(own, "connection was", "connections were").text);
 }
 
 /* Ports */

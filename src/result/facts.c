@@ -2,63 +2,79 @@
 
 #include <string.h>
 
-enum whose { OF_HOST, OF_PEER, OF_CLIENT, OF_SERVER };
+/* Of which host: that of the finding or its peer, an end of the connection, the end that the detail
+ * "side" names, or the end opposite of that. */
+enum whose { OF_HOST, OF_PEER, OF_CLIENT, OF_SERVER, OF_SIDE, OF_OTHER_SIDE };
 
-/* What an instance of a kind says, where a detail of it is that word (NULL: whatever it is). */
+/* What an instance of a kind says, from a severity on, where a detail of it is that word; where it
+ * is known, when the word is NULL; whatever it is, when the detail is NULL as well. */
 static const struct rule {
     enum la_kind kind;
     const char *detail, *word;
+    enum la_severity least;
     enum whose whose;
     enum la_fact fact;
 } rules[] = {
-    {LA_KIND_LOST_FINAL_ACK, "outcome", "re-acked", OF_HOST, LA_FACT_FIN_REPEATED},
-    {LA_KIND_LOST_FINAL_ACK, "outcome", "reset", OF_PEER, LA_FACT_TIME_WAIT_CUT_SHORT},
-    {LA_KIND_LOST_FINAL_ACK, "outcome", "unanswered", OF_HOST, LA_FACT_FIN_UNANSWERED},
-    {LA_KIND_FIN_RETRANSMITTED, "cause", "fin-lost", OF_HOST, LA_FACT_FIN_REPEATED},
-    {LA_KIND_FIN_RETRANSMITTED, "cause", "first-ack-lost", OF_HOST, LA_FACT_FIN_REPEATED},
-    {LA_KIND_FIN_RETRANSMITTED, "cause", "unanswered", OF_HOST, LA_FACT_FIN_UNANSWERED},
-    {LA_KIND_RECYCLED_PORT_RST, "held_state", "TIME-WAIT", OF_SERVER, LA_FACT_REFUSED_BY_TIME_WAIT},
-    {LA_KIND_RECYCLED_PORT_RST, NULL, NULL, OF_CLIENT, LA_FACT_PORT_COLLIDED},
-    {LA_KIND_RECYCLED_PORT_RST, NULL, NULL, OF_SERVER, LA_FACT_PORT_COLLIDED},
-    {LA_KIND_TIMESTAMP_REJECTED_SYN, "mechanism", "per-connection", OF_SERVER,
+    {LA_KIND_LOST_FINAL_ACK, "outcome", "re-acked", LA_INFO, OF_HOST, LA_FACT_FIN_REPEATED},
+    {LA_KIND_LOST_FINAL_ACK, "outcome", "reset", LA_INFO, OF_PEER, LA_FACT_TIME_WAIT_CUT_SHORT},
+    {LA_KIND_LOST_FINAL_ACK, "outcome", "unanswered", LA_INFO, OF_HOST, LA_FACT_FIN_UNANSWERED},
+    {LA_KIND_FIN_RETRANSMITTED, "cause", "fin-lost", LA_INFO, OF_HOST, LA_FACT_FIN_REPEATED},
+    {LA_KIND_FIN_RETRANSMITTED, "cause", "first-ack-lost", LA_INFO, OF_HOST, LA_FACT_FIN_REPEATED},
+    {LA_KIND_FIN_RETRANSMITTED, "cause", "unanswered", LA_INFO, OF_HOST, LA_FACT_FIN_UNANSWERED},
+    {LA_KIND_RECYCLED_PORT_RST, "held_state", "TIME-WAIT", LA_INFO, OF_SERVER,
      LA_FACT_REFUSED_BY_TIME_WAIT},
-    {LA_KIND_TIMESTAMP_REJECTED_SYN, "mechanism", "per-host", OF_SERVER,
+    {LA_KIND_RECYCLED_PORT_RST, NULL, NULL, LA_INFO, OF_CLIENT, LA_FACT_PORT_COLLIDED},
+    {LA_KIND_RECYCLED_PORT_RST, NULL, NULL, LA_INFO, OF_SERVER, LA_FACT_PORT_COLLIDED},
+    {LA_KIND_TIMESTAMP_REJECTED_SYN, "mechanism", "per-connection", LA_INFO, OF_SERVER,
+     LA_FACT_REFUSED_BY_TIME_WAIT},
+    {LA_KIND_TIMESTAMP_REJECTED_SYN, "mechanism", "per-host", LA_INFO, OF_SERVER,
      LA_FACT_REFUSED_BY_RECYCLE},
-    {LA_KIND_TIME_WAIT_REUSE, "side", "client", OF_CLIENT, LA_FACT_OWN_TIME_WAIT_REUSED},
-    {LA_KIND_TIME_WAIT_REUSE, "side", "server", OF_SERVER, LA_FACT_TIME_WAIT_REUSED},
+    {LA_KIND_TIME_WAIT_REUSE, "side", "client", LA_INFO, OF_CLIENT, LA_FACT_OWN_TIME_WAIT_REUSED},
+    {LA_KIND_TIME_WAIT_REUSE, "side", "server", LA_INFO, OF_SERVER, LA_FACT_TIME_WAIT_REUSED},
+    /* What the capture's end left in CLOSE-WAIT for seconds is no leak. */
+    {LA_KIND_CLOSE_WAIT_LEAK, NULL, NULL, LA_NOTICE, OF_HOST, LA_FACT_CLOSE_WAIT_LEAKED},
+    {LA_KIND_HALF_OPEN, "idle_timeout", NULL, LA_INFO, OF_HOST, LA_FACT_LOST_WHILE_IDLE},
 };
 
-static bool has_word(const struct la_finding *finding, const char *detail, const char *word) {
-    for (size_t i = 0; i < finding->detail_count; i++) {
-        const struct la_detail *d = &finding->details[i];
-        if (d->type == LA_DETAIL_WORD && strcmp(d->name, detail) == 0)
-            return strcmp(d->value.word, word) == 0;
-    }
-    return false;
+/* NULL when the finding has no such detail. */
+static const struct la_detail *detail_of(const struct la_finding *finding, const char *name) {
+    for (size_t i = 0; i < finding->detail_count; i++)
+        if (strcmp(finding->details[i].name, name) == 0)
+            return &finding->details[i];
+    return NULL;
 }
 
+static bool is_word(const struct la_detail *detail, const char *word) {
+    return detail && detail->type == LA_DETAIL_WORD && strcmp(detail->value.word, word) == 0;
+}
+
+static bool holds(const struct rule *rule, const struct la_finding *finding) {
+    if (rule->kind != finding->kind || finding->severity < rule->least)
+        return false;
+    if (!rule->detail)
+        return true;
+    const struct la_detail *detail = detail_of(finding, rule->detail);
+    return rule->word ? is_word(detail, rule->word) : detail && detail->type != LA_DETAIL_NULL;
+}
+
+/* NULL when there is no such host. */
 static const struct la_addr *host_of(const struct la_finding *finding, enum whose whose) {
-    switch (whose) {
-    case OF_HOST:
-        break;
-    case OF_PEER:
-        return &finding->peer;
-    case OF_CLIENT:
-        return &finding->connection.client;
-    case OF_SERVER:
-        return &finding->connection.server;
-    }
-    return &finding->host;
+    if (whose == OF_HOST || whose == OF_PEER)
+        return whose == OF_HOST ? &finding->host : &finding->peer;
+    if (!finding->connection.present)
+        return NULL;
+    const struct la_detail *side = detail_of(finding, "side");
+    bool client = whose == OF_CLIENT || (whose == OF_SIDE && is_word(side, "client")) ||
+                  (whose == OF_OTHER_SIDE && is_word(side, "server"));
+    return client ? &finding->connection.client : &finding->connection.server;
 }
 
 enum la_status la_facts_of(const struct la_finding *finding, la_fact_sink *add, void *context) {
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        const struct rule *rule = &rules[i];
-        if (rule->kind != finding->kind)
+        const struct la_addr *host = host_of(finding, rules[i].whose);
+        if (!host || !holds(&rules[i], finding))
             continue;
-        if (rule->detail && !has_word(finding, rule->detail, rule->word))
-            continue;
-        enum la_status status = add(context, rule->fact, host_of(finding, rule->whose));
+        enum la_status status = add(context, rules[i].fact, host);
         if (status != LA_OK)
             return status;
     }

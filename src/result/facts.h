@@ -27,12 +27,14 @@ enum la_fact {
     LA_FACT_ACCEPT_QUEUE_FULL,    /* ... because the program did not accept */
     LA_FACT_FLOODED,              /* a service of it was flooded with attempts */
     LA_FACT_LOST_WHILE_IDLE,      /* its peer forgot a connection that was idle */
-    LA_FACT_PROBED,               /* it sent keepalive probes */
+    LA_FACT_PROBED,               /* it sent keepalive probes when its settings say so ... */
+    LA_FACT_PROBED_BY_PROGRAM,    /* ... or when its program chose to */
     LA_FACT_DIED_OF_KEEPALIVE,    /* they were not answered */
-    LA_FACT_DIED_UNACKNOWLEDGED,  /* its data was repeated until its time ran out */
-    LA_FACT_WINDOW_CLOSED,        /* its program did not read */
-    LA_FACT_PEER_CLOSED_WINDOW,   /* the peer's program did not read */
-    LA_FACT_PORTS_SHORT,          /* four fifths of its ports to one destination, or all */
+    LA_FACT_DIED_OF_PROGRAM,
+    LA_FACT_DIED_UNACKNOWLEDGED, /* its data was repeated until its time ran out */
+    LA_FACT_WINDOW_CLOSED,       /* its program did not read */
+    LA_FACT_PEER_CLOSED_WINDOW,  /* the peer's program did not read */
+    LA_FACT_PORTS_SHORT,         /* four fifths of its ports to one destination, or all */
     LA_FACT_COUNT,
 };
 

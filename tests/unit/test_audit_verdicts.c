@@ -323,6 +323,13 @@ static const struct test {
      "no effect here",
      "CLOSE-WAIT"},
     {"tcp_keepalive_time", "tcp_keepalive_time = 7200", {SERVER}, "no evidence", NULL},
+    {"tcp_keepalive_time",
+     "",
+     {SERVER, FACT(PROBED, 2)},
+     "helps here",
+     "2 connections were probed"},
+    {"tcp_keepalive_time", "", {SERVER, FACT(PROBED_BY_PROGRAM, 2)}, "no effect here", "program"},
+    {"tcp_keepalive_intvl", "", {SERVER, FACT(DIED_OF_PROGRAM, 2)}, "no effect here", "program"},
 
     {"tcp_keepalive_probes",
      "",
