@@ -414,20 +414,25 @@ void judge_max_orphans(const struct la_host_evidence *e, struct la_judgement *j)
 }
 
 void judge_retries2(const struct la_host_evidence *e, struct la_judgement *j) {
-    enum { LEAST = 8 }; /* 100 s, RFC 1122 */
+    enum { LEAST = 8, SOON = 10 }; /* 100 s, RFC 1122; about 400 s */
     int64_t value;
     uint64_t died = fact(e, LA_FACT_DIED_UNACKNOWLEDGED);
     bool known = number(e, "net.ipv4.tcp_retries2", &value);
-    if (died > 0 && known && value < LEAST)
+    if (died == 0)
+        return;
+    struct words repeated = many(died, "connection repeated data until it died",
+                                 "connections repeated data until they died");
+    if (known && value < LEAST)
         decide(j, LA_VERDICT_HARMFUL,
-               "it was lowered to %" PRId64
-               ", and %s of data that was not acknowledged in less than 100 s",
-               value, many(died, "connection died", "connections died").text);
-    else if (died > 0)
-        decide(j, LA_VERDICT_HELPS, "%s: 8 (100 s) tells the program sooner",
-               many(died, "connection repeated data until it died",
-                    "connections repeated data until they died")
-                   .text);
+               "%s, and it was lowered to %" PRId64 ", less than the 100 s that RFC 1122 asks for",
+               repeated.text, value);
+    else if (known && value <= SOON)
+        decide(j, LA_VERDICT_HELPS, "%s, and %" PRId64 " has that told in minutes", repeated.text,
+               value);
+    else
+        decide(j, LA_VERDICT_HELPS,
+               "%s: 8 (100 s) tells a program that still waits sooner than 15 (924 s)",
+               repeated.text);
 }
 
 /* Keeping alive */

@@ -34,6 +34,14 @@ static const struct rule {
     /* What the capture's end left in CLOSE-WAIT for seconds is no leak. */
     {LA_KIND_CLOSE_WAIT_LEAK, NULL, NULL, LA_NOTICE, OF_HOST, LA_FACT_CLOSE_WAIT_LEAKED},
     {LA_KIND_HALF_OPEN, "idle_timeout", NULL, LA_INFO, OF_HOST, LA_FACT_LOST_WHILE_IDLE},
+    {LA_KIND_KEEPALIVE, "origin", "system", LA_INFO, OF_SIDE, LA_FACT_PROBED},
+    {LA_KIND_KEEPALIVE, "origin", "application", LA_INFO, OF_SIDE, LA_FACT_PROBED_BY_PROGRAM},
+    {LA_KIND_KEEPALIVE_DEATH, "origin", "system", LA_INFO, OF_SIDE, LA_FACT_DIED_OF_KEEPALIVE},
+    {LA_KIND_KEEPALIVE_DEATH, "origin", "application", LA_INFO, OF_SIDE, LA_FACT_DIED_OF_PROGRAM},
+    {LA_KIND_RETRANSMISSION_TIMEOUT, NULL, NULL, LA_INFO, OF_SIDE, LA_FACT_DIED_UNACKNOWLEDGED},
+    /* A short one may well be a small buffer. */
+    {LA_KIND_ZERO_WINDOW_STALL, NULL, NULL, LA_WARNING, OF_SIDE, LA_FACT_WINDOW_CLOSED},
+    {LA_KIND_ZERO_WINDOW_STALL, NULL, NULL, LA_WARNING, OF_OTHER_SIDE, LA_FACT_PEER_CLOSED_WINDOW},
 };
 
 /* NULL when the finding has no such detail. */

@@ -314,6 +314,11 @@ static const struct test {
      {SERVER, FACT(DIED_UNACKNOWLEDGED, 1)},
      "helps here",
      "8 (100 s)"},
+    {"tcp_retries2",
+     "tcp_retries2 = 8",
+     {SERVER, FACT(DIED_UNACKNOWLEDGED, 1)},
+     "helps here",
+     "in minutes"},
     {"tcp_retries2", "tcp_retries2 = 5", {SERVER}, "no evidence", NULL},
 
     {"tcp_keepalive_time", "", {SERVER, FACT(LOST_WHILE_IDLE, 1)}, "helps here", "SO_KEEPALIVE"},

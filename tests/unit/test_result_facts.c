@@ -59,6 +59,7 @@ static void a_finding_tells_of_the_right_host(void **unused) {
          "10.0.0.2"},
         {LA_KIND_TIME_WAIT_REUSE, "side", "client", LA_FACT_OWN_TIME_WAIT_REUSED, "10.0.0.1"},
         {LA_KIND_CLOSE_WAIT_LEAK, NULL, NULL, LA_FACT_CLOSE_WAIT_LEAKED, "10.0.0.2"},
+        {LA_KIND_RETRANSMISSION_TIMEOUT, "side", "client", LA_FACT_DIED_UNACKNOWLEDGED, "10.0.0.1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct la_result *result = la_result_new();
@@ -80,6 +81,9 @@ static void what_says_nothing_tells_nothing(void **unused) {
     assert_int_equal(la_result_add_finding(result, &f), LA_OK);
     f = finding_of(LA_KIND_TIME_WAIT_REUSE, "side", "client");
     f.connection.present = false;
+    assert_int_equal(la_result_add_finding(result, &f), LA_OK);
+    f = finding_of(LA_KIND_KEEPALIVE, "origin", NULL);
+    f.details[0].type = LA_DETAIL_NULL;
     assert_int_equal(la_result_add_finding(result, &f), LA_OK);
     f = finding_of(LA_KIND_HALF_OPEN, "idle_timeout", NULL);
     f.details[0].type = LA_DETAIL_NULL;
