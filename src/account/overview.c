@@ -205,6 +205,9 @@ struct la_overview *la_overview_new(const struct la_accounts *accounts) {
         return NULL;
     }
     overview->end_ns = accounts->end_ns;
+    overview->silent_kept =
+        accounts->silent.count < la_silent_kind.most ? accounts->silent.count : la_silent_kind.most;
+    overview->silent_total = la_sample_total(&accounts->silent, &la_silent_kind);
     overview->service_total = la_sample_total(&accounts->services, &la_service_kind);
     return overview;
 }

@@ -35,8 +35,9 @@ struct la_overview {
     size_t connected_count; /* edges that do not seek */
     int64_t end_ns;         /* of the capture */
     uint64_t service_total; /* different services, kept or not; an estimate when not all are */
-    uint64_t connections_left_out; /* of services that are not kept */
-    uint64_t clients_left_out;     /* connections whose client is not kept */
+    uint64_t silent_kept, silent_total; /* addresses and ports where nothing answered, as above */
+    uint64_t connections_left_out;      /* of services that are not kept */
+    uint64_t clients_left_out;          /* connections whose client is not kept */
 };
 
 /* NULL when out of memory; owned by the caller. `accounts` are borrowed. */

@@ -1,6 +1,7 @@
 #include "analysis/analysis.h"
 
 #include "analysis/crew.h"
+#include "analysis/held.h"
 #include "base/pages.h"
 #include "base/time.h"
 #include "track/tracker.h"
@@ -29,16 +30,28 @@ struct la_analysis {
     struct batch *batch; /* being fed, borrowed from the crew; NULL: none */
     struct shard shards[LA_SHARDS];
     struct la_result *result;
-    pthread_mutex_t sinks; /* one thread at a time calls the embedder */
+    struct held *held;
+    pthread_mutex_t sinks; /* one thread at a time calls the embedder, and holds a finding */
     struct la_packet packets[READ_AT_ONCE];
     int64_t end_ns;
     bool begun; /* the first packets were read */
     bool interrupted;
 };
 
+/* Where scans are looked for, they may explain findings of single attempts. */
+static bool has_to_wait(const struct la_analysis *analysis, const struct la_finding *finding) {
+    return finding->of_attempt && (analysis->options.diagnoses >> LA_KIND_SCAN & 1);
+}
+
 static void take_finding(void *context, const struct la_finding *finding) {
     struct shard *shard = context;
     struct la_analysis *analysis = shard->analysis;
+    if (has_to_wait(analysis, finding)) {
+        pthread_mutex_lock(&analysis->sinks);
+        held_add(analysis->held, finding);
+        pthread_mutex_unlock(&analysis->sinks);
+        return;
+    }
     if (la_result_add_finding(shard->result, finding) != LA_OK)
         shard->status = LA_ENOMEM;
     if (!analysis->options.on_finding)
@@ -100,7 +113,8 @@ static bool open_rooms(struct la_analysis *analysis) {
     analysis->pages = la_pages_new();
     analysis->decoder = la_decoder_new();
     analysis->result = la_result_new();
-    if (!analysis->pages || !analysis->decoder || !analysis->result)
+    analysis->held = held_new();
+    if (!analysis->pages || !analysis->decoder || !analysis->result || !analysis->held)
         return false;
     for (int i = 0; i < LA_SHARDS; i++)
         if (!open_shard(analysis, &analysis->shards[i]))
@@ -144,6 +158,7 @@ void la_analysis_free(struct la_analysis *analysis) {
     la_capture_free(analysis->capture);
     la_decoder_free(analysis->decoder);
     la_result_free(analysis->result);
+    held_free(analysis->held);
     pthread_mutex_destroy(&analysis->sinks);
     free(analysis);
 }
@@ -216,6 +231,35 @@ static enum la_status read_all(struct la_analysis *analysis, struct la_error *er
     return status == LA_END ? LA_OK : status;
 }
 
+struct conclusion {
+    struct la_analysis *analysis;
+    enum la_status status;
+};
+
+static void take_conclusion(void *context, const struct la_finding *finding) {
+    struct conclusion *conclusion = context;
+    struct la_analysis *analysis = conclusion->analysis;
+    if (la_result_add_finding(analysis->result, finding) != LA_OK)
+        conclusion->status = LA_ENOMEM;
+    if (analysis->options.on_finding)
+        analysis->options.on_finding(analysis->options.context, finding);
+}
+
+/* What can only be said when everything is there. */
+static enum la_status conclude(struct la_analysis *analysis, struct la_error *err) {
+    struct conclusion conclusion = {analysis, LA_OK};
+    struct la_crossing crossing;
+    if (!la_crossing_open(&crossing, analysis->result->accounts, analysis->options.hosts))
+        return la_fail(err, LA_ENOMEM, "out of memory");
+    la_diagnose_crossing(&crossing, analysis->options.diagnoses, take_conclusion, &conclusion);
+    enum la_status status =
+        held_release(analysis->held, &crossing, take_conclusion, &conclusion, err);
+    la_crossing_close(&crossing);
+    if (status == LA_OK && conclusion.status != LA_OK)
+        status = la_fail(err, LA_ENOMEM, "out of memory");
+    return status;
+}
+
 static enum la_status gather(struct la_analysis *analysis, struct la_error *err) {
     for (int i = 0; i < LA_SHARDS; i++) {
         struct shard *shard = &analysis->shards[i];
@@ -257,7 +301,8 @@ enum la_status la_analysis_finish(struct la_analysis *analysis, struct la_error 
     hand_over_fed(analysis);
     la_decoder_finish(analysis->decoder);
     crew_finish(analysis->crew);
-    return gather(analysis, err);
+    enum la_status status = gather(analysis, err);
+    return status == LA_OK ? conclude(analysis, err) : status;
 }
 
 const struct la_result *la_analysis_result(const struct la_analysis *analysis) {

@@ -27,6 +27,7 @@ struct la_profile {
     bool tw_recycle_possible;         /* net.ipv4.tcp_tw_recycle exists */
     bool time_wait_freezes_ts_recent; /* its ACKs echo the last TSval from before TIME-WAIT */
     int64_t rto_min_ns;
+    int64_t first_port, last_port;  /* that connect() chooses from */
     int64_t syn_retry_total_ns;     /* SYN-SENT given up this long after the first SYN */
     int64_t syn_ack_retry_total_ns; /* SYN-RECV given up */
     int64_t orphan_retry_total_ns;  /* LAST-ACK, CLOSING, FIN-WAIT-1 without an answer: no retry

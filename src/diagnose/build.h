@@ -63,11 +63,16 @@ extern const struct la_diagnosis diagnosis_time_wait_reuse;
 extern const struct la_diagnosis diagnosis_close_wait_leak;
 extern const struct la_diagnosis diagnosis_slow_close;
 extern const struct la_diagnosis diagnosis_abortive_close;
+extern const struct la_diagnosis diagnosis_syn_flood;
+extern const struct la_diagnosis diagnosis_scan;
 extern const struct la_diagnosis diagnosis_half_open;
 extern const struct la_diagnosis diagnosis_keepalive;
 extern const struct la_diagnosis diagnosis_keepalive_death;
 extern const struct la_diagnosis diagnosis_retransmission_timeout;
 extern const struct la_diagnosis diagnosis_zero_window_stall;
+extern const struct la_diagnosis diagnosis_time_wait_pileup;
+extern const struct la_diagnosis diagnosis_close_wait_pileup;
+extern const struct la_diagnosis diagnosis_port_exhaustion;
 extern const struct la_diagnosis diagnosis_injected_rst;
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef LA_DIAGNOSE_DIAGNOSE_H
 #define LA_DIAGNOSE_DIAGNOSE_H
 
+#include "account/overview.h"
 #include "base/error.h"
 #include "diagnose/finding.h"
 
@@ -17,6 +18,16 @@ struct la_detail_spec {
     const char *meaning;
 };
 
+struct la_scan;
+
+/* What crosses connections. */
+struct la_crossing {
+    const struct la_hosts *hosts; /* borrowed, may be NULL */
+    struct la_overview *overview; /* owned, as what follows */
+    struct la_scan *scans;
+    size_t scan_count;
+};
+
 struct la_diagnosis {
     enum la_kind kind;
     const char *name;
@@ -25,6 +36,11 @@ struct la_diagnosis {
     /* Looks at one settled connection (and its neighbours) and fills `finding` when it has the
      * trouble; true when it did. At most one instance a connection. */
     bool (*examine)(const struct la_connection *connection, struct la_finding *finding);
+    /* Looks at what crosses connections, once everything was merged, and hands on what it finds,
+     * one for each host or service and episode. A kind has one of the two. */
+    void (*conclude)(const struct la_crossing *crossing, la_finding_sink *sink, void *context);
+    /* An instance may be nothing but what a scan looks like from the side of one attempt. */
+    bool of_attempt;
 };
 
 /* The row of a kind. */
@@ -36,5 +52,15 @@ bool la_kind_find(const char *name, enum la_kind *kind);
  * connection->findings, and hands each finding on. */
 void la_diagnose_connection(struct la_connection *connection, uint64_t enabled,
                             la_finding_sink *sink, void *context);
+
+/* False when out of memory. `accounts` are borrowed until it is closed. */
+bool la_crossing_open(struct la_crossing *crossing, const struct la_accounts *accounts,
+                      const struct la_hosts *hosts);
+void la_crossing_close(struct la_crossing *crossing);
+/* Runs the diagnoses in `enabled` that look at what crosses connections. */
+void la_diagnose_crossing(const struct la_crossing *crossing, uint64_t enabled,
+                          la_finding_sink *sink, void *context);
+/* Whether a finding of an attempt is explained by a scan, which is told as one. */
+bool la_crossing_explains(const struct la_crossing *crossing, const struct la_finding *finding);
 
 #endif

@@ -94,6 +94,8 @@ int la_finding_compare(const struct la_finding *a, const struct la_finding *b) {
         order = compare_number(a->time_ns, b->time_ns);
     if (order == 0)
         order = compare_refs(&a->connection, &b->connection);
+    if (order == 0)
+        order = la_addr_cmp(&a->host, &b->host);
     return order != 0 ? order : compare_number(a->kind, b->kind);
 }
 

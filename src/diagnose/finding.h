@@ -18,11 +18,16 @@ enum la_kind {
     LA_KIND_CLOSE_WAIT_LEAK,
     LA_KIND_SLOW_CLOSE,
     LA_KIND_ABORTIVE_CLOSE,
+    LA_KIND_SYN_FLOOD,
+    LA_KIND_SCAN,
     LA_KIND_HALF_OPEN,
     LA_KIND_KEEPALIVE,
     LA_KIND_KEEPALIVE_DEATH,
     LA_KIND_RETRANSMISSION_TIMEOUT,
     LA_KIND_ZERO_WINDOW_STALL,
+    LA_KIND_TIME_WAIT_PILEUP,
+    LA_KIND_CLOSE_WAIT_PILEUP,
+    LA_KIND_PORT_EXHAUSTION,
     LA_KIND_INJECTED_RST,
     LA_KIND_COUNT,
 };
@@ -75,7 +80,7 @@ struct la_exclusion {
 
 /* Names a connection without holding it. */
 struct la_connection_ref {
-    bool present;
+    bool present; /* false: none; of an episode, host and service may stand here to tell it apart */
     struct la_addr client, server;
     uint16_t client_port, server_port;
     bool initiator_known;
@@ -86,7 +91,7 @@ struct la_connection_ref {
 
 enum {
     LA_FINDING_EVIDENCE = 24,
-    LA_FINDING_DETAILS = 8,
+    LA_FINDING_DETAILS = 12,
     LA_FINDING_NOTES = 8,
     LA_FINDING_TEXT = 2048,
 };
@@ -101,6 +106,8 @@ struct la_finding {
     int64_t delay_ns; /* what it cost somebody from then; -1: nothing, or not known */
     const char *summary;
     struct la_addr host, peer; /* host holds the socket in trouble */
+    bool many_peers;           /* peer is no single one */
+    bool of_attempt; /* of a connection in which the client sent no data: see diagnose.h */
     struct {
         bool host_known;
         struct la_addr host;

@@ -1,5 +1,7 @@
 #include "diagnose/build.h"
+#include "diagnose/scan.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* In the order of enum la_kind. Adding a diagnosis: a value there, a row here, a file beside this
@@ -13,11 +15,16 @@ static const struct la_diagnosis *const registry[LA_KIND_COUNT] = {
     [LA_KIND_CLOSE_WAIT_LEAK] = &diagnosis_close_wait_leak,
     [LA_KIND_SLOW_CLOSE] = &diagnosis_slow_close,
     [LA_KIND_ABORTIVE_CLOSE] = &diagnosis_abortive_close,
+    [LA_KIND_SYN_FLOOD] = &diagnosis_syn_flood,
+    [LA_KIND_SCAN] = &diagnosis_scan,
     [LA_KIND_HALF_OPEN] = &diagnosis_half_open,
     [LA_KIND_KEEPALIVE] = &diagnosis_keepalive,
     [LA_KIND_KEEPALIVE_DEATH] = &diagnosis_keepalive_death,
     [LA_KIND_RETRANSMISSION_TIMEOUT] = &diagnosis_retransmission_timeout,
     [LA_KIND_ZERO_WINDOW_STALL] = &diagnosis_zero_window_stall,
+    [LA_KIND_TIME_WAIT_PILEUP] = &diagnosis_time_wait_pileup,
+    [LA_KIND_CLOSE_WAIT_PILEUP] = &diagnosis_close_wait_pileup,
+    [LA_KIND_PORT_EXHAUSTION] = &diagnosis_port_exhaustion,
     [LA_KIND_INJECTED_RST] = &diagnosis_injected_rst,
 };
 
@@ -38,11 +45,45 @@ void la_diagnose_connection(struct la_connection *connection, uint64_t enabled,
                             la_finding_sink *sink, void *context) {
     struct la_finding finding;
     for (int k = 0; k < LA_KIND_COUNT; k++) {
-        if (!(enabled >> k & 1) || !registry[k]->examine(connection, &finding))
+        const struct la_diagnosis *row = registry[k];
+        if (!(enabled >> k & 1) || !row->examine || !row->examine(connection, &finding))
             continue;
         connection->findings |= UINT64_C(1) << k;
+        finding.of_attempt = row->of_attempt && connection->side[LA_CLIENT].data_bytes == 0;
         sink(context, &finding);
     }
+}
+
+bool la_crossing_open(struct la_crossing *crossing, const struct la_accounts *accounts,
+                      const struct la_hosts *hosts) {
+    *crossing = (struct la_crossing){.hosts = hosts, .overview = la_overview_new(accounts)};
+    if (!crossing->overview)
+        return false;
+    crossing->scans = find_scans(crossing->overview, &crossing->scan_count);
+    if (crossing->scans)
+        return true;
+    la_crossing_close(crossing);
+    return false;
+}
+
+void la_crossing_close(struct la_crossing *crossing) {
+    free(crossing->scans);
+    la_overview_free(crossing->overview);
+    *crossing = (struct la_crossing){0};
+}
+
+bool la_crossing_explains(const struct la_crossing *crossing, const struct la_finding *finding) {
+    for (size_t i = 0; finding->of_attempt && i < crossing->scan_count; i++)
+        if (scan_holds(&crossing->scans[i], finding))
+            return true;
+    return false;
+}
+
+void la_diagnose_crossing(const struct la_crossing *crossing, uint64_t enabled,
+                          la_finding_sink *sink, void *context) {
+    for (int k = 0; k < LA_KIND_COUNT; k++)
+        if ((enabled >> k & 1) && registry[k]->conclude)
+            registry[k]->conclude(crossing, sink, context);
 }
 
 const char *la_kind_name(enum la_kind kind) {

@@ -100,7 +100,8 @@ static json_t *emit_detail(const struct la_detail *detail) {
 
 static void put_parties(struct la_emit *emit, json_t *object, const struct la_finding *finding) {
     la_emit_put(emit, object, "host", la_emit_addr(&finding->host));
-    la_emit_put(emit, object, "peer", la_emit_addr(&finding->peer));
+    la_emit_put(emit, object, "peer",
+                finding->many_peers ? json_null() : la_emit_addr(&finding->peer));
     la_emit_put(emit, object, "responsible", emit_responsible(emit, finding));
     la_emit_put(emit, object, "connection", la_emit_connection_ref(emit, &finding->connection));
     la_emit_put(emit, object, "previous", la_emit_connection_ref(emit, &finding->previous));

@@ -1,9 +1,9 @@
 #include "report/lines.h"
 
+#include "base/spool.h"
 #include "report/connection_json.h"
 #include "report/emit.h"
 #include "report/finding_json.h"
-#include "report/spool.h"
 
 #include <stdlib.h>
 #include <string.h>

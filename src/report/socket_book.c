@@ -3,8 +3,8 @@
 #include "report/socket_book.h"
 
 #include "account/listeners.h"
+#include "base/spool.h"
 #include "report/socket_table.h"
-#include "report/spool.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -22,7 +22,7 @@ static void every_kind_has_a_row_a_name_and_a_sentence(void **unused) {
         assert_true(la_kind_find(row->name, &found));
         assert_int_equal(found, k);
         assert_true(strlen(row->summary) > 20);
-        assert_non_null(row->examine);
+        assert_true((row->examine != NULL) != (row->conclude != NULL));
     }
     enum la_kind none = LA_KIND_COUNT;
     assert_false(la_kind_find("no-such-kind", &none));

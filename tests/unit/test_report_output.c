@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/spool.h"
 #include "report/output.h"
-#include "report/spool.h"
 
 struct place {
     char directory[64];

@@ -1,7 +1,7 @@
 /* Lines that arrive in any order and leave in one: kept in an unlinked temporary file (in TMPDIR),
  * with 32 bytes of memory a line. */
-#ifndef LA_REPORT_SPOOL_H
-#define LA_REPORT_SPOOL_H
+#ifndef LA_BASE_SPOOL_H
+#define LA_BASE_SPOOL_H
 
 #include "base/error.h"
 

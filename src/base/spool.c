@@ -1,5 +1,5 @@
 /* The file is made when the first buffer is full: short results never touch the disk. */
-#include "report/spool.h"
+#include "base/spool.h"
 
 #include <errno.h>
 #include <stdio.h>
