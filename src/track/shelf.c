@@ -13,7 +13,9 @@ struct shelf *shelf_new(struct la_pages *pages) {
     if (!shelf)
         return NULL;
     shelf->pages = pages;
-    shelf->first = shelf->last = shelf->free = NO_BOARD;
+    shelf->free = NO_BOARD;
+    for (int kind = 0; kind < SHELF_KINDS; kind++)
+        shelf->rows[kind].first = shelf->rows[kind].last = NO_BOARD;
     return shelf;
 }
 
@@ -38,70 +40,91 @@ static bool make_board(struct shelf *shelf) {
     uint8_t *bytes = la_pages_take(shelf->pages);
     if (!bytes)
         return false;
-    shelf->boards[shelf->board_count] = (struct shelf_board){bytes, 0, shelf->free};
+    shelf->boards[shelf->board_count] = (struct shelf_board){.bytes = bytes, .next = shelf->free};
     shelf->free = (int32_t)shelf->board_count++;
     return true;
 }
 
-static bool hang_board(struct shelf *shelf) {
+/* Nothing is on it any more, and nothing will be put there: it is not the last of its row. */
+static void take_down(struct shelf *shelf, int32_t index) {
+    struct shelf_board *board = &shelf->boards[index];
+    struct shelf_row *row = &shelf->rows[board->kind];
+    shelf->boards[board->next].previous = board->previous;
+    if (board->previous == NO_BOARD) {
+        row->first = board->next;
+        row->begin = UNIT;
+    } else {
+        shelf->boards[board->previous].next = board->next;
+    }
+    board->next = shelf->free;
+    shelf->free = index;
+}
+
+static bool hang_board(struct shelf *shelf, enum shelf_kind kind) {
+    struct shelf_row *row = &shelf->rows[kind];
     if (shelf->free == NO_BOARD && !make_board(shelf))
         return false;
     int32_t added = shelf->free;
     struct shelf_board *board = &shelf->boards[added];
     shelf->free = board->next;
-    board->next = NO_BOARD;
-    board->used = UNIT;
-    if (shelf->last == NO_BOARD) {
-        shelf->first = added;
-        shelf->begin = UNIT;
-    } else {
-        shelf->boards[shelf->last].next = added;
+    *board = (struct shelf_board){.bytes = board->bytes,
+                                  .used = UNIT,
+                                  .next = NO_BOARD,
+                                  .previous = row->last,
+                                  .kind = (uint8_t)kind};
+    int32_t full = row->last;
+    row->last = added;
+    if (full == NO_BOARD) {
+        row->first = added;
+        row->begin = UNIT;
+        return true;
     }
-    shelf->last = added;
+    shelf->boards[full].next = added;
+    if (shelf->boards[full].count == 0)
+        take_down(shelf, full);
     return true;
 }
 
-uint32_t shelf_put(struct shelf *shelf, size_t size) {
+uint32_t shelf_put(struct shelf *shelf, enum shelf_kind kind, size_t size) {
     assert(size <= SHELF_ITEM_MAX && size % UNIT == 0);
-    bool has_room = shelf->last != NO_BOARD && shelf->boards[shelf->last].used + size <= LA_PIECE;
-    if (!has_room && !hang_board(shelf))
+    const struct shelf_row *row = &shelf->rows[kind];
+    bool has_room = row->last != NO_BOARD && shelf->boards[row->last].used + size <= LA_PIECE;
+    if (!has_room && !hang_board(shelf, kind))
         return SHELF_NOTHING;
-    struct shelf_board *board = &shelf->boards[shelf->last];
-    uint32_t place = (uint32_t)shelf->last << UNITS_LOG2 | board->used / UNIT;
+    struct shelf_board *board = &shelf->boards[row->last];
+    uint32_t place = (uint32_t)row->last << UNITS_LOG2 | board->used / UNIT;
     board->used += (uint32_t)size;
+    board->count++;
     shelf->count++;
-    shelf_at(shelf, place)->size = (uint16_t)size;
+    struct shelf_item *item = shelf_at(shelf, place);
+    item->size = (uint16_t)size;
+    item->kind = (uint8_t)kind;
     return place;
 }
 
 void shelf_take_off(struct shelf *shelf, uint32_t place) {
+    int32_t index = (int32_t)(place >> UNITS_LOG2);
+    struct shelf_board *board = &shelf->boards[index];
     shelf_at(shelf, place)->kind = SHELF_GAP;
     shelf->count--;
+    if (--board->count == 0 && board->next != NO_BOARD)
+        take_down(shelf, index);
 }
 
-/* The first board has nothing more on it. */
-static void take_down_board(struct shelf *shelf) {
-    struct shelf_board *board = &shelf->boards[shelf->first];
-    int32_t next = board->next;
-    board->next = shelf->free;
-    shelf->free = shelf->first;
-    shelf->first = next;
-    shelf->begin = UNIT;
-    if (next == NO_BOARD)
-        shelf->last = NO_BOARD;
-}
-
-uint32_t shelf_oldest(struct shelf *shelf) {
-    while (shelf->first != NO_BOARD) {
-        for (const struct shelf_board *board = &shelf->boards[shelf->first];
-             shelf->begin < board->used;) {
-            uint32_t place = (uint32_t)shelf->first << UNITS_LOG2 | shelf->begin / UNIT;
+uint32_t shelf_oldest(struct shelf *shelf, enum shelf_kind kind) {
+    struct shelf_row *row = &shelf->rows[kind];
+    while (row->first != NO_BOARD) {
+        const struct shelf_board *board = &shelf->boards[row->first];
+        for (; row->begin < board->used;) {
+            uint32_t place = (uint32_t)row->first << UNITS_LOG2 | row->begin / UNIT;
             const struct shelf_item *item = shelf_at(shelf, place);
             if (item->kind != SHELF_GAP)
                 return place;
-            shelf->begin += item->size;
+            row->begin += item->size;
         }
-        take_down_board(shelf);
+        if (board->next == NO_BOARD)
+            return SHELF_NOTHING;
+        take_down(shelf, row->first);
     }
     return SHELF_NOTHING;
 }

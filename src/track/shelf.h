@@ -1,5 +1,6 @@
-/* Where what is only remembered lies: one item behind the other in the order in which they were put
- * there, which is the order in which they are taken away again. Internal to this room. */
+/* Where what is only remembered lies: of each kind one item behind the other in the order in which
+ * they were put there, which is the order of their expiry. Memory that holds nothing more is used
+ * again. Internal to this room. */
 #ifndef LA_TRACK_SHELF_H
 #define LA_TRACK_SHELF_H
 
@@ -12,6 +13,7 @@ enum shelf_kind {
     SHELF_GAP,     /* taken off */
     SHELF_ATTEMPT, /* struct attempt */
     SHELF_CLOSED,  /* packed: see pack.h */
+    SHELF_KINDS,
 };
 
 /* The head of an item; what follows depends on its kind. */
@@ -30,17 +32,25 @@ enum { SHELF_NOTHING = 0, SHELF_ITEM_MAX = 2048 };
 enum { SHELF_UNIT = 8, SHELF_UNITS_LOG2 = 15, SHELF_UNITS = 1 << SHELF_UNITS_LOG2 };
 
 struct shelf_board {
-    uint8_t *bytes; /* LA_PIECE */
-    uint32_t used;  /* bytes, a free unit at the beginning included */
-    int32_t next;   /* put on after this one, or free as well */
+    uint8_t *bytes;         /* LA_PIECE */
+    uint32_t used;          /* bytes, a free unit at the beginning included */
+    uint32_t count;         /* items that are still on it */
+    int32_t next, previous; /* of the same kind; of those without use only `next` */
+    uint8_t kind;
+};
+
+/* The boards of a kind, in the order in which they were hung up. */
+struct shelf_row {
+    int32_t first, last;
+    uint32_t begin; /* where the oldest item of the first board may lie */
 };
 
 struct shelf {
     struct la_pages *pages;     /* borrowed */
     struct shelf_board *boards; /* owned */
     size_t board_count, board_capacity;
-    int32_t first, last, free; /* boards */
-    uint32_t begin;            /* where the oldest item of the first board may lie */
+    struct shelf_row rows[SHELF_KINDS];
+    int32_t free; /* boards without use */
     size_t count;
 };
 
@@ -48,17 +58,17 @@ struct shelf {
 struct shelf *shelf_new(struct la_pages *pages);
 void shelf_free(struct shelf *shelf);
 
-/* Room for an item of `size` bytes (at most SHELF_ITEM_MAX) with its size set; its place is a
- * number that lasts until it is taken off, and below 2^31. SHELF_NOTHING when out of memory, or
- * when the shelf is full. */
-uint32_t shelf_put(struct shelf *shelf, size_t size);
+/* Room for an item of `size` bytes (at most SHELF_ITEM_MAX) with its size and kind set; its place
+ * is a number that lasts until it is taken off, and below 2^31. SHELF_NOTHING when out of memory,
+ * or when the shelf is full. */
+uint32_t shelf_put(struct shelf *shelf, enum shelf_kind kind, size_t size);
 static inline struct shelf_item *shelf_at(const struct shelf *shelf, uint32_t place) {
     uint8_t *bytes = shelf->boards[place >> SHELF_UNITS_LOG2].bytes;
     return (struct shelf_item *)(void *)(bytes + (place & (SHELF_UNITS - 1)) * (size_t)SHELF_UNIT);
 }
 void shelf_take_off(struct shelf *shelf, uint32_t place);
-/* The one that was put first of those that are there; SHELF_NOTHING when none is. */
-uint32_t shelf_oldest(struct shelf *shelf);
+/* The one of a kind that was put first of those that are there; SHELF_NOTHING when none is. */
+uint32_t shelf_oldest(struct shelf *shelf, enum shelf_kind kind);
 
 size_t shelf_count(const struct shelf *shelf);
 size_t shelf_bytes(const struct shelf *shelf);

@@ -354,13 +354,12 @@ static uint64_t hash_item(const struct table *table, const struct shelf_item *it
 
 struct shelf_item *table_add_item(struct table *table, const struct key *key, enum shelf_kind kind,
                                   size_t size) {
-    uint32_t place = has_room(table) ? shelf_put(table->shelf, size) : SHELF_NOTHING;
+    uint32_t place = has_room(table) ? shelf_put(table->shelf, kind, size) : SHELF_NOTHING;
     if (place == SHELF_NOTHING)
         return NULL;
     struct shelf_item *item = shelf_at(table->shelf, place);
     memcpy(item->host, key->host, sizeof item->host);
     memcpy(item->port, key->port, sizeof item->port);
-    item->kind = (uint8_t)kind;
     item->v6 = key->v6 != 0;
     add_slot(table, place | SHELVED, key->hash);
     return item;
@@ -369,13 +368,12 @@ struct shelf_item *table_add_item(struct table *table, const struct key *key, en
 struct shelf_item *table_shelve(struct table *table, struct live *live, size_t size) {
     size_t slot;
     bool is_there = find_slot(table, live->self, hash_live(table, live), &slot);
-    uint32_t place = is_there ? shelf_put(table->shelf, size) : SHELF_NOTHING;
+    uint32_t place = is_there ? shelf_put(table->shelf, SHELF_CLOSED, size) : SHELF_NOTHING;
     if (place == SHELF_NOTHING)
         return NULL;
     struct shelf_item *item = shelf_at(table->shelf, place);
     memcpy(item->host, live->host, sizeof item->host);
     memcpy(item->port, live->port, sizeof item->port);
-    item->kind = SHELF_CLOSED;
     item->v6 = (live->flags & LIVE_V6) != 0;
     item->expire_ns = live->expire_ns;
     table->slots[slot].index = place | SHELVED;

@@ -21,12 +21,12 @@ struct la_tracker {
     struct table *table;
     struct la_pool *pool;
     struct recycle_table *recycle;
-    uint32_t wheel[WHEEL]; /* lists of records by the second in which they expire */
-    int64_t now_ns;        /* of the capture; LA_TIME_NONE before the first segment */
-    int64_t second;        /* of now_ns */
-    int64_t shelved_ns;    /* when what was put on the shelf last expires */
-    int64_t newest_ns;     /* 4-tuples first met later are passed over */
-    struct view views[3];  /* previous, current, next */
+    uint32_t wheel[WHEEL];           /* lists of records by the second in which they expire */
+    int64_t now_ns;                  /* of the capture; LA_TIME_NONE before the first segment */
+    int64_t second;                  /* of now_ns */
+    int64_t shelved_ns[SHELF_KINDS]; /* when what was put on the shelf last expires */
+    int64_t newest_ns;               /* 4-tuples first met later are passed over */
+    struct view views[3];            /* previous, current, next */
     bool out_of_memory;
     bool finishing; /* nothing is looked up any more */
 };
@@ -508,14 +508,14 @@ static void take(struct la_tracker *tracker, struct live *live, unsigned d,
 
 /* Whether what expires then may be put behind what lies there: not for long after a step back of
  * the clock. */
-static bool is_in_order(const struct la_tracker *tracker, int64_t expire_ns) {
-    return expire_ns + LA_SEC >= tracker->shelved_ns;
+static bool is_in_order(const struct la_tracker *tracker, enum shelf_kind kind, int64_t expire_ns) {
+    return expire_ns + LA_SEC >= tracker->shelved_ns[kind];
 }
 
 static void shelve_closed(struct la_tracker *tracker, struct live *live) {
     uint8_t packed[SHELF_ITEM_MAX];
     if ((live->flags & LIVE_RETURNED) || !live_is_packable(live) ||
-        !is_in_order(tracker, live->expire_ns))
+        !is_in_order(tracker, SHELF_CLOSED, live->expire_ns))
         return;
     size_t size = live_pack(live, packed);
     struct shelf_item *item =
@@ -526,13 +526,13 @@ static void shelve_closed(struct la_tracker *tracker, struct live *live) {
     wheel_remove(tracker, live);
     live_release(live, tracker->pool);
     table_release(tracker->table, live);
-    tracker->shelved_ns = item->expire_ns;
+    tracker->shelved_ns[SHELF_CLOSED] = item->expire_ns;
 }
 
 /* False when it needs a record. */
 static bool shelve_attempt(struct la_tracker *tracker, const struct key *key,
                            const struct la_segment *s) {
-    if (!attempt_fits(s) || !is_in_order(tracker, s->time_ns + LIVE_REMEMBERED_NS) ||
+    if (!attempt_fits(s) || !is_in_order(tracker, SHELF_ATTEMPT, s->time_ns + LIVE_REMEMBERED_NS) ||
         recycle_suspects(tracker->recycle, key, s))
         return false;
     struct attempt *attempt = (struct attempt *)(void *)table_add_item(
@@ -541,7 +541,7 @@ static bool shelve_attempt(struct la_tracker *tracker, const struct key *key,
         return false;
     attempt_write(attempt, s, key->swapped);
     attempt->lives = one_more(table_past_lives(tracker->table, key));
-    tracker->shelved_ns = attempt->item.expire_ns;
+    tracker->shelved_ns[SHELF_ATTEMPT] = attempt->item.expire_ns;
     return true;
 }
 
@@ -606,18 +606,22 @@ static void retire_item(struct la_tracker *tracker, uint32_t place, int64_t end_
     table_forget_item(tracker->table, place);
 }
 
-static void clear_shelf(struct la_tracker *tracker, int64_t now_ns) {
-    const struct shelf_item *item;
+static void clear_row(struct la_tracker *tracker, enum shelf_kind kind, int64_t now_ns) {
     struct shelf *shelf = tracker->table->shelf;
-    for (uint32_t place; (place = shelf_oldest(shelf)) != SHELF_NOTHING;) {
-        item = shelf_at(shelf, place);
-        if (item->expire_ns < now_ns)
-            retire_item(tracker, place, item->expire_ns);
+    for (uint32_t place; (place = shelf_oldest(shelf, kind)) != SHELF_NOTHING;) {
+        int64_t expire_ns = shelf_at(shelf, place)->expire_ns;
+        if (expire_ns < now_ns)
+            retire_item(tracker, place, expire_ns);
         else if (tracker->finishing)
             retire_item(tracker, place, now_ns);
         else
             return;
     }
+}
+
+static void clear_shelf(struct la_tracker *tracker, int64_t now_ns) {
+    clear_row(tracker, SHELF_ATTEMPT, now_ns);
+    clear_row(tracker, SHELF_CLOSED, now_ns);
 }
 
 /* A second of the capture's time is over. A step back (of a clock, or another capture in the same

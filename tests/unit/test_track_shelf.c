@@ -20,10 +20,9 @@ static uint64_t next_random(uint64_t *state) {
 }
 
 static uint32_t put_numbered(struct shelf *shelf, uint32_t number, size_t size) {
-    uint32_t place = shelf_put(shelf, size);
+    uint32_t place = shelf_put(shelf, SHELF_ATTEMPT, size);
     assert_int_not_equal(place, SHELF_NOTHING);
     struct shelf_item *item = shelf_at(shelf, place);
-    item->kind = SHELF_ATTEMPT;
     item->host[0] = number;
     return place;
 }
@@ -38,11 +37,11 @@ static void the_oldest_is_found_first(void **unused) {
         put_numbered(shelf, i, 24 + 8 * (next_random(&seed) % 40));
     assert_int_equal(shelf_count(shelf), ITEMS);
     for (uint32_t i = 0; i < ITEMS; i++) {
-        uint32_t place = shelf_oldest(shelf);
+        uint32_t place = shelf_oldest(shelf, SHELF_ATTEMPT);
         assert_int_equal(shelf_at(shelf, place)->host[0], i);
         shelf_take_off(shelf, place);
     }
-    assert_int_equal(shelf_oldest(shelf), SHELF_NOTHING);
+    assert_int_equal(shelf_oldest(shelf, SHELF_ATTEMPT), SHELF_NOTHING);
     assert_int_equal(shelf_count(shelf), 0);
     shelf_free(shelf);
     la_pages_free(pages);
@@ -57,7 +56,7 @@ static void what_was_taken_off_is_passed_over(void **unused) {
         places[i] = put_numbered(shelf, i, 64);
     for (uint32_t i = 0; i < 99; i++)
         shelf_take_off(shelf, places[(i * 37) % 100 == 42 ? 99 : (i * 37) % 100]);
-    assert_int_equal(shelf_at(shelf, shelf_oldest(shelf))->host[0], 42);
+    assert_int_equal(shelf_at(shelf, shelf_oldest(shelf, SHELF_ATTEMPT))->host[0], 42);
     shelf_free(shelf);
     la_pages_free(pages);
 }
@@ -70,9 +69,26 @@ static void memory_is_used_again(void **unused) {
     for (uint32_t i = 0; i < 1000000; i++) {
         put_numbered(shelf, i, 200);
         if (shelf_count(shelf) > 1000)
-            shelf_take_off(shelf, shelf_oldest(shelf));
+            shelf_take_off(shelf, shelf_oldest(shelf, SHELF_ATTEMPT));
     }
     assert_true(shelf_bytes(shelf) <= 3 * LA_PIECE + 4096);
+    shelf_free(shelf);
+    la_pages_free(pages);
+}
+
+/* A few that stay do not keep what lay around them. */
+static void what_stays_keeps_its_own_board_only(void **unused) {
+    (void)unused;
+    struct la_pages *pages = la_pages_new();
+    struct shelf *shelf = shelf_new(pages);
+    uint32_t staying = put_numbered(shelf, 7, 64);
+    uint32_t closed = shelf_put(shelf, SHELF_CLOSED, 200);
+    for (uint32_t i = 0; i < 1000000; i++)
+        shelf_take_off(shelf, put_numbered(shelf, i, 64));
+    assert_int_equal(shelf_oldest(shelf, SHELF_ATTEMPT), staying);
+    assert_int_equal(shelf_oldest(shelf, SHELF_CLOSED), closed);
+    assert_int_equal(shelf_count(shelf), 2);
+    assert_true(shelf_bytes(shelf) <= 4 * LA_PIECE + 4096);
     shelf_free(shelf);
     la_pages_free(pages);
 }
@@ -254,6 +270,7 @@ int main(void) {
         cmocka_unit_test(the_oldest_is_found_first),
         cmocka_unit_test(what_was_taken_off_is_passed_over),
         cmocka_unit_test(memory_is_used_again),
+        cmocka_unit_test(what_stays_keeps_its_own_board_only),
         cmocka_unit_test(a_record_comes_back_as_it_was),
         cmocka_unit_test(only_what_is_closed_is_packed),
         cmocka_unit_test(an_attempt_comes_back_as_it_was),
