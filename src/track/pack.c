@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { LOG_MAX = 320, COUNT_MAX = 7 };
+enum { LOG_MAX = 320, COUNT_MAX = 7, SHAPE_SIZE = 128 };
 
 /* What is rarely needed: a bit each. */
 enum {
@@ -95,30 +95,18 @@ static const uint8_t *get_u16(const uint8_t *p, uint16_t *value) {
     return p;
 }
 
-static uint8_t *put_side(uint8_t *p, const struct live *live, unsigned d) {
-    const struct live_side *me = &live->side[d];
+/* What most connections of a service have in common. */
+static uint8_t *put_character(uint8_t *p, const struct live_side *me) {
     const uint32_t word = me->flags | (uint32_t)me->window_scale << SCALE_SHIFT |
                           (uint32_t)me->syn << SYN_SHIFT | (uint32_t)me->fin << FIN_SHIFT;
     p = put_bytes(p, &word, sizeof word);
     p = put_bytes(p, &me->mss, sizeof me->mss);
     *p++ = me->ttl;
-    p = put_bytes(p, me->fingerprints, sizeof me->fingerprints);
-    p = put_serial(p, me->next, me->base_seq);
-    p = put_serial(p, me->fin_end, me->next);
-    p = put_serial(p, me->acked, live->side[!d].base_seq);
-    p = put_serial(p, me->tsval, me->base_tsval);
-    p = put_unsigned(p, me->window);
-    p = put_unsigned(p, me->last_payload);
-    p = put_unsigned(p, me->packets);
-    p = put_unsigned(p, me->bytes);
-    p = put_time(p, me->last_ns, live->first_ns);
-    return put_signed(p, (int64_t)(me->last_frame - live->first_frame));
+    return p;
 }
 
-static const uint8_t *get_side(const uint8_t *p, struct live *live, unsigned d) {
-    struct live_side *me = &live->side[d];
+static const uint8_t *get_character(const uint8_t *p, struct live_side *me) {
     uint32_t word;
-    int64_t frames;
     p = get_bytes(p, &word, sizeof word);
     me->flags = (uint16_t)word;
     me->window_scale = word >> SCALE_SHIFT & 0xf;
@@ -126,15 +114,46 @@ static const uint8_t *get_side(const uint8_t *p, struct live *live, unsigned d) 
     me->fin = word >> FIN_SHIFT & COUNT_MAX;
     p = get_bytes(p, &me->mss, sizeof me->mss);
     me->ttl = *p++;
-    p = get_bytes(p, me->fingerprints, sizeof me->fingerprints);
+    return p;
+}
+
+/* What those without payload have in common. */
+static uint8_t *put_amounts(uint8_t *p, const struct live *live, unsigned d) {
+    const struct live_side *me = &live->side[d];
+    p = put_serial(p, me->next, me->base_seq);
+    p = put_serial(p, me->fin_end, me->next);
+    p = put_serial(p, me->acked, live->side[!d].base_seq);
+    p = put_unsigned(p, me->window);
+    p = put_unsigned(p, me->last_payload);
+    p = put_unsigned(p, me->packets);
+    return put_unsigned(p, me->bytes);
+}
+
+static const uint8_t *get_amounts(const uint8_t *p, struct live *live, unsigned d) {
+    struct live_side *me = &live->side[d];
     p = get_serial(p, &me->next, me->base_seq);
     p = get_serial(p, &me->fin_end, me->next);
     p = get_serial(p, &me->acked, live->side[!d].base_seq);
-    p = get_serial(p, &me->tsval, me->base_tsval);
     p = get_u32(p, &me->window);
     p = get_u32(p, &me->last_payload);
     p = get_u32(p, &me->packets);
-    p = get_unsigned(p, &me->bytes);
+    return get_unsigned(p, &me->bytes);
+}
+
+/* What no two have in common. */
+static uint8_t *put_side(uint8_t *p, const struct live *live, unsigned d) {
+    const struct live_side *me = &live->side[d];
+    p = put_bytes(p, me->fingerprints, sizeof me->fingerprints);
+    p = put_serial(p, me->tsval, me->base_tsval);
+    p = put_time(p, me->last_ns, live->first_ns);
+    return put_signed(p, (int64_t)(me->last_frame - live->first_frame));
+}
+
+static const uint8_t *get_side(const uint8_t *p, struct live *live, unsigned d) {
+    struct live_side *me = &live->side[d];
+    int64_t frames;
+    p = get_bytes(p, me->fingerprints, sizeof me->fingerprints);
+    p = get_serial(p, &me->tsval, me->base_tsval);
     p = get_time(p, &me->last_ns, live->first_ns);
     p = get_signed(p, &frames);
     me->last_frame = live->first_frame + (uint64_t)frames;
@@ -232,20 +251,64 @@ static const uint8_t *get_rare(const uint8_t *p, struct live *live, struct flow 
     return p;
 }
 
-size_t live_pack(const struct live *live, uint8_t *out) {
-    unsigned rare = rare_of(live);
+/* In common, as far as there is no payload: the rare bits, the letters, options, counts. */
+static size_t write_shape(const struct live *live, unsigned rare, uint8_t *out) {
     size_t letters = strnlen(live->history, LIVE_HISTORY);
-    uint8_t *p = put_time(out, live->first_ns, live->expire_ns);
-    p = put_unsigned(p, live->first_frame);
+    uint8_t *p = out;
     *p++ = (uint8_t)rare;
     *p++ = (uint8_t)letters;
     p = put_bytes(p, live->history, letters);
+    for (unsigned d = 0; d < 2; d++)
+        p = put_character(p, &live->side[d]);
+    for (unsigned d = 0; !(rare & HAS_FLOW) && d < 2; d++)
+        p = put_amounts(p, live, d);
+    return (size_t)(p - out);
+}
+
+static unsigned read_shape(struct live *live, const uint8_t *p) {
+    unsigned rare = *p++;
+    size_t letters = *p++;
+    p = get_bytes(p, live->history, letters);
+    for (unsigned d = 0; d < 2; d++)
+        p = get_character(p, &live->side[d]);
+    for (unsigned d = 0; !(rare & HAS_FLOW) && d < 2; d++)
+        p = get_amounts(p, live, d);
+    return rare;
+}
+
+static uint8_t *put_shape(uint8_t *p, struct shapes *shapes, const uint8_t *shape, size_t size) {
+    uint32_t number = shapes_number(shapes, shape, size);
+    p = put_unsigned(p, number);
+    return number == SHAPE_NONE ? put_bytes(put_unsigned(p, size), shape, size) : p;
+}
+
+static const uint8_t *get_shape(const uint8_t *p, const struct shapes *shapes,
+                                const uint8_t **shape) {
+    uint64_t number, size;
+    p = get_unsigned(p, &number);
+    if (number != SHAPE_NONE) {
+        *shape = shapes_bytes(shapes, (uint32_t)number);
+        return p;
+    }
+    *shape = p = get_unsigned(p, &size);
+    return p + size;
+}
+
+size_t live_pack(const struct live *live, struct shapes *shapes, uint8_t *out) {
+    uint8_t shape[SHAPE_SIZE];
+    unsigned rare = rare_of(live);
+    uint8_t *p = put_shape(out, shapes, shape, write_shape(live, rare, shape));
+    p = put_time(p, live->first_ns, live->expire_ns);
+    p = put_unsigned(p, live->first_frame);
     for (int d = 0; d < 2; d++) {
         p = put_bytes(p, &live->side[d].base_seq, sizeof(uint32_t));
         p = put_bytes(p, &live->side[d].base_tsval, sizeof(uint32_t));
     }
-    for (unsigned d = 0; d < 2; d++)
+    for (unsigned d = 0; d < 2; d++) {
         p = put_side(p, live, d);
+        if (rare & HAS_FLOW)
+            p = put_amounts(p, live, d);
+    }
     p = put_rare(p, live, rare);
     p = put_unsigned(p, live->log.count);
     p = put_unsigned(p, live->log.used);
@@ -259,20 +322,23 @@ void live_take_head(struct live *live, const struct shelf_item *item) {
     live->expire_ns = item->expire_ns;
 }
 
-void live_unpack(struct live *live, struct flow *flow, struct shelf_item *item) {
+void live_unpack(struct live *live, struct flow *flow, const struct shapes *shapes,
+                 struct shelf_item *item) {
     uint8_t *packed = (uint8_t *)(item + 1);
+    const uint8_t *shape, *p = get_shape(packed, shapes, &shape);
     live_take_head(live, item);
-    const uint8_t *p = get_time(packed, &live->first_ns, live->expire_ns);
+    p = get_time(p, &live->first_ns, live->expire_ns);
     p = get_unsigned(p, &live->first_frame);
-    unsigned rare = *p++;
-    size_t letters = *p++;
-    p = get_bytes(p, live->history, letters);
     for (int d = 0; d < 2; d++) {
         p = get_bytes(p, &live->side[d].base_seq, sizeof(uint32_t));
         p = get_bytes(p, &live->side[d].base_tsval, sizeof(uint32_t));
     }
-    for (unsigned d = 0; d < 2; d++)
+    unsigned rare = read_shape(live, shape);
+    for (unsigned d = 0; d < 2; d++) {
         p = get_side(p, live, d);
+        if (rare & HAS_FLOW)
+            p = get_amounts(p, live, d);
+    }
     p = get_rare(p, live, flow, rare);
     p = get_u16(p, &live->log.count);
     p = get_u16(p, &live->log.used);

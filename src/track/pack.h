@@ -4,6 +4,7 @@
 #define LA_TRACK_PACK_H
 
 #include "track/live.h"
+#include "track/shapes.h"
 #include "track/shelf.h"
 
 /* Whether the record is worth being packed: closed by both ends and acknowledged by both, and with
@@ -11,12 +12,13 @@
 bool live_is_packable(const struct live *live);
 
 /* Writes all but what an item's head has to `out` (SHELF_ITEM_MAX bytes), and returns the size. */
-size_t live_pack(const struct live *live, uint8_t *out);
+size_t live_pack(const struct live *live, struct shapes *shapes, uint8_t *out);
 
 /* What the head of an item says of a cleared record. */
 void live_take_head(struct live *live, const struct shelf_item *item);
 /* Reads a closed connection back into a cleared record. The log stays where it was packed, and
  * traffic is written into `flow`: borrowed, both. */
-void live_unpack(struct live *live, struct flow *flow, struct shelf_item *item);
+void live_unpack(struct live *live, struct flow *flow, const struct shapes *shapes,
+                 struct shelf_item *item);
 
 #endif

@@ -129,7 +129,7 @@ static bool find_turnarounds(const struct table *table, const struct key *key,
     struct shelf_item *item =
         found.shelved != SHELF_NOTHING ? shelf_at(table->shelf, found.shelved) : NULL;
     if (item && item->kind == SHELF_CLOSED) {
-        live_unpack(&unpacked, &flow, item);
+        live_unpack(&unpacked, &flow, table->shapes, item);
         live = &unpacked;
     }
     while (live && live->first_ns > entry->time_ns) /* a later life */

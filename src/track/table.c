@@ -19,7 +19,8 @@ struct table *table_new(struct la_pages *pages) {
     table->slot_count = FIRST_SLOTS;
     table->slots = calloc(FIRST_SLOTS, sizeof *table->slots);
     table->shelf = shelf_new(pages);
-    if (!table->slots || !table->shelf) {
+    table->shapes = shapes_new();
+    if (!table->slots || !table->shelf || !table->shapes) {
         table_free(table);
         return NULL;
     }
@@ -30,6 +31,7 @@ void table_free(struct table *table) {
     if (!table)
         return;
     shelf_free(table->shelf);
+    shapes_free(table->shapes);
     free(table->slabs);
     free(table->slots);
     free(table->addresses);
@@ -404,7 +406,7 @@ void table_clear(struct table *table) {
 }
 
 size_t table_bytes(const struct table *table) {
-    return table->slab_count * LA_PIECE + shelf_bytes(table->shelf) +
+    return table->slab_count * LA_PIECE + shelf_bytes(table->shelf) + shapes_size(table->shapes) +
            table->slot_count * sizeof *table->slots +
            table->address_capacity *
                (sizeof *table->addresses + 2 * sizeof *table->address_buckets) +

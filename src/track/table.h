@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/pages.h"
 #include "track/live.h"
+#include "track/shapes.h"
 #include "track/shelf.h"
 
 /* A 4-tuple in canonical order; `swapped` says that the segment's source is side 1. */
@@ -33,6 +34,7 @@ struct table {
     struct live **slabs;    /* owned; each of TABLE_SLAB records, which `pages` owns */
     size_t slab_count, slab_capacity;
     struct shelf *shelf;      /* owned */
+    struct shapes *shapes;    /* owned: of what is packed on the shelf */
     uint32_t top;             /* first index never used */
     uint32_t free_list;       /* through wheel_next */
     struct table_slot *slots; /* owned: the newest incarnation of each 4-tuple, by linear probing */

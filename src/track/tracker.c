@@ -517,7 +517,7 @@ static void shelve_closed(struct la_tracker *tracker, struct live *live) {
     if ((live->flags & LIVE_RETURNED) || !live_is_packable(live) ||
         !is_in_order(tracker, SHELF_CLOSED, live->expire_ns))
         return;
-    size_t size = live_pack(live, packed);
+    size_t size = live_pack(live, tracker->table->shapes, packed);
     struct shelf_item *item =
         table_shelve(tracker->table, live, (sizeof *item + size + 7) & ~(size_t)7);
     if (!item)
@@ -577,7 +577,7 @@ static struct live *bring_back(struct la_tracker *tracker, const struct key *key
     if (item->kind == SHELF_ATTEMPT) {
         take_attempt(tracker, live, (struct attempt *)(void *)item);
     } else {
-        live_unpack(live, &flow, item);
+        live_unpack(live, &flow, tracker->table->shapes, item);
         if (!settle_in(tracker, live))
             return NULL;
         live->flags |= LIVE_RETURNED;
@@ -594,7 +594,7 @@ static void retire_item(struct la_tracker *tracker, uint32_t place, int64_t end_
     if (item->kind == SHELF_ATTEMPT)
         take_attempt(tracker, &live, (struct attempt *)(void *)item);
     else
-        live_unpack(&live, &flow, item);
+        live_unpack(&live, &flow, tracker->table->shapes, item);
     settle(tracker, &live, end_ns);
     if (item->kind == SHELF_ATTEMPT)
         live_release(&live, tracker->pool);

@@ -195,6 +195,7 @@ static void assert_same_record(const struct live *a, const struct live *b) {
 static void a_record_comes_back_as_it_was(void **unused) {
     (void)unused;
     uint64_t seed = 2;
+    struct shapes *shapes = shapes_new();
     for (int round = 0; round < 20000; round++) {
         struct live live, back;
         struct flow flow, flow_back;
@@ -205,16 +206,40 @@ static void a_record_comes_back_as_it_was(void **unused) {
         } shelved;
         fill_record(&live, &flow, log, &seed);
         assert_true(live_is_packable(&live));
-        size_t size = live_pack(&live, shelved.bytes + sizeof shelved.item);
+        size_t size = live_pack(&live, shapes, shelved.bytes + sizeof shelved.item);
         assert_true(sizeof shelved.item + size <= SHELF_ITEM_MAX);
         memcpy(shelved.item.host, live.host, sizeof live.host);
         memcpy(shelved.item.port, live.port, sizeof live.port);
         shelved.item.v6 = live.flags & LIVE_V6;
         shelved.item.expire_ns = live.expire_ns;
         memset(&back, 0, sizeof back);
-        live_unpack(&back, &flow_back, &shelved.item);
+        live_unpack(&back, &flow_back, shapes, &shelved.item);
         assert_same_record(&live, &back);
     }
+    shapes_free(shapes);
+}
+
+/* The same bytes have the same number; when there are too many, they have none and stay as they
+ * are.
+ */
+static void shapes_are_kept_once(void **unused) {
+    (void)unused;
+    struct shapes *shapes = shapes_new();
+    uint32_t refused = 0;
+    for (int round = 0; round < 2; round++)
+        for (uint32_t i = 0; i < 20000; i++) {
+            uint8_t bytes[SHAPE_MAX + 1] = {(uint8_t)i, (uint8_t)(i >> 8)};
+            uint32_t number = shapes_number(shapes, bytes, 2 + i % 60);
+            assert_true(number == SHAPE_NONE || number == i + 1);
+            assert_true(number == SHAPE_NONE ||
+                        memcmp(shapes_bytes(shapes, number), bytes, 2 + i % 60) == 0);
+            refused += number == SHAPE_NONE;
+        }
+    assert_in_range(refused, 2 * 10000, 2 * 19000);
+    assert_true(shapes_size(shapes) <= 1 << 20);
+    const uint8_t large[SHAPE_MAX + 1] = {0};
+    assert_int_equal(shapes_number(shapes, large, sizeof large), SHAPE_NONE);
+    shapes_free(shapes);
 }
 
 static void only_what_is_closed_is_packed(void **unused) {
@@ -272,6 +297,7 @@ int main(void) {
         cmocka_unit_test(memory_is_used_again),
         cmocka_unit_test(what_stays_keeps_its_own_board_only),
         cmocka_unit_test(a_record_comes_back_as_it_was),
+        cmocka_unit_test(shapes_are_kept_once),
         cmocka_unit_test(only_what_is_closed_is_packed),
         cmocka_unit_test(an_attempt_comes_back_as_it_was),
     };
