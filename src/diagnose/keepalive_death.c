@@ -37,7 +37,9 @@ static int64_t end_of(const struct la_connection *c, unsigned side, size_t *rese
     *reset = find_reset(c, side);
     if (*reset != LA_NOWHERE)
         return c->log[*reset].time_ns;
-    const struct la_change *end = me->repeats ? NULL : wait_timed_out(c, side);
+    const struct la_stalls *stalls = c->side[!side].stalls;
+    bool stalled = stalls && stalls->last.closed.frame != 0 && stalls->last.opened.frame == 0;
+    const struct la_change *end = me->repeats || stalled ? NULL : wait_timed_out(c, side);
     bool open = end && (end[-1].state == LA_ST_ESTAB || end[-1].state == LA_ST_CLOSE_WAIT);
     return open ? end->time_ns : LA_TIME_NONE;
 }

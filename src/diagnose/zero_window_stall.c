@@ -22,8 +22,10 @@ static const struct la_detail_spec details[] = {
     {0},
 };
 
-/* A sender that has something asks after its retransmission time-out. */
+/* A sender that has something asks after its retransmission time-out. Some ask at once: what is
+ * over before another would have asked is the ordinary flow of TCP. */
 #define SOON_NS (5 * LA_SEC)
+#define SHORTEST_STALL_NS (200 * LA_MSEC)
 
 struct stall {
     unsigned side; /* whose window */
@@ -86,6 +88,8 @@ static bool find(const struct la_connection *c, unsigned side, struct stall *s) 
         if (!both[i] || both[i]->closed.frame == 0 || !had_something(c, both[i]))
             continue;
         judge(c, &other);
+        if (other.until_ns - other.from_ns < SHORTEST_STALL_NS)
+            continue;
         if (!found || other.until_ns - other.from_ns > s->until_ns - s->from_ns)
             *s = other;
         found = true;

@@ -31,6 +31,7 @@ enum { MAX_STEPS = 1024 };
 struct repeats {
     size_t count;
     int64_t first, second, last, before_last;
+    bool of_fin; /* the FIN itself, not what stands before it */
 };
 
 struct machine {
@@ -121,7 +122,7 @@ static bool speaks_after(const struct machine *m, int64_t at) {
 }
 
 static struct repeats fin_repeats(const struct machine *m) {
-    struct repeats r = {0};
+    struct repeats r = {.of_fin = true};
     for (size_t i = 0; i < m->c->log_count; i++) {
         const struct la_observation *o = &m->c->log[i];
         if (o->from != m->side || !(o->flags & LA_FIN))
@@ -152,6 +153,26 @@ static struct repeats data_repeats(const struct machine *m) {
 
 static int64_t clamp(int64_t value, int64_t low, int64_t high) {
     return value < low ? low : value > high ? high : value;
+}
+
+/* Probes of a closed window that are not answered any more. */
+static struct repeats probe_repeats(const struct machine *m, const struct la_stall *stall) {
+    int64_t way = la_one_way_ns(m->c, m->side);
+    struct repeats r = {.count = (size_t)stall->unanswered + 1,
+                        .second = stall->waiting.time_ns - way,
+                        .last = stall->probes.last.time_ns - way};
+    r.first = r.second;
+    r.before_last = r.last - stall->probes.gap_ns;
+    return r;
+}
+
+/* What this end sends again without an answer. */
+static struct repeats repeats_of(const struct machine *m) {
+    const struct la_stalls *stalls = peer_of(m)->stalls;
+    bool closed = stalls && stalls->last.closed.frame != 0 && stalls->last.opened.frame == 0;
+    if (me_of(m)->repeats)
+        return data_repeats(m);
+    return closed && stalls->last.unanswered > 1 ? probe_repeats(m, &stalls->last) : fin_repeats(m);
 }
 
 /* When a socket is given up that repeats something in vain: gaps double, and the first timer after
@@ -191,7 +212,7 @@ static int64_t fin_given_up(const struct machine *m, bool *acked_unseen) {
  */
 static int64_t data_given_up(const struct machine *m) {
     bool stopped;
-    if (!me_of(m)->repeats || me_of(m)->repeats->row.count < 2)
+    if (m->repeats.count < 3 || m->repeats.of_fin)
         return LA_TIME_NONE;
     int64_t due = given_up(m, m->c->profile[m->side]->data_retry_total_ns, &stopped);
     return stopped || speaks_after(m, due) ? LA_TIME_NONE : due;
@@ -629,7 +650,7 @@ static void join(struct machine *m) {
 static void run(struct machine *m) {
     struct step steps[MAX_STEPS];
     size_t count = 0;
-    m->repeats = me_of(m)->repeats ? data_repeats(m) : fin_repeats(m);
+    m->repeats = repeats_of(m);
     join(m);
     add_log_steps(m, steps, &count);
     add_icmp_steps(m, steps, &count);

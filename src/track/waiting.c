@@ -214,6 +214,21 @@ static void take_repeat(struct live *live, const struct intake *in) {
     row_add(&r->row, s);
 }
 
+/* What was sent again is acknowledged: most repeats end so at once, and leave nothing behind. */
+static void end_repeats(struct live *live, const struct intake *in) {
+    static const struct extra nothing;
+    struct extra *extra = live_extra(live);
+    struct la_repeats *r = extra->repeats[!in->side];
+    if (!r || !(in->segment->flags & LA_ACK) || seq_leq(in->segment->ack, r->head))
+        return;
+    la_pool_give(in->pool, r, sizeof *r);
+    extra->repeats[!in->side] = NULL;
+    if (memcmp(extra, &nothing, sizeof nothing) == 0) {
+        la_pool_give(in->pool, extra, sizeof *extra);
+        live->flow->extra = NULL;
+    }
+}
+
 void live_take_waiting(struct live *live, const struct intake *in) {
     const struct la_segment *s = in->segment;
     enum la_class class = in->verdict.class;
@@ -224,9 +239,11 @@ void live_take_waiting(struct live *live, const struct intake *in) {
         if (!(live->side[!in->side].flags & SIDE_RST)) /* it has given up */
             answer_keepalive(extra->keepalive[!in->side], s);
         meet_window(extra->stalls[!in->side], in);
-    }
-    if (s->window == 0 || extra)
         take_window(live, in);
+        end_repeats(live, in);
+    } else if (s->window == 0) {
+        take_window(live, in);
+    }
     if (class == LA_CLASS_KEEPALIVE)
         take_keepalive(live, in);
     else if (s->payload > 0 && (class == LA_CLASS_DATA_AGAIN || class == LA_CLASS_FIN_AGAIN))

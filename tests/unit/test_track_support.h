@@ -206,6 +206,15 @@ static inline void *copy_of(const void *items, size_t count, size_t size) {
     return copy;
 }
 
+static inline void copy_waiting(struct la_endpoint *end) {
+    if (end->keepalive)
+        end->keepalive = copy_of(end->keepalive, 1, sizeof *end->keepalive);
+    if (end->stalls)
+        end->stalls = copy_of(end->stalls, 1, sizeof *end->stalls);
+    if (end->repeats)
+        end->repeats = copy_of(end->repeats, 1, sizeof *end->repeats);
+}
+
 static inline void keep_settled(void *context, struct la_connection *c) {
     struct rig *rig = context;
     assert_lawful(c);
@@ -223,9 +232,11 @@ static inline void keep_settled(void *context, struct la_connection *c) {
     s->c.log = copy_of(c->log, c->log_count, sizeof *c->log);
     s->c.icmp = copy_of(c->icmp, c->icmp_count, sizeof *c->icmp);
     s->c.resets = copy_of(c->resets, c->reset_count, sizeof *c->resets);
-    for (int side = 0; side < 2; side++)
+    for (int side = 0; side < 2; side++) {
         s->c.side[side].changes = copy_of(c->side[side].changes, c->side[side].change_count,
                                           sizeof *c->side[side].changes);
+        copy_waiting(&s->c.side[side]);
+    }
 }
 
 static inline void rig_open(struct rig *rig) {
@@ -274,8 +285,12 @@ static inline void rig_close(struct rig *rig) {
         free((void *)c->log);
         free((void *)c->icmp);
         free((void *)c->resets);
-        free((void *)c->side[0].changes);
-        free((void *)c->side[1].changes);
+        for (int side = 0; side < 2; side++) {
+            free((void *)c->side[side].changes);
+            free((void *)c->side[side].keepalive);
+            free((void *)c->side[side].stalls);
+            free((void *)c->side[side].repeats);
+        }
     }
     free(rig->settled);
 }
