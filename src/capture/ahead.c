@@ -1,7 +1,5 @@
 #include "capture/ahead.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -10,7 +8,7 @@
 
 enum { BLOCK_SIZE = 256 * 1024, BLOCKS = 4 };
 
-/* How soon a thread that waits notices that it is to stop. */
+/* How soon who waits notices that he is to stop. */
 enum { LOOK_UP_MS = 50 };
 
 struct block {
@@ -102,12 +100,8 @@ void la_ahead_free(struct la_ahead *a) {
     free(a);
 }
 
-bool la_ahead_await(const struct la_ahead *a, int fd) {
-    struct pollfd wanted = {.fd = fd, .events = POLLIN};
-    while (!a->given_up)
-        if (poll(&wanted, 1, LOOK_UP_MS) != 0)
-            return true; /* what is wrong with it is what read(2) says */
-    return false;
+bool la_ahead_is_given_up(const struct la_ahead *a) {
+    return a->given_up;
 }
 
 static bool is_stopped(const struct la_ahead *a) {

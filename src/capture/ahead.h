@@ -12,8 +12,8 @@
 
 struct la_ahead;
 
-/* Fills up to `max` bytes. LA_OK with `*got` > 0; anything else is final. Runs in the thread, where
- * a descriptor is read only after la_ahead_await(). */
+/* Fills up to `max` bytes. LA_OK with `*got` > 0; anything else is final. Runs in the thread, and
+ * must not wait for long without looking at la_ahead_is_given_up(). */
 typedef enum la_status la_ahead_source(void *context, uint8_t *buf, size_t max, size_t *got);
 
 /* NULL when out of memory. Owned by the caller; `stop` may be NULL and is borrowed like `context`.
@@ -30,7 +30,7 @@ void la_ahead_free(struct la_ahead *ahead);
  * ended with; LA_EINPUT when `stop` was set while waiting. */
 enum la_status la_ahead_read(struct la_ahead *ahead, uint8_t *buf, size_t max, size_t *got);
 
-/* For the source: waits until `fd` can be read without waiting. False: to be given up. */
-bool la_ahead_await(const struct la_ahead *ahead, int fd);
+/* For the source: nobody wants any more of it. */
+bool la_ahead_is_given_up(const struct la_ahead *ahead);
 
 #endif

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,8 @@ enum {
     /* What is smaller when decompressed is not worth a thread; and of a thousand files that are
      * only looked into to put them in order none takes one. */
     AHEAD_FROM = 1024 * 1024,
+    /* How soon a signal is noticed while there is nothing to read. */
+    LOOK_UP_MS = 50,
 };
 
 struct la_stream {
@@ -81,16 +84,30 @@ static bool is_stopped(const struct la_stream *s) {
     return s->stop && *s->stop;
 }
 
-/* read(2) that minds signals. -1 with errno (EINTR: told to stop), 0 at the end. */
+static bool is_unwanted(const struct la_stream *s) {
+    return is_stopped(s) || (s->ahead && la_ahead_is_given_up(s->ahead));
+}
+
+/* Waits for a pipe, and looks up now and then: a signal that comes between the last look and a
+ * blocking read(2) would be noticed by nobody. False: told to stop. */
+static bool await_input(const struct la_stream *s) {
+    struct pollfd input = {.fd = s->fd, .events = POLLIN};
+    while (!is_unwanted(s))
+        if (poll(&input, 1, LOOK_UP_MS) > 0)
+            return true; /* what is wrong with it is what read(2) says */
+    return false;
+}
+
+/* -1 with errno (EINTR: told to stop), 0 at the end. */
 static ssize_t read_some(struct la_stream *s, uint8_t *buf, size_t max) {
-    ssize_t n;
-    if (s->ahead && !la_ahead_await(s->ahead, s->fd)) {
-        errno = EINTR;
-        return -1;
-    }
-    do
+    ssize_t n = -1;
+    do {
+        if (!await_input(s)) {
+            errno = EINTR;
+            return -1;
+        }
         n = read(s->fd, buf, max);
-    while (n < 0 && errno == EINTR && !is_stopped(s));
+    } while (n < 0 && errno == EINTR);
     if (n > 0)
         s->bytes_read += (uint64_t)n;
     return n;

@@ -314,6 +314,29 @@ static void a_signal_ends_the_wait_for_a_pipe_and_is_no_error(void **state) {
     close(fds[1]);
 }
 
+/* The signal came after the last look at `stop` and before the wait began. */
+static void a_signal_that_came_before_the_wait_is_noticed(void **state) {
+    (void)state;
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    int saved = dup(STDIN_FILENO);
+    dup2(fds[0], STDIN_FILENO);
+    stop = 1;
+    const struct la_capture_options options = {.stop = &stop};
+    const char *paths[] = {"-", NULL};
+    alarm(20); /* rather than to wait for ever */
+    struct seen s = read_with(&options, paths, 64);
+    alarm(0);
+    assert_int_equal(s.count, 0);
+    assert_int_equal(input_of(&s, 0)->error.status, LA_OK);
+    forget(&s);
+    stop = 0;
+    dup2(saved, STDIN_FILENO);
+    close(saved);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 /* As a shell's <(command) is: it can be read once, and sniffing must not lose what it read. */
 static void a_named_pipe_is_read_like_standard_input(void **state) {
     (void)state;
@@ -385,6 +408,7 @@ int main(void) {
         la_test(no_cut_of_a_compressed_file_crashes_or_invents_packets),
         la_test(standard_input_may_be_a_pipe_in_pieces_of_any_size),
         la_test(a_signal_ends_the_wait_for_a_pipe_and_is_no_error),
+        la_test(a_signal_that_came_before_the_wait_is_noticed),
         la_test(a_named_pipe_is_read_like_standard_input),
         la_test(an_error_of_the_descriptor_is_told_with_its_reason),
         la_test(packets_do_not_depend_on_how_the_caller_takes_them),
