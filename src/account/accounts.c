@@ -3,6 +3,7 @@
 #include "account/spans.h"
 #include "base/histogram.h"
 #include "base/time.h"
+#include "decode/segment.h"
 
 #include <stdlib.h>
 
@@ -27,6 +28,7 @@ static void release_edge(void *account) {
     struct la_edge *edge = account;
     la_series_release(&edge->series);
     la_sums_release(&edge->ports);
+    la_sums_release(&edge->syns);
 }
 
 /* A total order, so that of two firsts the same one is kept whoever comes first. */
@@ -50,6 +52,56 @@ static void note_reuse(struct la_edge *edge, uint32_t count, int64_t gap_ns) {
     edge->reused += count;
 }
 
+/* SYNs: the key is the time in milliseconds and the port, the count the timestamp plus one. */
+
+int64_t la_syn_time_ms(const struct la_sum *syn) {
+    return (syn->key - la_syn_port(syn)) / 65536;
+}
+
+uint16_t la_syn_port(const struct la_sum *syn) {
+    return (uint16_t)(syn->key & 0xffff);
+}
+
+uint32_t la_syn_tsval(const struct la_sum *syn) {
+    return (uint32_t)(syn->count - 1);
+}
+
+/* Whether a SYN belongs to a share of one in 2^n, by a hash. */
+static bool is_in_share(int64_t key, unsigned share) {
+    uint64_t h = (uint64_t)key * UINT64_C(0x9e3779b97f4a7c15);
+    h = (h ^ h >> 32) * UINT64_C(0xd6e8feb86659fd93);
+    return ((h ^ h >> 32) & ((UINT64_C(1) << share) - 1)) == 0;
+}
+
+static void lower_share(struct la_edge *edge, unsigned share) {
+    uint32_t kept = 0;
+    la_sums_sort(&edge->syns);
+    for (uint32_t i = 0; i < edge->syns.count; i++)
+        if (is_in_share(edge->syns.items[i].key, share))
+            edge->syns.items[kept++] = edge->syns.items[i];
+    edge->syns.count = edge->syns.sorted = kept;
+    edge->syn_share = (uint8_t)share;
+}
+
+static enum la_status note_syn(struct la_edge *edge, int64_t key, int64_t count) {
+    if (!is_in_share(key, edge->syn_share))
+        return LA_OK;
+    if (la_sums_add(&edge->syns, key, count) != LA_OK)
+        return LA_ENOMEM;
+    while (edge->syns.count > LA_EDGE_SYNS)
+        lower_share(edge, edge->syn_share + 1u);
+    return LA_OK;
+}
+
+static enum la_status merge_syns(struct la_edge *into, const struct la_edge *from) {
+    if (from->syn_share > into->syn_share)
+        lower_share(into, from->syn_share);
+    for (uint32_t i = 0; i < from->syns.count; i++)
+        if (note_syn(into, from->syns.items[i].key, from->syns.items[i].count) != LA_OK)
+            return LA_ENOMEM;
+    return LA_OK;
+}
+
 static enum la_status merge_edges(void *account, const void *other) {
     struct la_edge *into = account;
     const struct la_edge *from = other;
@@ -59,7 +111,7 @@ static enum la_status merge_edges(void *account, const void *other) {
     into->timestamps += from->timestamps;
     note_reuse(into, from->reused, from->least_gap_ns);
     extend_edge(into, &from->first, from->last_ns);
-    if (la_sums_merge(&into->ports, &from->ports) != LA_OK)
+    if (la_sums_merge(&into->ports, &from->ports) != LA_OK || merge_syns(into, from) != LA_OK)
         return LA_ENOMEM;
     return la_series_merge(&into->series, &from->series);
 }
@@ -135,6 +187,14 @@ const struct la_sample_kind la_service_kind = {sizeof(struct la_service), LA_ACC
                                                release_service, merge_services};
 const struct la_sample_kind la_silent_kind = {sizeof(struct la_service), LA_ACCOUNT_SILENT,
                                               release_service, merge_services};
+
+uint32_t la_edges_most(const struct la_accounts *accounts) {
+    uint32_t count = accounts->services.count;
+    uint32_t most = LA_EDGES_A_CLASS / (count > 0 ? count : 1);
+    return most > LA_SERVICE_EDGES       ? LA_SERVICE_EDGES
+           : most < LA_SERVICE_EDGES_MIN ? LA_SERVICE_EDGES_MIN
+                                         : most;
+}
 
 /* What a connection was */
 
@@ -278,6 +338,23 @@ static void count_service(struct adding *adding) {
         count_failure(adding);
 }
 
+static const struct la_observation *first_syn(const struct la_connection *c) {
+    for (size_t i = 0; i < c->log_count; i++)
+        if ((c->log[i].flags & (LA_SYN | LA_ACK)) == LA_SYN)
+            return &c->log[i];
+    return NULL;
+}
+
+static void count_syn(struct adding *adding) {
+    const struct la_observation *syn = first_syn(adding->c);
+    if (!syn || !(syn->options & LA_HAS_TIMESTAMPS) || syn->tsval == 0)
+        return;
+    int64_t ms = syn->time_ns / LA_MSEC - (syn->time_ns % LA_MSEC < 0);
+    if (note_syn(adding->edge, ms * 65536 + adding->c->side[LA_CLIENT].port,
+                 (int64_t)syn->tsval + 1) != LA_OK)
+        adding->status = LA_ENOMEM;
+}
+
 static void count_edge(struct adding *adding) {
     struct la_edge *edge = adding->edge;
     const struct la_connection *c = adding->c;
@@ -286,6 +363,7 @@ static void count_edge(struct adding *adding) {
     extend_edge(edge, &c->first, c->last.time_ns);
     if (!was_open(adding->outcome))
         return;
+    count_syn(adding);
     edge->closers[c->first_closer]++;
     edge->timestamps += c->side[0].timestamps_used && c->side[1].timestamps_used;
     if (before && c->opened_ns != LA_TIME_NONE)
@@ -294,7 +372,7 @@ static void count_edge(struct adding *adding) {
         adding->status = LA_ENOMEM;
 }
 
-static enum la_status find_edge(struct adding *adding) {
+static enum la_status find_edge(const struct la_accounts *accounts, struct adding *adding) {
     const struct la_addr *client = &adding->c->side[LA_CLIENT].addr;
     const struct la_account key = la_account_key(client, 0);
     struct la_service *service = adding->service;
@@ -304,6 +382,7 @@ static enum la_status find_edge(struct adding *adding) {
         unsigned class = la_addr_pair_class(client, &service->account.addr);
         if (make_clients(service) != LA_OK)
             return LA_ENOMEM;
+        la_sample_bound(&service->clients[class], la_edges_most(accounts));
         status = la_sample_find(&service->clients[class], &la_edge_kind, &key, &account);
     } else {
         status = la_sample_find(&service->seekers, &la_seeker_kind, &key, &account);
@@ -333,7 +412,7 @@ enum la_status la_accounts_add(struct la_accounts *accounts, const struct la_con
         return LA_ENOMEM;
     if (!adding.service)
         return LA_OK;
-    if (find_edge(&adding) != LA_OK)
+    if (find_edge(accounts, &adding) != LA_OK)
         return LA_ENOMEM;
     count_service(&adding);
     if (adding.edge)

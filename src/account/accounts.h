@@ -40,9 +40,14 @@ struct la_edge {
     int64_t last_ns;
     struct la_series series;
     struct la_sums ports; /* source port: connections */
+    struct la_sums syns;  /* by time and port the timestamp of a SYN: see la_syn_time_ms() */
+    uint8_t syn_share;    /* one in 2^n of them is kept */
 };
 
-enum { LA_SERVICE_EDGES = 16, LA_SERVICE_SEEKERS = 64 };
+/* Of each class of pairs of hosts so many clients of a service are kept: as many as leave room for
+ * those of all services, see la_edges_most(). An edge takes some 300 bytes. */
+enum { LA_EDGES_A_CLASS = 2048, LA_SERVICE_EDGES = 512, LA_SERVICE_EDGES_MIN = 16 };
+enum { LA_SERVICE_SEEKERS = 64 };
 
 /* Levels are those of the server's sockets. */
 struct la_service {
@@ -55,7 +60,7 @@ struct la_service {
     struct la_sums delay[LA_DELAY_COUNT]; /* bucket of a la_histogram: connections */
     struct la_series series;
     /* Clients that were connected, by the class of the pair of hosts (at most LA_SERVICE_EDGES of
-     * each): owned, LA_PAIR_CLASSES of them; NULL: none. */
+     * each, fewer the more services there are): owned, LA_PAIR_CLASSES of them; NULL: none. */
     struct la_sample *clients;
     struct la_sample seekers; /* hosts that tried and never got through, as edges */
 };
@@ -77,6 +82,16 @@ enum la_status la_accounts_add(struct la_accounts *accounts, const struct la_con
 enum la_status la_accounts_merge(struct la_accounts *into, const struct la_accounts *from);
 
 extern const struct la_sample_kind la_service_kind, la_silent_kind, la_edge_kind, la_seeker_kind;
+
+/* The SYNs of an edge that carried timestamps, in the order of their times; of many a sample. */
+enum { LA_EDGE_SYNS = 256 };
+int64_t la_syn_time_ms(const struct la_sum *syn);
+uint16_t la_syn_port(const struct la_sum *syn);
+uint32_t la_syn_tsval(const struct la_sum *syn);
+
+/* How many clients of a service are kept of each class. It depends on nothing but the number of
+ * services, and only sinks with it. */
+uint32_t la_edges_most(const struct la_accounts *accounts);
 
 /* From the first SYN to the last SYN-ACK before the client's answer: an earlier SYN-ACK that had
  * reached the client would have been answered. Negative when the capture does not tell. */

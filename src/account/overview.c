@@ -32,11 +32,15 @@ uint64_t la_edge_connections(const struct la_edge *edge) {
     return total;
 }
 
-uint64_t la_service_clients(const struct la_service *service) {
+uint64_t la_service_clients(const struct la_overview *overview, const struct la_service *service) {
     uint64_t total = 0;
     for (int i = 0; service && service->clients && i < LA_PAIR_CLASSES; i++)
-        total += la_sample_total(&service->clients[i], &la_edge_kind);
+        total += la_sample_total(&service->clients[i], overview->clients_most);
     return total;
+}
+
+uint64_t la_service_seekers(const struct la_service *service) {
+    return service ? la_sample_total(&service->seekers, LA_SERVICE_SEEKERS) : 0;
 }
 
 /* Services */
@@ -60,7 +64,7 @@ static int by_service(const void *a, const void *b) {
 static bool list_services(struct la_overview *overview, const struct la_sample *sample,
                           const struct la_sample_kind *kind) {
     size_t count;
-    const struct la_account **list = la_sample_list(sample, kind, &count);
+    const struct la_account **list = la_sample_list(sample, kind->most, &count);
     if (count > 0 && !list)
         return false;
     for (size_t i = 0; i < count; i++) {
@@ -128,7 +132,7 @@ static bool list_sample(struct la_overview *overview, const struct la_service *s
                         const struct la_sample *sample, bool seeks) {
     size_t count;
     const struct la_account **list =
-        la_sample_list(sample, seeks ? &la_seeker_kind : &la_edge_kind, &count);
+        la_sample_list(sample, seeks ? LA_SERVICE_SEEKERS : overview->clients_most, &count);
     if (count > 0 && !list)
         return false;
     for (size_t i = 0; i < count; i++) {
@@ -200,6 +204,7 @@ struct la_overview *la_overview_new(const struct la_accounts *accounts) {
     struct la_overview *overview = calloc(1, sizeof *overview);
     if (!overview)
         return NULL;
+    overview->clients_most = la_edges_most(accounts);
     if (!fill_services(overview, accounts) || !fill_edges(overview) || !fill_hosts(overview)) {
         la_overview_free(overview);
         return NULL;
@@ -207,8 +212,8 @@ struct la_overview *la_overview_new(const struct la_accounts *accounts) {
     overview->end_ns = accounts->end_ns;
     overview->silent_kept =
         accounts->silent.count < la_silent_kind.most ? accounts->silent.count : la_silent_kind.most;
-    overview->silent_total = la_sample_total(&accounts->silent, &la_silent_kind);
-    overview->service_total = la_sample_total(&accounts->services, &la_service_kind);
+    overview->silent_total = la_sample_total(&accounts->silent, LA_ACCOUNT_SILENT);
+    overview->service_total = la_sample_total(&accounts->services, LA_ACCOUNT_SERVICES);
     return overview;
 }
 

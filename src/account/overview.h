@@ -33,6 +33,7 @@ struct la_overview {
     struct la_host_line *hosts;       /* by address */
     size_t service_count, edge_count, host_count;
     size_t connected_count; /* edges that do not seek */
+    uint32_t clients_most;  /* that are kept of each class of a service */
     int64_t end_ns;         /* of the capture */
     uint64_t service_total; /* different services, kept or not; an estimate when not all are */
     uint64_t silent_kept, silent_total; /* addresses and ports where nothing answered, as above */
@@ -48,8 +49,10 @@ void la_overview_free(struct la_overview *overview);
 const struct la_host_line *la_overview_host(const struct la_overview *overview,
                                             const struct la_addr *addr);
 
-/* How many different clients a service had, exactly as long as all are kept. */
-uint64_t la_service_clients(const struct la_service *service);
+/* How many different clients a service had, and hosts that tried and never got through: exact as
+ * long as all are kept. */
+uint64_t la_service_clients(const struct la_overview *overview, const struct la_service *service);
+uint64_t la_service_seekers(const struct la_service *service);
 uint64_t la_service_connections(const struct la_service *service);
 /* Sum of the outcomes of a service in both of its accounts. */
 uint64_t la_service_outcome(const struct la_service_line *line, enum la_outcome outcome);

@@ -65,28 +65,38 @@ static void dispose(const struct la_sample_kind *kind, struct la_account *accoun
     free(account);
 }
 
+static uint32_t bound_of(const struct la_sample *sample, const struct la_sample_kind *kind) {
+    return sample->most > 0 ? sample->most : kind->most;
+}
+
+void la_sample_bound(struct la_sample *sample, uint32_t most) {
+    if (sample->most == 0 || most < sample->most)
+        sample->most = most;
+}
+
 /* Drops what lies beyond the bound. */
 static enum la_status trim(struct la_sample *sample, const struct la_sample_kind *kind) {
-    if (sample->count <= kind->most)
+    uint32_t most = bound_of(sample, kind);
+    if (sample->count <= most)
         return LA_OK;
     struct la_account **list = list_all(sample);
     if (!list)
         return LA_ENOMEM;
-    sample->beyond = list[kind->most]->hash;
+    sample->beyond = list[most]->hash;
     memset((void *)sample->slots, 0, sample->slot_count * sizeof(struct la_account *));
     for (uint32_t i = 0; i < sample->count; i++) {
-        if (i < kind->most)
+        if (i < most)
             *slot_of(sample, list[i]) = list[i];
         else
             dispose(kind, list[i]);
     }
-    sample->count = kind->most;
+    sample->count = most;
     free((void *)list);
     return LA_OK;
 }
 
 static enum la_status make_room(struct la_sample *sample, const struct la_sample_kind *kind) {
-    if (sample->count == 2 * kind->most && trim(sample, kind) != LA_OK)
+    if (sample->count >= 2 * bound_of(sample, kind) && trim(sample, kind) != LA_OK)
         return LA_ENOMEM;
     if (sample->slot_count > sample->count + sample->count / 2)
         return LA_OK;
@@ -130,6 +140,8 @@ enum la_status la_sample_merge(struct la_sample *into, const struct la_sample_ki
     /* What `from` left out is missing in the accounts of `into` from there on. */
     if (from->beyond != 0 && (into->beyond == 0 || from->beyond < into->beyond))
         into->beyond = from->beyond;
+    if (from->most != 0)
+        la_sample_bound(into, from->most);
     return trim(into, kind);
 }
 
@@ -141,21 +153,19 @@ void la_sample_release(struct la_sample *sample, const struct la_sample_kind *ki
     *sample = (struct la_sample){0};
 }
 
-const struct la_account **la_sample_list(const struct la_sample *sample,
-                                         const struct la_sample_kind *kind, size_t *count) {
-    *count = sample->count < kind->most ? sample->count : kind->most;
+const struct la_account **la_sample_list(const struct la_sample *sample, uint32_t most,
+                                         size_t *count) {
+    *count = sample->count < most ? sample->count : most;
     return *count > 0 ? (const struct la_account **)list_all(sample) : NULL;
 }
 
-uint64_t la_sample_total(const struct la_sample *sample, const struct la_sample_kind *kind) {
-    if (sample->count <= kind->most && sample->beyond == 0)
+uint64_t la_sample_total(const struct la_sample *sample, uint32_t most) {
+    if (sample->count < most || (sample->count == most && sample->beyond == 0))
         return sample->count;
     struct la_account **list = list_all(sample);
-    if (!list || sample->count < kind->most) {
-        free((void *)list);
+    if (!list)
         return sample->count;
-    }
-    double density = ((double)list[kind->most - 1]->hash + 1) / 18446744073709551616.0;
+    double density = ((double)list[most - 1]->hash + 1) / 18446744073709551616.0;
     free((void *)list);
-    return (uint64_t)((double)(kind->most - 1) / density + 0.5);
+    return (uint64_t)((double)(most - 1) / density + 0.5);
 }

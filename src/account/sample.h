@@ -19,7 +19,7 @@ struct la_account {
 
 struct la_sample_kind {
     size_t size;   /* of an account, which begins with struct la_account */
-    uint32_t most; /* so many are kept */
+    uint32_t most; /* so many are kept; la_sample_bound() lowers it for a single sample */
     void (*release)(void *account);
     enum la_status (*merge)(void *into, const void *from);
 };
@@ -28,6 +28,7 @@ struct la_sample_kind {
 struct la_sample {
     struct la_account **slots; /* owned, as the accounts; by linear probing */
     uint32_t slot_count, count;
+    uint32_t most;   /* 0: as many as its kind says */
     uint64_t beyond; /* hashes from here on are left out; 0: none is */
 };
 
@@ -35,17 +36,19 @@ struct la_sample {
  * LA_OK or LA_ENOMEM. */
 enum la_status la_sample_find(struct la_sample *sample, const struct la_sample_kind *kind,
                               const struct la_account *key, struct la_account **account);
+/* Lowers the bound; what lies beyond is dropped when there is need of room, and never read. */
+void la_sample_bound(struct la_sample *sample, uint32_t most);
 enum la_status la_sample_merge(struct la_sample *into, const struct la_sample_kind *kind,
                                const struct la_sample *from);
 void la_sample_release(struct la_sample *sample, const struct la_sample_kind *kind);
 
-/* The kept accounts in the order of their hashes; the array is the caller's, the accounts are the
- * sample's. NULL with `*count` > 0: out of memory. */
-const struct la_account **la_sample_list(const struct la_sample *sample,
-                                         const struct la_sample_kind *kind, size_t *count);
+/* The kept accounts, at most `most`, in the order of their hashes; the array is the caller's, the
+ * accounts are the sample's. NULL with `*count` > 0: out of memory. */
+const struct la_account **la_sample_list(const struct la_sample *sample, uint32_t most,
+                                         size_t *count);
 /* How many different keys there were: exact while all are kept, else estimated from how densely the
  * kept ones lie. */
-uint64_t la_sample_total(const struct la_sample *sample, const struct la_sample_kind *kind);
+uint64_t la_sample_total(const struct la_sample *sample, uint32_t most);
 
 /* The key with its hash, which is the same everywhere. */
 struct la_account la_account_key(const struct la_addr *addr, uint16_t port);

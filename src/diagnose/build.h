@@ -73,6 +73,7 @@ extern const struct la_diagnosis diagnosis_zero_window_stall;
 extern const struct la_diagnosis diagnosis_time_wait_pileup;
 extern const struct la_diagnosis diagnosis_close_wait_pileup;
 extern const struct la_diagnosis diagnosis_port_exhaustion;
+extern const struct la_diagnosis diagnosis_shared_address;
 extern const struct la_diagnosis diagnosis_injected_rst;
 
 #endif

@@ -25,6 +25,7 @@ static const struct la_diagnosis *const registry[LA_KIND_COUNT] = {
     [LA_KIND_TIME_WAIT_PILEUP] = &diagnosis_time_wait_pileup,
     [LA_KIND_CLOSE_WAIT_PILEUP] = &diagnosis_close_wait_pileup,
     [LA_KIND_PORT_EXHAUSTION] = &diagnosis_port_exhaustion,
+    [LA_KIND_SHARED_ADDRESS] = &diagnosis_shared_address,
     [LA_KIND_INJECTED_RST] = &diagnosis_injected_rst,
 };
 

@@ -82,10 +82,6 @@ static bool find_flood(const struct la_service_line *line, struct flood *flood) 
     return status == LA_OK && flood->once > 0;
 }
 
-static uint64_t seekers_of(const struct la_service *service) {
-    return service ? la_sample_total(&service->seekers, &la_seeker_kind) : 0;
-}
-
 static const struct la_account *account_of(const struct la_service_line *line) {
     return line->answers ? &line->answers->account : &line->silent->account;
 }
@@ -113,7 +109,7 @@ static void judge(struct la_finding *f, const struct flood *flood) {
 static void write(const struct la_overview *overview, const struct la_service_line *line,
                   const struct flood *flood, struct la_finding *f) {
     const struct la_account *service = account_of(line);
-    uint64_t sources = seekers_of(line->answers) + seekers_of(line->silent);
+    uint64_t sources = la_service_seekers(line->answers) + la_service_seekers(line->silent);
     bool answered = la_service_outcome(line, LA_OUTCOME_HALF_OPEN) > 0 ||
                     la_service_outcome(line, LA_OUTCOME_OPENED) > 0;
     int64_t lasted_ns = flood->until_ns - flood->from_ns;
@@ -147,7 +143,7 @@ static void conclude(const struct la_crossing *crossing, la_finding_sink *sink, 
         struct flood flood;
         struct la_finding f;
         if (!find_flood(line, &flood) ||
-            seekers_of(line->answers) + seekers_of(line->silent) < SOURCES)
+            la_service_seekers(line->answers) + la_service_seekers(line->silent) < SOURCES)
             continue;
         write(overview, line, &flood, &f);
         sink(context, &f);

@@ -261,7 +261,8 @@ static json_t *emit_attempts(struct la_emit *emit, const struct la_service_line 
     return object;
 }
 
-static json_t *emit_service(struct la_emit *emit, const struct la_service_line *line) {
+static json_t *emit_service(struct la_emit *emit, const struct la_overview *overview,
+                            const struct la_service_line *line) {
     const struct la_service *service = line->answers ? line->answers : line->silent;
     struct la_level levels[LA_STRAND_LEVELS];
     json_t *object = json_object();
@@ -274,7 +275,8 @@ static json_t *emit_service(struct la_emit *emit, const struct la_service_line *
     la_emit_put(emit, object, "connections", la_emit_count(line->connections));
     la_emit_put(emit, object, "attempts", emit_attempts(emit, line));
     la_emit_put(emit, object, "late", la_emit_count(service->late));
-    la_emit_put(emit, object, "clients", la_emit_count(la_service_clients(service)));
+    la_emit_put(emit, object, "clients",
+                la_emit_count(la_service_clients(overview, line->answers)));
     la_emit_put(emit, object, "first_closer", emit_closers(emit, service->closers));
     la_emit_put(emit, object, "time_wait", emit_level(emit, &levels[LA_ST_TIME_WAIT]));
     la_emit_put(emit, object, "close_wait", emit_level(emit, &levels[LA_ST_CLOSE_WAIT]));
@@ -306,7 +308,7 @@ json_t *la_emit_services(struct la_emit *emit, const struct la_overview *overvie
                                         sizeof *overview->services, by_service_connections);
     json_t *array = list ? json_array() : NULL;
     for (size_t i = 0; list && i < overview->service_count && i < LA_REPORT_SERVICES; i++)
-        la_emit_add(emit, array, emit_service(emit, list[i]));
+        la_emit_add(emit, array, emit_service(emit, overview, list[i]));
     free((void *)list);
     return array;
 }

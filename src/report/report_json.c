@@ -346,7 +346,7 @@ static json_t *emit_limits(struct la_emit *emit, const struct la_report *report,
          "edges names those with most connections"},
         {"service_connections", LA_ACCOUNT_SERVICES, overview->connections_left_out,
          "connections of services beyond those that are followed, in none of the accounts"},
-        {"client_connections", (int64_t)LA_SERVICE_EDGES * LA_PAIR_CLASSES,
+        {"client_connections", (int64_t)overview->clients_most * LA_PAIR_CLASSES,
          overview->clients_left_out,
          "connections of clients beyond those that are followed of a service: counted there, but "
          "in no edge and in no table of their host"},

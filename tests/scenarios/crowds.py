@@ -417,6 +417,50 @@ def dead_backends_tried_again_and_again(world):
     world.until(90)
 
 
+# -- clocks -----------------------------------------------------------------------------------------
+
+
+def by_turns(world, hosts, count=20, service=443):
+    for number in range(count):
+        for place, host in enumerate(hosts):
+            Talk(world, host, 40000 + 1000 * place + number, SERVER, service, number * 0.9 + 0.2 * place).open().talk().close(0)
+
+
+@case(("shared-address", {"severity": "info", "confidence": "observed", "host": "203.0.113.9", "peer": SERVER.text, "clocks": 3,
+                          "hz": 1000, "connections": 60, "responsible.role": "middlebox"}))
+def three_hosts_behind_one_address(world):
+    by_turns(world, [Host("203.0.113.9", clock) for clock in (900100, 120500, 4000000000)])
+    world.until(30)
+
+
+@case(unlike="shared-address")
+def one_host_with_one_clock(world):
+    by_turns(world, [Host("203.0.113.9"), Host("203.0.113.9")])
+    world.until(30)
+
+
+@case(unlike="shared-address")
+def a_host_that_is_restarted(world):
+    before, after = Host("203.0.113.9", 900000000), Host("203.0.113.9", 77)
+    for number in range(40):
+        Talk(world, before if number < 20 else after, 40000 + number, SERVER, 443, number).open().talk().close(0)
+    world.until(50)
+
+
+@case(unlike="shared-address")
+def a_clock_for_each_connection(world):
+    for number in range(40):
+        Talk(world, Host("203.0.113.9", number * 1234567891), 40000 + number, SERVER, 443, number).open().talk().close(0)
+    world.until(50)
+
+
+@case(unlike="shared-address")
+def a_clock_for_each_of_two_services(world):
+    by_turns(world, [Host("203.0.113.9", 5000)], service=443)
+    by_turns(world, [Host("203.0.113.9", 900000000)], service=80)
+    world.until(30)
+
+
 # -- a chain ----------------------------------------------------------------------------------------
 
 

@@ -27,11 +27,11 @@ except ImportError:
 KINDS = ("lost-final-ack", "fin-retransmitted", "recycled-port-rst", "timestamp-rejected-syn", "time-wait-reuse",
          "close-wait-leak", "slow-close", "abortive-close", "syn-flood", "scan", "half-open", "keepalive",
          "keepalive-death", "retransmission-timeout", "zero-window-stall", "time-wait-pileup", "close-wait-pileup",
-         "port-exhaustion", "injected-rst")
+         "port-exhaustion", "shared-address", "injected-rst")
 ALL_KINDS = KINDS + (
     "old-duplicate", "time-wait-assassination", "fin-wait-2-timeout", "last-ack-timeout", "half-close",
     "simultaneous-close", "simultaneous-open", "syn-refused", "syn-unanswered", "syn-retransmitted",
-    "syn-queue-overflow", "accept-queue-overflow", "shared-address", "challenge-ack")
+    "syn-queue-overflow", "accept-queue-overflow", "challenge-ack")
 
 
 SEVERITIES = ("info", "notice", "warning", "critical")
