@@ -293,10 +293,9 @@ static bool has_cookies(const struct la_host_evidence *e) {
 void judge_syncookies(const struct la_host_evidence *e, struct la_judgement *j) {
     uint64_t full = fact(e, LA_FACT_SYN_QUEUE_FULL), floods = fact(e, LA_FACT_FLOODED);
     if (!has_cookies(e) && full + floods > 0)
-        decide(j, LA_VERDICT_HARMFUL,
-               "it is off, and %s and %s: with 1 a full queue is no obstacle",
-               many(full, "attempt was dropped", "attempts were dropped").text,
-               many(floods, "flood seen", "floods seen").text);
+        decide(j, LA_VERDICT_HARMFUL, "it is off, and %s: with 1 a full queue is no obstacle",
+               full > 0 ? many(full, "attempt was dropped", "attempts were dropped").text
+                        : many(floods, "flood was seen", "floods were seen").text);
     else if (floods > 0)
         decide(j, LA_VERDICT_HELPS, "%s: with cookies their attempts stand in nobody's way",
                many(floods, "flood was seen", "floods were seen").text);

@@ -42,6 +42,8 @@ static const struct rule {
     /* A short one may well be a small buffer. */
     {LA_KIND_ZERO_WINDOW_STALL, NULL, NULL, LA_WARNING, OF_SIDE, LA_FACT_WINDOW_CLOSED},
     {LA_KIND_ZERO_WINDOW_STALL, NULL, NULL, LA_WARNING, OF_OTHER_SIDE, LA_FACT_PEER_CLOSED_WINDOW},
+    {LA_KIND_PORT_EXHAUSTION, NULL, NULL, LA_WARNING, OF_HOST, LA_FACT_PORTS_SHORT},
+    {LA_KIND_SYN_FLOOD, NULL, NULL, LA_INFO, OF_HOST, LA_FACT_FLOODED},
 };
 
 /* NULL when the finding has no such detail. */

@@ -280,14 +280,14 @@ def users(world, count=40):
 
 @case(("syn-flood", {"severity": "notice", "confidence": "observed", "host": SERVER.text, "peer": None, "port": 443,
                      "attempts": lambda n: 1900 <= n <= 2000, "sources": lambda n: 1300 <= n <= 2800, "in_vain": 0, "late": 0,
-                     "opened": lambda n: n >= 35}))
+                     "opened": lambda n: n >= 35}), settings="net.ipv4.tcp_syncookies = 1\n")
 def flood_that_hurts_nobody(world):
     flood(world, 2000)
     users(world)
     world.until(60)
 
 
-@case(("syn-flood", {"severity": "notice", "confidence": "inferred"}))
+@case(("syn-flood", {"severity": "notice", "confidence": "inferred"}), settings="net.ipv4.tcp_syncookies = 0\n")
 def flood_without_an_answer(world):
     flood(world, 1000, answered=False)
     world.until(60)
@@ -507,7 +507,26 @@ def claims():
     return {kind for _, _, expected, _, _ in CASES for kind, _ in expected}, LOOK_ALIKES - {None}
 
 
-REPORTS = {"chain-of-client-balancer-web-and-database": check_chain}
+def audited(**wanted):
+    """The verdicts on settings, by their short names."""
+    def check_audit(report):
+        told = {item["name"].rsplit(".", 1)[-1]: item for item in report["settings"][0]["audit"]}
+        return ["%s: %s (%s), not %s" % (name, told[name]["verdict"], told[name]["evidence"], verdict)
+                for name, verdict in wanted.items() if told[name]["verdict"] != verdict]
+    return check_audit
+
+
+REPORTS = {
+    "chain-of-client-balancer-web-and-database": check_chain,
+    "time-wait-near-the-bound-of-the-kernel": audited(tcp_max_tw_buckets="helps here", tcp_fin_timeout="no evidence"),
+    "ports-are-used-up": audited(tcp_tw_reuse="helps here", ip_local_port_range="helps here", tcp_fin_timeout="no effect here",
+                                 nofile="no effect here"),
+    "ports-are-nearly-used-up": audited(tcp_tw_reuse="helps here", ip_local_port_range="helps here"),
+    "ports-towards-different-services": audited(tcp_tw_reuse="no evidence"),
+    "flood-that-hurts-nobody": audited(tcp_syncookies="helps here", tcp_synack_retries="no effect here",
+                                       tcp_max_syn_backlog="no effect here"),
+    "flood-without-an-answer": audited(tcp_syncookies="harmful", tcp_synack_retries="helps here"),
+}
 
 
 # -- running ----------------------------------------------------------------------------------------
