@@ -169,6 +169,16 @@ bench: ## time lastack beside a bare libpcap loop (QUICK=1, SHAPES=churn,web,bul
 	    $(if $(SHAPES),--shapes $(SHAPES)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 	    $(if $(SCALE),--scale $(SCALE)) $(if $(filter 0,$(PEERS)),--no-peers)
 
+bench-scaling: ## how time and memory grow with the capture, 1x to 8x
+	$(call need,build test)
+	$(call again,all bench-programs)
+	@$(PYTHON) tests/bench/scaling.py --build $(BUILD) $(if $(SCALE),--scale $(SCALE))
+
+bench-instructions: ## instructions a packet (valgrind) against the stated ones
+	$(call need,build valgrind)
+	$(call again,all bench-programs)
+	@$(PYTHON) tests/bench/instructions.py --build $(BUILD)
+
 bench-programs: $(BENCH_PROGRAMS)
 
 lab: ## real kernels in network namespaces, and the score on what they did (root)
@@ -225,7 +235,8 @@ help: ## this list
 	    awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
 FORCE:
-.PHONY: all deps demo test unit-programs test-asan test-valgrind bench bench-programs lab format \
+.PHONY: all deps demo test unit-programs test-asan test-valgrind bench bench-scaling \
+        bench-instructions bench-programs lab format \
         format-check lint install uninstall dist clean help FORCE
 
 # ---- pages made from the code ----------------------------------------------------------------

@@ -452,7 +452,7 @@ static bool grow_past(struct table *table) {
 }
 
 void table_note_lives(struct table *table, const struct live *live) {
-    bool full = table->past_count * 2 >= table->past_capacity;
+    bool full = table->past_count * 8 >= table->past_capacity * 7;
     if (full && (table->past_count >= MAX_PAST || !grow_past(table)))
         return;
     uint64_t mark = mark_of(hash_live(table, live));
