@@ -60,6 +60,8 @@ extern const struct la_diagnosis diagnosis_fin_retransmitted;
 extern const struct la_diagnosis diagnosis_recycled_port_rst;
 extern const struct la_diagnosis diagnosis_timestamp_rejected_syn;
 extern const struct la_diagnosis diagnosis_time_wait_reuse;
+extern const struct la_diagnosis diagnosis_old_duplicate;
+extern const struct la_diagnosis diagnosis_time_wait_assassination;
 extern const struct la_diagnosis diagnosis_close_wait_leak;
 extern const struct la_diagnosis diagnosis_slow_close;
 extern const struct la_diagnosis diagnosis_abortive_close;
@@ -74,6 +76,7 @@ extern const struct la_diagnosis diagnosis_time_wait_pileup;
 extern const struct la_diagnosis diagnosis_close_wait_pileup;
 extern const struct la_diagnosis diagnosis_port_exhaustion;
 extern const struct la_diagnosis diagnosis_shared_address;
+extern const struct la_diagnosis diagnosis_challenge_ack;
 extern const struct la_diagnosis diagnosis_injected_rst;
 
 #endif

@@ -12,6 +12,8 @@ static const struct la_diagnosis *const registry[LA_KIND_COUNT] = {
     [LA_KIND_RECYCLED_PORT_RST] = &diagnosis_recycled_port_rst,
     [LA_KIND_TIMESTAMP_REJECTED_SYN] = &diagnosis_timestamp_rejected_syn,
     [LA_KIND_TIME_WAIT_REUSE] = &diagnosis_time_wait_reuse,
+    [LA_KIND_OLD_DUPLICATE] = &diagnosis_old_duplicate,
+    [LA_KIND_TIME_WAIT_ASSASSINATION] = &diagnosis_time_wait_assassination,
     [LA_KIND_CLOSE_WAIT_LEAK] = &diagnosis_close_wait_leak,
     [LA_KIND_SLOW_CLOSE] = &diagnosis_slow_close,
     [LA_KIND_ABORTIVE_CLOSE] = &diagnosis_abortive_close,
@@ -26,6 +28,7 @@ static const struct la_diagnosis *const registry[LA_KIND_COUNT] = {
     [LA_KIND_CLOSE_WAIT_PILEUP] = &diagnosis_close_wait_pileup,
     [LA_KIND_PORT_EXHAUSTION] = &diagnosis_port_exhaustion,
     [LA_KIND_SHARED_ADDRESS] = &diagnosis_shared_address,
+    [LA_KIND_CHALLENGE_ACK] = &diagnosis_challenge_ack,
     [LA_KIND_INJECTED_RST] = &diagnosis_injected_rst,
 };
 

@@ -8,6 +8,7 @@
 #include "base/seq.h"
 #include "base/time.h"
 #include "decode/segment.h"
+#include "track/old_copy.h"
 #include "track/waits.h"
 
 #include <string.h>
@@ -583,7 +584,7 @@ static void add_icmp_steps(const struct machine *m, struct step *steps, size_t *
 
 static void add_next_steps(const struct machine *m, struct step *steps, size_t *count) {
     const struct la_connection *next = m->c->next;
-    if (!next)
+    if (!next || la_answers_old_syn(next, m->c))
         return;
     unsigned side = la_side_in(next, m->c, m->side);
     for (size_t i = 0; i < next->log_count; i++) {

@@ -108,7 +108,7 @@ static size_t find_drawer(const struct view *view, size_t rst) {
 
 /* A SYN of the next incarnation was under way when this RST was sent. */
 static bool next_life_began(const struct la_connection *c, const struct la_observation *rst) {
-    return c->next && c->next->first.time_ns <= rst->time_ns;
+    return c->next && c->next->first.time_ns <= rst->time_ns && !la_answers_old_syn(c->next, c);
 }
 
 /* The host refused a SYN for the sake of the life before. */
@@ -125,6 +125,8 @@ static bool held_by_previous(const struct la_connection *c) {
 /* A bare ACK drew it from a host that has closed. What had the ACK been for? */
 static enum la_reset_cause cause_after_ack(const struct la_connection *c, size_t drawer) {
     unsigned side = !c->log[drawer].from;
+    if (la_answers_unseen(c, drawer))
+        return LA_RESET_OLD_DUPLICATE;
     for (size_t i = drawer; i > 0; i--) {
         const struct la_observation *o = &c->log[i - 1];
         int64_t age;

@@ -153,6 +153,18 @@ static void fill_turnaround(const struct view *view, const struct live *live, un
     end->rtt_median_ns = samples[count / 2];
 }
 
+/* When the newest timestamp of a side passed: by the log if that has it, because what came last may
+ * bear none, or an old one. */
+static int64_t newest_stamp_ns(const struct view *view, const struct live *live, unsigned side) {
+    const struct live_side *me = &live->side[side];
+    for (size_t i = 0; i < live->log.count; i++) {
+        const struct la_observation *o = &view->log[i];
+        if (o->from == side && (o->options & LA_HAS_TIMESTAMPS) && o->tsval == me->tsval)
+            return o->time_ns;
+    }
+    return me->last_ns;
+}
+
 /* The rate of a timestamp clock, from the first logged segment to the newest value. */
 static double clock_rate(const struct view *view, const struct live *live, unsigned side) {
     const struct live_side *me = &live->side[side];
@@ -162,7 +174,7 @@ static double clock_rate(const struct view *view, const struct live *live, unsig
         const struct la_observation *o = &view->log[i];
         if (o->from != side || !(o->options & LA_HAS_TIMESTAMPS))
             continue;
-        int64_t elapsed = me->last_ns - o->time_ns;
+        int64_t elapsed = newest_stamp_ns(view, live, side) - o->time_ns;
         int32_t ticks = seq_diff(me->tsval, o->tsval);
         /* Below 10 ticks the rounding of one tick is too much. */
         return elapsed > 0 && ticks >= 10 ? (double)ticks / la_seconds(elapsed) : 0;

@@ -138,6 +138,41 @@ static inline void forge_reset(struct talk *t) {
     say(t, from, LA_ACK | LA_PSH, 100);
 }
 
+/* Somebody guesses a RST into the window; the receiver asks back. */
+static inline void guess_reset(struct talk *t) {
+    int from = (int)pick(&t->traffic->random, 2);
+    wait_ns(t, 500 * LA_MSEC);
+    emit(t, from, LA_RST, t->next[from] + 1000, 0, 0);
+    wait_ns(t, t->away[!from]);
+    say(t, !from, LA_ACK, 0);
+    wait_ns(t, 500 * LA_MSEC);
+    say(t, from, LA_ACK | LA_PSH, 100);
+    wait_ns(t, t->away[!from]);
+    say(t, !from, LA_ACK, 0);
+}
+
+/* A close, and 2 s later a copy of the closer's peer's data that was held back meanwhile. */
+static inline void close_before_an_old_copy(struct talk *t) {
+    int first = (int)pick(&t->traffic->random, 2);
+    wait_ns(t, 300 * LA_MSEC);
+    uint32_t old = t->next[!first], clock = t->clock[!first];
+    say(t, !first, LA_ACK | LA_PSH, 500);
+    wait_ns(t, t->away[first]);
+    say(t, first, LA_FIN | LA_ACK, 0);
+    wait_ns(t, t->away[!first]);
+    say(t, !first, LA_FIN | LA_ACK, 0);
+    wait_ns(t, t->away[first]);
+    say(t, first, LA_ACK, 0);
+    wait_ns(t, 2 * LA_SEC);
+    t->clock[!first] -= 2000 + (uint32_t)((t->away[0] + t->away[1]) / LA_MSEC);
+    emit(t, !first, LA_ACK | LA_PSH, old, t->next[first] - 1, 500);
+    t->clock[!first] = clock;
+    wait_ns(t, t->away[first]);
+    say(t, first, LA_ACK, 0);
+    wait_ns(t, t->away[!first]);
+    emit(t, !first, LA_RST, t->next[!first], 0, 0);
+}
+
 /* One end has lost the connection; the other one's data finds it out. */
 static inline void find_half_open(struct talk *t) {
     int living = (int)pick(&t->traffic->random, 2);
@@ -297,8 +332,12 @@ static inline void talk(struct traffic *all, unsigned client, unsigned server) {
             exchange(&t);
             if (chance(r, 3))
                 forge_reset(&t);
+            if (chance(r, 3))
+                guess_reset(&t);
             if (chance(r, 4))
                 find_half_open(&t);
+            else if (chance(r, 4))
+                close_before_an_old_copy(&t);
             else if (!linger_on(&t))
                 close_talk(&t);
         }

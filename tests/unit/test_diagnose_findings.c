@@ -252,7 +252,7 @@ static void a_trailing_rst_tells_that_the_ack_was_late(void **unused) {
          .ack = 1002);
     send(&found->rig, .ms = 1260, .flags = LA_ACK, .seq = 1002, .ack = 5002);
     send(&found->rig, .ms = 1270, .server = true, .flags = LA_RST, .seq = 5002);
-    assert_found(found, "fin-retransmitted observed");
+    assert_found(found, "fin-retransmitted observed time-wait-assassination inferred");
 }
 
 static void a_copy_of_the_capture_is_no_repeat(void **unused) {
