@@ -54,12 +54,24 @@ static void show(struct la_finding *f, const struct la_connection *c, unsigned s
     finding_show(f, c, reset, "RST: no socket any more");
 }
 
+static int64_t limit_of(const struct la_connection *c, unsigned side) {
+    const struct la_profile *profile = c->profile[side];
+    return c->side[side].fin_seen ? profile->orphan_retry_total_ns : profile->data_retry_total_ns;
+}
+
+/* The end of its history, where the time for repeats was over by then; NULL. */
+static const struct la_change *find_end(const struct la_connection *c, unsigned side) {
+    const struct la_change *end = wait_timed_out(c, side);
+    int64_t lasted = end ? end->time_ns - c->side[side].repeats->row.first.time_ns : 0;
+    return end && lasted + LA_SEC / 2 >= limit_of(c, side) ? end : NULL;
+}
+
 static bool examine_side(const struct la_connection *c, unsigned side, struct la_finding *f) {
     const struct la_endpoint *me = &c->side[side];
     const struct la_repeats *r = me->repeats;
     if (!r || r->row.count < ENOUGH || !c->side[!side].seen)
         return false;
-    const struct la_change *end = wait_timed_out(c, side);
+    const struct la_change *end = find_end(c, side);
     size_t reset = find_reset(c, side, &r->row);
     if (!end && reset == LA_NOWHERE)
         return false;
@@ -83,9 +95,7 @@ static bool examine_side(const struct la_connection *c, unsigned side, struct la
     detail_integer(f, "repeats", r->row.count);
     detail_integer(f, "unacknowledged", (int64_t)(me->next - r->head) - me->fin_seen);
     detail_seconds(f, "lasted", r->row.last.time_ns - r->row.first.time_ns);
-    detail_seconds(f, "limit",
-                   me->fin_seen ? c->profile[side]->orphan_retry_total_ns
-                                : c->profile[side]->data_retry_total_ns);
+    detail_seconds(f, "limit", limit_of(c, side));
     return true;
 }
 

@@ -2,6 +2,8 @@
  * here: live_take_in() does that. */
 #include "track/live.h"
 
+#include "base/time.h"
+
 static uint32_t segment_end(const struct la_segment *s) {
     return s->seq + s->payload + ((s->flags & LA_SYN) != 0) + ((s->flags & LA_FIN) != 0);
 }
@@ -56,33 +58,46 @@ static bool acks_nonsense(const struct live_side *me, const struct live_side *pe
     return beyond > (1 << 26) || beyond < -(1 << 30);
 }
 
-/* Nothing but what asks for an answer: the last number before the next one, without data or with a
- * byte that the peer has. A byte that it has not acknowledged, or not taken, is data again. */
-static bool is_probe(const struct live_side *me, const struct live_side *peer,
-                     const struct la_segment *s) {
+/* Repeats of data that has got no further are as far apart only after half a dozen of them. */
+#define NO_REPEAT_NS (10 * LA_SEC)
+
+/* A byte that the peer acknowledged may still be sent again: the ACK was lost behind this place. It
+ * only asks when it comes after long silence, or in a row with one that did. */
+static bool asks_with_byte(const struct live *live, unsigned d, const struct la_segment *s) {
+    const struct live_side *me = &live->side[d], *peer = &live->side[!d];
+    const struct extra *extra = live_extra(live);
+    const struct la_keepalive *k = extra ? extra->keepalive[d] : NULL;
+    bool has_it = !(peer->flags & SIDE_ACKED) || peer->acked == me->next;
+    return has_it && ((k && k->waiting.count > 0) || s->time_ns - me->last_ns >= NO_REPEAT_NS);
+}
+
+/* Nothing but what asks for an answer: the last number before the next one, without data or with
+ * one byte. */
+static bool is_probe(const struct live *live, unsigned d, const struct la_segment *s) {
+    const struct live_side *me = &live->side[d];
     if (!(me->flags & SIDE_SEEN) || s->payload > 1 || s->seq != me->next - 1)
         return false;
-    bool has_it = !(peer->flags & SIDE_ACKED) || peer->acked == me->next;
-    return s->payload == 0 || has_it || peer->window == 0;
+    return s->payload == 0 || live->side[!d].window == 0 || asks_with_byte(live, d, s);
 }
 
 /* A segment without SYN, FIN and RST. */
-static enum la_class classify_plain(const struct live_side *me, const struct live_side *peer,
+static enum la_class classify_plain(const struct live *live, unsigned d,
                                     const struct la_segment *s) {
+    const struct live_side *me = &live->side[d], *peer = &live->side[!d];
     bool has_ack = s->flags & LA_ACK;
     if (acks_nonsense(me, peer, s))
         return LA_CLASS_OUTSIDE;
     if (has_ack && (peer->flags & SIDE_FIN) && s->ack == peer->fin_end) {
         if (!(peer->flags & SIDE_FIN_ACKED))
             return LA_CLASS_ACK_OF_FIN;
-        bool probe = !(me->flags & SIDE_FIN) && is_probe(me, peer, s); /* from CLOSE-WAIT */
+        bool probe = !(me->flags & SIDE_FIN) && is_probe(live, d, s); /* from CLOSE-WAIT */
         if (s->payload == 0 && !probe)
             return LA_CLASS_ACK_OF_FIN_AGAIN;
     }
     if (has_ack && (peer->flags & SIDE_ISN) && !(me->flags & SIDE_ACKED_SYN) &&
         seq_lt(peer->base_seq, s->ack))
         return LA_CLASS_HANDSHAKE_ACK;
-    if (is_probe(me, peer, s))
+    if (is_probe(live, d, s))
         return (peer->flags & SIDE_SEEN) && peer->window == 0 ? LA_CLASS_WINDOW_PROBE
                                                               : LA_CLASS_KEEPALIVE;
     if (s->payload > 0) {
@@ -104,6 +119,6 @@ struct verdict live_classify(const struct live *live, unsigned d,
     else if (segment->flags & LA_FIN)
         v.class = classify_fin(me, segment);
     else
-        v.class = classify_plain(me, peer, segment);
+        v.class = classify_plain(live, d, segment);
     return v;
 }

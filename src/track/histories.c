@@ -201,11 +201,13 @@ static int64_t given_up(const struct machine *m, int64_t total_ns, bool *stopped
     return due;
 }
 
-/* The end of a socket whose FIN has no answer. A stop is taken for an ACK that the capture missed.
- */
+/* The end of a socket whose FIN has no answer. A stop is taken for an ACK that the capture missed;
+ * but what several repeats of the data before it had not brought has not come unseen next to it. */
 static int64_t fin_given_up(const struct machine *m, bool *acked_unseen) {
     int64_t due = given_up(m, m->c->profile[m->side]->orphan_retry_total_ns, acked_unseen);
     int64_t round_trip = la_round_trip_ns(m->c);
+    if (!m->repeats.of_fin && m->repeats.count > 2 && la_is_near(m->c, m->side))
+        *acked_unseen = false;
     return *acked_unseen ? m->repeats.last + (round_trip > 0 ? round_trip : LA_MSEC) : due;
 }
 

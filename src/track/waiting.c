@@ -71,9 +71,13 @@ static int64_t silence_of(const struct live_side *side, const struct la_segment 
     return side->flags & SIDE_SEEN ? s->time_ns - side->last_ns : -1;
 }
 
-/* What comes right behind another segment is an older ACK that was overtaken. */
+/* What comes right behind another segment, or is no newer, is an ACK from before that was
+ * overtaken, or a copy of one. */
 static bool was_overtaken(const struct live *live, const struct intake *in) {
     const struct live_side *me = &live->side[in->side], *peer = &live->side[!in->side];
+    bool stamped = (me->flags & SIDE_TIMESTAMPS) && (in->segment->options & LA_HAS_TIMESTAMPS);
+    if (stamped && !seq_lt(me->tsval, in->segment->tsval))
+        return true;
     return silence_of(me, in->segment) < SHORTEST_IDLE_NS ||
            ((peer->flags & SIDE_SEEN) && silence_of(peer, in->segment) < SHORTEST_IDLE_NS);
 }

@@ -34,7 +34,7 @@ NONE = "none"
 PERIOD = 0.05           # of the sampler: the tolerance at a change
 TIMER_SLACK = 2.6       # a nominal 60 s ends after 60.0 to 62.3 s: the kernel's timer wheel counts in steps of 2 s there
 # What --host-settings tells is no excuse any more.
-TOLD = ("tcp_syn_retries=", "tcp_synack_retries=", "tcp_fin_timeout=", "tcp_max_tw_buckets", "tcp_rfc1337=", "tcp_retries2=")
+TOLD = ("tcp_syn_retries=", "tcp_synack_retries=", "tcp_fin_timeout=", "tcp_max_tw_buckets", "tcp_rfc1337=", "tcp_retries2=", "tcp_orphan_retries=")
 
 # Required by the issue.  Far vantages: of what is called certain.
 OWN_RIGHT, OWN_CERTAIN, FAR_RIGHT = 0.999, 0.95, 0.99

@@ -93,6 +93,20 @@ static void what_comes_right_behind_is_no_probe(void **unused) {
     rig_close(&rig);
 }
 
+/* Half a minute late, by its timestamp from before the FIN. */
+static void a_late_copy_is_no_probe(void **unused) {
+    (void)unused;
+    struct rig rig;
+    rig_open(&rig);
+    send_handshake(&rig, 0);
+    send(&rig, .ms = 100, .flags = LA_ACK, .seq = 1001, .ack = 5001, .tsval = 100);
+    send(&rig, .ms = 200, .flags = LA_FIN | LA_ACK, .seq = 1001, .ack = 5001, .tsval = 200);
+    ack(&rig, 210, 1002);
+    send(&rig, .ms = 30000, .flags = LA_ACK, .seq = 1001, .ack = 5001, .tsval = 100);
+    assert_null(rig_only(&rig)->side[LA_CLIENT].keepalive);
+    rig_close(&rig);
+}
+
 static void a_byte_that_is_not_acknowledged_is_data_again(void **unused) {
     (void)unused;
     struct rig rig;
@@ -205,6 +219,7 @@ int main(void) {
         cmocka_unit_test(a_day_of_answered_probes_does_not_fill_the_log),
         cmocka_unit_test(probes_without_an_answer_stay_in_the_log),
         cmocka_unit_test(what_comes_right_behind_is_no_probe),
+        cmocka_unit_test(a_late_copy_is_no_probe),
         cmocka_unit_test(a_byte_that_is_not_acknowledged_is_data_again),
         cmocka_unit_test(repeats_count_from_the_first_unacknowledged_number),
         cmocka_unit_test(data_is_given_up_when_its_time_is_over),

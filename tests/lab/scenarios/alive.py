@@ -109,6 +109,22 @@ def rto_retries_exhausted(lab):
     lab.rest(22)
 
 
+@scenario(limit=120, sysctls={"client": {"tcp_orphan_retries": 3}}, expect=[found("retransmission-timeout", "?--", host="client")],
+          allow=["fin-retransmitted"], forbid=["recycled-port-rst", "lost-final-ack", "half-open", "abortive-close", "keepalive-death"],
+          counters={"client": {"TCPAbortOnTimeout": 1}})
+def rto_orphan(lab):
+    """The link dies; the client sends data and closes. The orphan repeats its data, not its FIN, until tcp_orphan_retries=3
+    ends it, without an RST.  Without the host's settings no capture can tell that it has ended."""
+    client, server = lab.pair()
+    lab.talk(client, server)
+    lab.wire.cut_link(C2S)
+    lab.wire.cut_link(S2C)
+    lab.cannot_show(lab.client, "tcp_orphan_retries=3: given up without a packet")
+    client.sendall(b"q" * 500)
+    client.close()
+    lab.rest(14)
+
+
 @scenario(limit=120, expect=[found("retransmission-timeout", "EE-", host="client")], allow=["half-open"],
           forbid=LIVING + ["abortive-close", "keepalive-death"],
           counters={"client": {"TCPAbortOnTimeout": 1, "OutRsts": 1}})
