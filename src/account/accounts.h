@@ -46,7 +46,7 @@ struct la_edge {
 
 /* Of each class of pairs of hosts so many clients of a service are kept: as many as leave room for
  * those of all services, see la_edges_most(). An edge takes some 300 bytes. */
-enum { LA_EDGES_A_CLASS = 2048, LA_SERVICE_EDGES = 512, LA_SERVICE_EDGES_MIN = 16 };
+enum { LA_EDGES_A_CLASS = 1536, LA_SERVICE_EDGES = 512, LA_SERVICE_EDGES_MIN = 16 };
 enum { LA_SERVICE_SEEKERS = 64 };
 
 /* Levels are those of the server's sockets. */
