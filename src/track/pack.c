@@ -42,9 +42,9 @@ bool live_is_packable(const struct live *live) {
 enum { TIME_NONE = 0, TIME_NSEC = 2 }; /* odd: microseconds */
 
 static uint8_t *put_time(uint8_t *p, int64_t ns, int64_t base_ns) {
-    int64_t since = ns - base_ns;
     if (ns == LA_TIME_NONE)
         return put_unsigned(p, TIME_NONE);
+    int64_t since = ns - base_ns;
     if (since % LA_USEC != 0)
         return put_signed(put_unsigned(p, TIME_NSEC), since);
     int64_t usec = since / LA_USEC;
