@@ -16,9 +16,8 @@ static const char *const purposes[LA_COMMAND_COUNT] = {
     "Reads packet captures as one timeline, follows both ends of every TCP connection, and writes\n"
     "one JSON report on how they ended and what went wrong. A FILE is pcap or pcapng, plain or\n"
     "compressed; - is standard input; a directory stands for the captures in it.\n",
-    "Prints what ss(8) or netstat(8) would have printed on a host at a moment of the capture: "
-    "every\n"
-    "address in it is such a host. Without --at and --every: at the last packet.\n",
+    "Prints what ss(8) or netstat(8) would have printed on a host at a moment of the capture.\n"
+    "Every address in it is such a host. Without --at and --every: at the last packet.\n",
     "Says what a diagnosis means, how it is proven, what it is mistaken for, and what helps; or\n"
     "what a SETTING of Linux (tcp_tw_reuse, somaxconn, ...) does and does not. Without a name:\n"
     "lists them.\n",

@@ -134,11 +134,11 @@ static void open_files_are_read_as_any_shell_prints_them(void **unused) {
         "open files                          (-n) 1024",
         "nofiles              1024",
         "-n: file descriptors                1024",
-        "Limit                     Soft Limit           Hard Limit           Units\n"
-        "Max processes             96365                96365                processes\n"
-        "Max open files            1024                 524288               files",
-        "core file size              (blocks, -c) 0\nopen files    (-n) 1024\n"
-        "max user processes                  (-u) 96365",
+        ("Limit                     Soft Limit           Hard Limit           Units\n"
+         "Max processes             96365                96365                processes\n"
+         "Max open files            1024                 524288               files"),
+        ("core file size              (blocks, -c) 0\nopen files    (-n) 1024\n"
+         "max user processes                  (-u) 96365"),
         "time(seconds)        unlimited\nnofiles              1024\nlocks                unlimited",
     };
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {

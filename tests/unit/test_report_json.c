@@ -309,7 +309,8 @@ static void the_report_adds_up(void **unused) {
     json_t *left_out = deep(object, "limits", "not_diagnosed");
     assert_int_equal(json_array_size(left_out), LA_KIND_COUNT - 1); /* kind 0 was asked for */
     for (size_t i = 0; i < json_array_size(left_out); i++)
-        assert_string_equal(json_string_value(json_array_get(left_out, i)), la_kind_name(i + 1));
+        assert_string_equal(json_string_value(json_array_get(left_out, i)),
+                            la_kind_name((enum la_kind)(i + 1)));
     assert_json(take(object, "findings"), "[]");
     json_decref(object);
     la_result_free(result);
