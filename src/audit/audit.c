@@ -119,43 +119,33 @@ static enum la_status add_services(struct la_host_evidence *e, const struct la_h
     return status;
 }
 
-/* Those of its services' connections that used timestamps are known by the clients' edges. */
-static void add_timestamps(struct la_host_evidence *e, const struct la_overview *overview,
-                           const struct la_addr *addr) {
-    for (size_t i = 0; i < overview->edge_count; i++) {
-        const struct la_edge_line *line = &overview->edges[i];
-        if (la_addr_cmp(&line->service->account.addr, addr) == 0)
-            e->accepted.timestamps += line->edge->timestamps;
-    }
-}
-
-static enum la_status add_host(struct la_host_evidence *e, const struct la_overview *overview,
-                               const struct la_host_line *host) {
+static enum la_status add_host(struct la_host_evidence *e, const struct la_host_line *host) {
     enum la_status status = add_host_peaks(e, host);
     if (status == LA_OK)
         status = add_edges(e, host);
     if (status == LA_OK)
         status = add_services(e, host);
-    add_timestamps(e, overview, host->addr);
     return status;
 }
 
-static bool has_own_settings(const struct la_hosts *hosts, const struct la_addr *addr) {
-    const struct la_addr *own;
-    for (size_t i = 0; la_hosts_settings_at(hosts, i, &own); i++)
-        if (own && la_addr_cmp(own, addr) == 0)
-            return true;
-    return false;
+/* Those of its services' connections that used timestamps are known by the clients' edges. */
+static void add_timestamps(struct la_host_evidence *e, const struct la_audit *audit) {
+    for (size_t i = 0; i < audit->overview->edge_count; i++) {
+        const struct la_edge_line *line = &audit->overview->edges[i];
+        if (la_hosts_settings(audit->hosts, &line->service->account.addr) == e->settings)
+            e->accepted.timestamps += line->edge->timestamps;
+    }
 }
 
-/* Of all hosts without settings of their own the counts add up, and each peak is that of the host
- * with the highest. */
-static enum la_status add_hosts(struct la_host_evidence *e, const struct la_overview *overview,
-                                const struct la_hosts *hosts) {
+/* All hosts that have these settings: one, or those without their own. The counts add up, and each
+ * peak is that of the host with the highest. */
+static enum la_status add_hosts(struct la_host_evidence *e, const struct la_audit *audit) {
+    const struct la_overview *overview = audit->overview;
     enum la_status status = LA_OK;
     for (size_t i = 0; i < overview->host_count && status == LA_OK; i++)
-        if (!has_own_settings(hosts, overview->hosts[i].addr))
-            status = add_host(e, overview, &overview->hosts[i]);
+        if (la_hosts_settings(audit->hosts, overview->hosts[i].addr) == e->settings)
+            status = add_host(e, &overview->hosts[i]);
+    add_timestamps(e, audit);
     return status;
 }
 
@@ -171,10 +161,7 @@ enum la_status la_host_evidence_gather(const struct la_audit *audit, size_t inde
     for (size_t fact = 0; fact < LA_FACT_COUNT; fact++)
         evidence->facts[fact] = count_at(&audit->result->facts[fact], audit->hosts, addr);
     evidence->complete = overview->connections_left_out == 0 && overview->clients_left_out == 0;
-    if (!addr)
-        return add_hosts(evidence, overview, audit->hosts);
-    const struct la_host_line *host = la_overview_host(overview, addr);
-    return host ? add_host(evidence, overview, host) : LA_OK;
+    return add_hosts(evidence, audit);
 }
 
 void la_audit_judge(const struct la_setting *setting, const struct la_host_evidence *evidence,
