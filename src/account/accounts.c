@@ -4,12 +4,14 @@
 #include "base/histogram.h"
 #include "base/time.h"
 #include "decode/segment.h"
+#include "track/close_wait.h"
 
 #include <stdlib.h>
 
 /* A kernel repeats a SYN within 3 s (1 s since 2011): one that was not repeated by then was not
  * meant to be. */
 #define REPEAT_NS (3 * LA_SEC)
+#define FORGOTTEN_NS (3600 * LA_SEC)
 #define LATE_NS (500 * LA_MSEC)
 
 static void add_counts(uint32_t *into, const uint32_t *from, size_t count) {
@@ -256,18 +258,24 @@ static void raise(struct adding *adding, struct la_series *series, unsigned stra
         adding->status = LA_ENOMEM;
 }
 
-/* How long a side has been in CLOSE-WAIT without a word. */
-static void raise_aged(struct adding *adding, struct la_series *series,
-                       const struct la_span *span) {
+/* How long a side has been in CLOSE-WAIT without a word. Nothing is known of a program after an
+ * hour in which its connection was silent. */
+static void raise_aged(struct adding *adding, struct la_series *series, unsigned side) {
     static const struct {
         unsigned strand;
         int64_t age_ns;
     } ages[] = {{LA_STRAND_CLOSE_WAIT_10, 10 * LA_SEC}, {LA_STRAND_CLOSE_WAIT_60, 60 * LA_SEC}};
-    int64_t spoke_ns = adding->c->side[span->side].last_data_ns;
+    const struct la_connection *c = adding->c;
+    struct la_close_wait wait;
+    if (!la_close_wait_of(c, side, &wait))
+        return;
+    int64_t until_ns = wait.end == LA_CLOSE_WAIT_LASTS ? INT64_MAX : wait.until_ns;
+    if (c->capture_end_ns - c->last.time_ns > FORGOTTEN_NS && until_ns == INT64_MAX)
+        until_ns = c->last.time_ns + FORGOTTEN_NS;
     for (size_t i = 0; i < sizeof ages / sizeof ages[0]; i++) {
-        struct la_span aged = *span;
-        aged.from_ns = (spoke_ns > span->from_ns ? spoke_ns : span->from_ns) + ages[i].age_ns;
-        if (aged.from_ns < span->until_ns && aged.from_ns <= adding->c->capture_end_ns)
+        const struct la_span aged = {.from_ns = wait.quiet_ns + ages[i].age_ns,
+                                     .until_ns = until_ns};
+        if (aged.from_ns < until_ns && aged.from_ns <= c->capture_end_ns)
             raise(adding, series, ages[i].strand, &aged);
     }
 }
@@ -288,7 +296,7 @@ static void take_span(void *context, const struct la_span *span) {
         return;
     raise(adding, series, LA_STRAND_STATE + span->state, span);
     if (span->state == LA_ST_CLOSE_WAIT)
-        raise_aged(adding, series, span);
+        raise_aged(adding, series, span->side);
 }
 
 static void count_event(struct adding *adding, unsigned strand) {

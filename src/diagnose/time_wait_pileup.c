@@ -25,9 +25,9 @@ static const struct la_detail_spec details[] = {
 struct burden {
     int64_t peak, peak_ns;
     uint64_t opened, accepted;
-    int64_t limit; /* tcp_max_tw_buckets as the settings say; -1: they do not */
-    int64_t ports; /* of the service towards which they are shortest; with `scarce` */
-    bool scarce;   /* half of its ports are held */
+    int64_t limit;       /* tcp_max_tw_buckets as the settings say; -1: they do not */
+    int64_t ports, held; /* of the service towards which they are shortest; with `scarce` */
+    bool scarce;         /* half of its ports are held */
 };
 
 static bool weigh(const struct la_crossing *crossing, const struct la_host_line *host,
@@ -53,10 +53,12 @@ static bool weigh(const struct la_crossing *crossing, const struct la_host_line 
     for (size_t i = 0; i < host->edge_count; i++) {
         struct port_use use;
         if (!read_port_use(crossing, &host->edges[i], &use) || use.time_waits < SOME ||
-            use.held * 2 < use.range)
+            use.held * 2 < use.range ||
+            (burden->scarce && use.held * burden->ports <= burden->held * use.range))
             continue;
         burden->scarce = true;
         burden->ports = use.range;
+        burden->held = use.held;
     }
     return status == LA_OK;
 }
@@ -71,8 +73,8 @@ static void explain(struct la_finding *f, const struct burden *b, const struct l
                                   name, (long long)b->peak, (long long)b->limit);
     else if (b->scarce)
         f->summary = finding_text(
-            f, "%s held %lld TIME-WAITs, and half of its ports towards one service with them", name,
-            (long long)b->peak);
+            f, "%s held %lld TIME-WAITs, and %lld of its %lld ports towards one service", name,
+            (long long)b->peak, (long long)b->held, (long long)b->ports);
     else
         f->summary = finding_text(f, "%s held %lld TIME-WAITs, which cost it nothing that is short",
                                   name, (long long)b->peak);
