@@ -45,7 +45,7 @@ struct la_edge {
 };
 
 /* Of each class of pairs of hosts so many clients of a service are kept: as many as leave room for
- * those of all services, see la_edges_most(). An edge takes some 300 bytes. */
+ * those of all services, see la_edges_most(). An edge takes some 350 bytes. */
 enum { LA_EDGES_A_CLASS = 1536, LA_SERVICE_EDGES = 512, LA_SERVICE_EDGES_MIN = 16 };
 enum { LA_SERVICE_SEEKERS = 64 };
 

@@ -250,4 +250,5 @@ const struct la_diagnosis diagnosis_abortive_close = {
     .summary = "a side ended with RST instead of FIN",
     .details = details,
     .examine = examine,
+    .of_attempt = true,
 };

@@ -373,6 +373,27 @@ def scan_by_connecting(world):
     world.until(30)
 
 
+@case(("scan", {"confidence": "observed", "targets": 57, "form": "ports"}))
+def scan_that_reads_banners(world):
+    for number in range(60):
+        talk = Talk(world, SCANNER, 40000 + number, SERVER, 1 + number, number * 0.01)
+        if number in (21, 22, 25):
+            talk.open().wait(0.01).say(1, PSH | ACK, 80).say(0, RST | ACK)
+            continue
+        talk.say(0, SYN)
+        talk.next[1] = 0
+        talk.say(1, RST | ACK)
+    world.until(30)
+
+
+@case(("abortive-close", {}), ("abortive-close", {}), ("abortive-close", {}))
+def banners_read_by_somebody_who_does_not_scan(world):
+    for number in (21, 22, 25):
+        Talk(world, SCANNER, 40000 + number, SERVER, 1 + number, number * 0.01).open().wait(0.01).say(1, PSH | ACK, 80) \
+            .say(0, RST | ACK)
+    world.until(30)
+
+
 @case(("scan", {"confidence": "inferred", "form": "hosts", "hosts": 80, "ports": 1, "peer": None, "unanswered": 80}))
 def scan_of_hosts_that_do_not_answer(world):
     for number, target in enumerate(many("10.9", 80)):
