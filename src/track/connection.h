@@ -106,6 +106,7 @@ struct la_row {
     struct la_where first, last;
     int64_t gap_ns; /* between the last two; 0: there is only one */
     int64_t gap_min_ns, gap_max_ns;
+    int64_t timer_ns; /* of the last gap, if they double: timers fire late, never early */
 };
 
 /* The keepalive probes of an end whose connection was alive as far as it knew. */

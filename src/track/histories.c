@@ -28,11 +28,12 @@ struct step {
 enum { MAX_STEPS = 1024 };
 
 /* What this end sent again without an answer, its FIN or the data before that: the times of the
- * last two copies, and of the first repeat. */
+ * first two copies and of the last one. */
 struct repeats {
     size_t count;
-    int64_t first, second, last, before_last;
-    bool of_fin; /* the FIN itself, not what stands before it */
+    int64_t first, second, last;
+    int64_t timer; /* behind the last gap; 0: there is none */
+    bool of_fin;   /* the FIN itself, not what stands before it */
 };
 
 struct machine {
@@ -128,12 +129,14 @@ static struct repeats fin_repeats(const struct machine *m) {
         const struct la_observation *o = &m->c->log[i];
         if (o->from != m->side || !(o->flags & LA_FIN))
             continue;
-        r.before_last = r.last;
+        int64_t before = r.last;
         r.last = m->view->times[i].sent_ns;
         if (r.count == 0)
             r.first = r.last;
         if (r.count == 1)
             r.second = r.last;
+        if (r.count > 0)
+            r.timer = la_doubled_timer(r.timer, r.last - before);
         r.count++;
     }
     return r;
@@ -145,10 +148,12 @@ static struct repeats data_repeats(const struct machine *m) {
     int64_t way = la_one_way_ns(m->c, m->side);
     struct repeats r = {.count = (size_t)row->count + 1,
                         .second = row->first.time_ns - way,
-                        .last = row->last.time_ns - way};
+                        .last = row->last.time_ns - way,
+                        .timer = row->timer_ns};
     r.first =
         me_of(m)->repeats->original.frame ? me_of(m)->repeats->original.time_ns - way : r.second;
-    r.before_last = row->count > 1 ? r.last - row->gap_ns : r.first;
+    if (row->count < 2)
+        r.timer = r.last - r.first;
     return r;
 }
 
@@ -161,9 +166,9 @@ static struct repeats probe_repeats(const struct machine *m, const struct la_sta
     int64_t way = la_one_way_ns(m->c, m->side);
     struct repeats r = {.count = (size_t)stall->unanswered + 1,
                         .second = stall->waiting.time_ns - way,
-                        .last = stall->probes.last.time_ns - way};
+                        .last = stall->probes.last.time_ns - way,
+                        .timer = stall->probes.timer_ns};
     r.first = r.second;
-    r.before_last = r.last - stall->probes.gap_ns;
     return r;
 }
 
@@ -184,7 +189,7 @@ static int64_t given_up(const struct machine *m, int64_t total_ns, bool *stopped
     struct repeats r = m->repeats;
     int64_t gap = profile->rto_min_ns + la_round_trip_ns(m->c);
     if (r.count > 1)
-        gap = 2 * clamp(r.last - r.before_last, profile->rto_min_ns / 2, RTO_MAX_NS / 2);
+        gap = 2 * clamp(r.timer, profile->rto_min_ns / 2, RTO_MAX_NS / 2);
     int64_t due = r.last + gap;
     int64_t started = r.count > 1 ? r.second : due;
     if (started > due)

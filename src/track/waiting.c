@@ -4,6 +4,7 @@
 #include "track/live.h"
 
 #include "base/time.h"
+#include "track/waits.h"
 
 #include <string.h>
 
@@ -31,6 +32,7 @@ static void row_add(struct la_row *row, const struct la_segment *s) {
     if (row->count == 1 || gap > row->gap_max_ns)
         row->gap_max_ns = gap;
     row->gap_ns = gap;
+    row->timer_ns = la_doubled_timer(row->timer_ns, gap);
     row->last = here;
     if (row->count < UINT32_MAX)
         row->count++;

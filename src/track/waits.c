@@ -15,6 +15,11 @@ int64_t la_next_repeat_ns(const struct la_row *row) {
     return row->last.time_ns + gap;
 }
 
+int64_t la_doubled_timer(int64_t before_ns, int64_t gap_ns) {
+    bool late = before_ns > 0 && 2 * before_ns < gap_ns && gap_ns - 2 * before_ns <= before_ns / 4;
+    return late ? 2 * before_ns : gap_ns;
+}
+
 bool la_fits_timer(int64_t measured_ns, int64_t timer_ns) {
     int64_t early = timer_ns / 100 + 50 * LA_MSEC, late = timer_ns / 7 + 250 * LA_MSEC;
     return measured_ns >= timer_ns - early && measured_ns <= timer_ns + late;

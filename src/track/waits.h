@@ -9,6 +9,9 @@
 bool la_row_is_regular(const struct la_row *row);
 /* When the next of a row of repeats was due: their gaps double, up to two minutes. */
 int64_t la_next_repeat_ns(const struct la_row *row);
+/* The timer behind a measured gap: twice `before_ns`, that of the gap before (0: none), when the
+ * gap is as long as that timer makes it. */
+int64_t la_doubled_timer(int64_t before_ns, int64_t gap_ns);
 /* Whether a measured time is what a timer of that length makes: it fires up to an eighth late. */
 bool la_fits_timer(int64_t measured_ns, int64_t timer_ns);
 
