@@ -293,9 +293,10 @@ static int64_t syn_ack_given_up(const struct machine *m) {
         if (first == LA_TIME_NONE)
             first = last;
     }
-    int64_t model = m->timer_from_ns + m->c->profile[m->side]->syn_ack_retry_total_ns;
-    if (first == LA_TIME_NONE || last < first)
-        return model;
+    int64_t total = m->c->profile[m->side]->syn_ack_retry_total_ns;
+    int64_t model = m->timer_from_ns + total;
+    if (first == LA_TIME_NONE || last < first || last - first > total)
+        return model; /* none was captured, or the capture's clock has stepped */
     int64_t due = first + gap;
     while (due < last + gap / 4 && due < model) {
         gap *= 2;

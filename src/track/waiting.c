@@ -10,6 +10,8 @@
 
 /* Nobody probes sooner. */
 #define SHORTEST_IDLE_NS (500 * LA_MSEC)
+/* Nobody waits longer, and multiples of it are numbers. */
+#define LONGEST_NS (1000000 * LA_SEC)
 
 /* Each side's; those of a row without an answer may be a few more. */
 enum { PROBES_LOGGED = 16, REPEATS_LOGGED = 16, ROW_LOGGED = 40 };
@@ -27,6 +29,8 @@ static void row_add(struct la_row *row, const struct la_segment *s) {
     int64_t gap = s->time_ns - row->last.time_ns;
     if (gap < 0)
         gap = 0; /* the capture's clock has stepped back */
+    if (gap > LONGEST_NS)
+        gap = LONGEST_NS;
     if (row->count == 1 || gap < row->gap_min_ns)
         row->gap_min_ns = gap;
     if (row->count == 1 || gap > row->gap_max_ns)
@@ -91,6 +95,8 @@ static void take_keepalive(struct live *live, const struct intake *in) {
     if (!k)
         return;
     int64_t idle = silence_of(&live->side[!in->side], in->segment);
+    if (idle > LONGEST_NS)
+        idle = LONGEST_NS;
     if (k->waiting.count == 0 && idle >= 0 && (k->idle_ns < 0 || idle < k->idle_ns))
         k->idle_ns = idle;
     if (k->probes++ == 0)

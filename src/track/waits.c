@@ -16,8 +16,9 @@ int64_t la_next_repeat_ns(const struct la_row *row) {
 }
 
 int64_t la_doubled_timer(int64_t before_ns, int64_t gap_ns) {
-    bool late = before_ns > 0 && 2 * before_ns < gap_ns && gap_ns - 2 * before_ns <= before_ns / 4;
-    return late ? 2 * before_ns : gap_ns;
+    if (before_ns <= 0 || before_ns > LONGEST_GAP_NS || gap_ns <= 2 * before_ns)
+        return gap_ns; /* clocks step: any number may come */
+    return gap_ns - 2 * before_ns <= before_ns / 4 ? 2 * before_ns : gap_ns;
 }
 
 bool la_fits_timer(int64_t measured_ns, int64_t timer_ns) {
