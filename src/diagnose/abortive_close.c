@@ -40,7 +40,8 @@ static bool is_active(const struct la_observation *rst) {
 struct loss {
     bool known;
     uint32_t sent, received;
-    bool sent_lost; /* the peer showed after the RST that it lacked some of `sent` */
+    bool sent_lacked; /* the peer showed after the RST that it lacked some of `sent` */
+    bool sent_lost;   /* ... and that had never come by here, next to the peer */
 };
 
 /* Sequence numbers of data that `from` had sent, up to `next`, beyond `acked`. */
@@ -76,7 +77,8 @@ static struct loss measure(const struct la_connection *c, const struct reset_sto
     }
     loss.sent = beyond(me, sent, peer->acked);
     loss.received = beyond(peer, peer->next, taken);
-    loss.sent_lost = loss.sent > 0 && shows_hole(c, s);
+    loss.sent_lacked = loss.sent > 0 && shows_hole(c, s);
+    loss.sent_lost = loss.sent_lacked && seq_lt(me->next, sent) && la_is_near(c, !s->side);
     return loss;
 }
 
@@ -120,8 +122,8 @@ static enum la_severity severity_of(const struct la_connection *c, const struct 
                                     const struct loss *loss) {
     if (!loss->known)
         return LA_NOTICE;
-    if (loss->sent_lost)
-        return LA_CRITICAL;
+    if (loss->sent_lacked)
+        return loss->sent_lost ? LA_CRITICAL : LA_WARNING;
     bool goodbye = loss->received <= GOODBYE && c->side[!s->side].fin_seen;
     bool wanted = loss->received > 0 && !goodbye;
     if (wanted && c->initiator_known && s->side == LA_SERVER)
@@ -129,6 +131,12 @@ static enum la_severity severity_of(const struct la_connection *c, const struct 
     if (wanted && !c->initiator_known)
         return LA_NOTICE;
     return loss->sent > 0 ? LA_NOTICE : LA_INFO;
+}
+
+static const char *fate_of(const struct loss *loss) {
+    if (loss->sent_lost)
+        return "are lost";
+    return loss->sent_lacked ? "are hardly all there" : "were not acknowledged";
 }
 
 static void summarize(struct la_finding *f, const struct la_connection *c,
@@ -146,11 +154,11 @@ static void summarize(struct la_finding *f, const struct la_connection *c,
                                   loss->received);
     else if (loss->received == 0)
         f->summary = finding_text(f, "%s %s: %u bytes that it had sent %s", who, how, loss->sent,
-                                  loss->sent_lost ? "are lost" : "were not acknowledged");
+                                  fate_of(loss));
     else
-        f->summary = finding_text(
-            f, "%s %s: %u bytes sent to it were thrown away, %u that it had sent %s", who, how,
-            loss->received, loss->sent, loss->sent_lost ? "are lost" : "were not acknowledged");
+        f->summary =
+            finding_text(f, "%s %s: %u bytes sent to it were thrown away, %u that it had sent %s",
+                         who, how, loss->received, loss->sent, fate_of(loss));
 }
 
 static void blame(struct la_finding *f, const struct la_connection *c, const struct reset_story *s,
@@ -208,14 +216,6 @@ static bool is_mere_probe(const struct la_connection *c, const struct reset_stor
     return c->side[0].data_bytes == 0 && c->side[1].data_bytes == 0 && s->side == LA_CLIENT;
 }
 
-/* Its own FIN is out: with the RST it only refuses what may still come. */
-static bool closed_before(const struct la_connection *c, const struct reset_story *s) {
-    for (size_t i = 0; i < s->reset->index; i++)
-        if (c->log[i].from == s->side && (c->log[i].flags & LA_FIN))
-            return true;
-    return false;
-}
-
 static bool examine(const struct la_connection *c, struct la_finding *f) {
     struct reset_story s;
     reset_story_read(c, &s);
@@ -224,7 +224,9 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     if (!mine || is_mere_probe(c, &s))
         return false;
     struct loss loss = measure(c, &s);
-    if (s.verdict == RESET_ABORT && closed_before(c, &s) && loss.received == 0)
+    /* Its own FIN is out (behind the RST where they were reordered): with the RST it only refuses
+     * what may still come, or a late copy. */
+    if (c->side[s.side].fin_seen && loss.known && loss.received == 0)
         return false;
     const char *cause = cause_of(c, &s, &loss);
     finding_start(f, LA_KIND_ABORTIVE_CLOSE, c, !s.side);

@@ -38,17 +38,18 @@ static size_t find_answer(const struct la_connection *c, unsigned side, int64_t 
     return LA_NOWHERE;
 }
 
-/* Either end goes on after the challenge: with more than the answer itself. */
-static bool lives_on(const struct la_connection *c, size_t challenge) {
+/* In whose name it came goes on after the challenge, with more than the answer itself: it knows
+ * nothing of what was challenged. */
+static bool lives_on(const struct la_connection *c, unsigned alleged, size_t challenge) {
     for (size_t i = challenge + 1; i < c->log_count; i++) {
         const struct la_observation *o = &c->log[i];
-        if (o->flags & LA_RST)
-            continue;
-        if (o->payload > 0 || (o->flags & LA_FIN))
+        bool says =
+            o->from == alleged && !(o->flags & LA_RST) && (o->payload > 0 || (o->flags & LA_FIN));
+        if (says && la_sent_after(c, i, challenge))
             return true;
     }
-    int64_t at = c->log[challenge].time_ns;
-    return c->side[0].last_data_ns > at || c->side[1].last_data_ns > at;
+    int64_t last = c->side[alleged].last_data_ns;
+    return last != LA_TIME_NONE && last - c->log[challenge].time_ns > LA_SEC;
 }
 
 static void add(struct challenge *ch, const struct la_observation *met, size_t answer) {
@@ -67,7 +68,7 @@ static bool read_resets(const struct la_connection *c, struct challenge *ch) {
         if (!rst->in_window || rst->exact)
             continue;
         size_t answer = find_answer(c, !rst->from, rst->time_ns);
-        if (answer == LA_NOWHERE || !lives_on(c, answer))
+        if (answer == LA_NOWHERE || !lives_on(c, rst->from, answer))
             continue;
         ch->side = !rst->from;
         add(ch, rst, answer);
@@ -92,7 +93,7 @@ static bool read_syn(const struct la_connection *c, struct challenge *ch) {
         if ((syn->flags & (LA_SYN | LA_ACK)) != LA_SYN)
             continue;
         size_t answer = find_answer(c, side, syn->time_ns);
-        if (answer == LA_NOWHERE || !lives_on(c, answer))
+        if (answer == LA_NOWHERE || !lives_on(c, !side, answer))
             continue;
         ch->side = side;
         add(ch, syn, answer);

@@ -24,6 +24,9 @@ static const struct la_detail_spec details[] = {
  * and proxies, a firewall's hour, nf_conntrack established. */
 static const int64_t idle_timeouts[] = {300, 350, 600, 3600, 432000};
 
+/* A FIN lost before the capture would have come again meanwhile, several times. */
+#define CERTAIN_NS (1500 * LA_MSEC)
+
 /* A network that forgot a connection. -1: it was not idle so long. */
 static int64_t exceeded_timeout(int64_t idle_ns) {
     int64_t longest = -1;
@@ -72,8 +75,8 @@ static void blame_reset(struct la_finding *f, const struct la_connection *c,
                       "an idle time-out on the way took the connection from it");
     else
         finding_blame(f, LA_ROLE_PEER, &c->side[s->side].addr,
-                      "it answers as if the connection had never been: restarted, failed over, or "
-                      "its address moved");
+                      "it answers as if the connection had never been: restarted, failed over, "
+                      "its address moved, or the RST with which it had ended was lost");
 }
 
 static void show_reset(struct la_finding *f, const struct la_connection *c,
@@ -100,7 +103,10 @@ static bool examine_reset(const struct la_connection *c, struct la_finding *f) {
     f->time_ns = s.heard_ns + s.idle_ns;
     f->delay_ns = s.reset->where.time_ns - f->time_ns;
     f->severity = lost > 0 ? LA_CRITICAL : LA_NOTICE;
-    bool proven = is_whole(c) && s.reset->signs == 0 && c->opening != LA_OPENING_MID_STREAM;
+    /* Where there was no answer at all for a while, a FIN may have been lost as well. */
+    bool proven = is_whole(c) && s.reset->signs == 0 && c->opening != LA_OPENING_MID_STREAM &&
+                  drew->class != LA_CLASS_DATA_AGAIN && drew->class != LA_CLASS_FIN_AGAIN &&
+                  s.idle_ns >= CERTAIN_NS;
     f->confidence = proven ? LA_OBSERVED : LA_INFERRED;
     const char *who = endpoint_text(f, &c->side[s.side]);
     const char *living = endpoint_text(f, &c->side[!s.side]);

@@ -47,6 +47,14 @@ static size_t find_answer(const struct la_connection *c, size_t index) {
     return LA_NOWHERE;
 }
 
+/* The segment at `index` drew a RST: its receiver knows nothing of the connection any more. */
+static bool drew_reset(const struct la_connection *c, size_t index) {
+    for (size_t r = 0; r < c->reset_count; r++)
+        if (c->resets[r].drawer == index)
+            return true;
+    return false;
+}
+
 /* In sequence for the life that it reached, and not kept out by its timestamp. */
 static bool fits(const struct la_connection *now, unsigned sender, const struct la_observation *o) {
     const struct la_endpoint *from = &now->side[sender], *to = &now->side[!sender];
@@ -61,16 +69,16 @@ static bool read_at(const struct la_connection *life, size_t i, struct duplicate
     enum la_old_copy copy = la_read_old_copy(life, i, &d->age_ns);
     d->sure = copy == LA_SURELY_OLD;
     d->answer = find_answer(life, i);
-    return copy != LA_NOT_OLD;
+    /* Without a timestamp it may be a repeat whose ACKs were lost, unless its sender has forgotten
+     * the connection when it gets the answer. */
+    return d->sure ||
+           (copy == LA_LIKELY_OLD && d->answer != LA_NOWHERE && drew_reset(life, d->answer));
 }
 
 /* An ACK out of TIME-WAIT, to nothing that passed here, which finds the peer closed. */
 static bool shows_unseen(const struct la_connection *c, size_t i) {
-    bool drew = false;
-    for (size_t r = 0; r < c->reset_count; r++)
-        drew = drew || c->resets[r].drawer == i;
     bool ghost = c->next && la_answers_old_syn(c->next, c);
-    return drew && !ghost && is_whole(c) && la_answers_unseen(c, i) &&
+    return drew_reset(c, i) && !ghost && is_whole(c) && la_answers_unseen(c, i) &&
            state_at(&c->side[c->log[i].from], la_sent_ns(c, i)) == LA_ST_TIME_WAIT;
 }
 

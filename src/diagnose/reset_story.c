@@ -42,10 +42,15 @@ static enum reset_verdict judge_no_connection(const struct la_connection *c,
                                               struct reset_story *s) {
     const struct la_observation *drew = &c->log[s->reset->drawer];
     bool asks = drew->payload > 0 || (drew->flags & LA_FIN) || drew->class == LA_CLASS_KEEPALIVE;
-    if (!s->heard || !asks)
-        return s->heard ? RESET_UNEXPLAINED : RESET_NOTHING;
+    if (!s->heard || c->side[s->side].fin_seen)
+        return RESET_NOTHING; /* its FIN is there, before or behind: it had closed */
+    if (!asks)
+        return RESET_UNEXPLAINED;
     s->idle_ns = spoke_again(c, s) - s->heard_ns;
-    return s->idle_ns >= IDLE_NS ? RESET_HALF_OPEN : RESET_UNEXPLAINED;
+    /* Tried in vain for a while, and then a RST: it was away, and came back without the connection.
+     */
+    bool away = drew->time_ns - s->heard_ns >= IDLE_NS;
+    return s->idle_ns >= IDLE_NS || away ? RESET_HALF_OPEN : RESET_UNEXPLAINED;
 }
 
 static enum reset_verdict judge(const struct la_connection *c, struct reset_story *s) {

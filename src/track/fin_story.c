@@ -175,9 +175,7 @@ static bool comes_second(const struct la_connection *c, unsigned side,
     return c->side[!side].fin_unseen;
 }
 
-/* How much longer than others of its sender this segment was under way to the capture point, by the
- * sender's own clock: TSval. False when that cannot be said. */
-static bool excess_transit(const struct la_connection *c, size_t index, int64_t *excess) {
+bool la_excess_transit(const struct la_connection *c, size_t index, int64_t *excess) {
     const struct la_observation *o = &c->log[index];
     double hz = c->side[o->from].timestamp_hz;
     if (!(o->options & LA_HAS_TIMESTAMPS) || hz < 100 || hz > 1000000)
@@ -195,6 +193,16 @@ static bool excess_transit(const struct la_connection *c, size_t index, int64_t 
         return false;
     *excess = o->time_ns - least;
     return true;
+}
+
+bool la_sent_after(const struct la_connection *c, size_t index, size_t earlier) {
+    const struct la_observation *o = &c->log[index];
+    int64_t passed = c->log[earlier].time_ns, excess;
+    if (la_excess_transit(c, index, &excess))
+        return o->time_ns - excess > passed + CLOCK_SLACK_NS;
+    bool stamped = c->side[o->from].timestamps_used;
+    bool fresh = o->class == LA_CLASS_DATA || o->class == LA_CLASS_FIN;
+    return !stamped && fresh && o->time_ns - passed > LA_SEC;
 }
 
 static void find_repeat(const struct la_connection *c, struct la_fin_story *s) {
@@ -218,7 +226,7 @@ static int64_t left_early_by(const struct la_connection *c, const struct la_fin_
                              size_t copy, int64_t *excess) {
     const struct la_observation *ack = &c->log[s->re_ack], *fin = &c->log[copy];
     *excess = 0;
-    if (excess_transit(c, s->re_ack, excess)) {
+    if (la_excess_transit(c, s->re_ack, excess)) {
         bool echoes = (fin->options & LA_HAS_TIMESTAMPS) && seq_leq(fin->tsval, ack->tsecr);
         int64_t by = la_arrived_ns(c, copy) - (la_sent_ns(c, s->re_ack) - *excess);
         return !echoes && by > CLOCK_SLACK_NS ? by : 0;

@@ -68,6 +68,13 @@ bool la_is_near(const struct la_connection *c, unsigned side);
 int64_t la_one_way_ns(const struct la_connection *c, unsigned side);
 /* Round trip between the ends, as far as measured. */
 int64_t la_round_trip_ns(const struct la_connection *c);
+/* How much longer than others of its sender this segment was under way to the capture point, by the
+ * sender's own clock: TSval. False when that cannot be said. */
+bool la_excess_transit(const struct la_connection *c, size_t index, int64_t *excess);
+/* The segment at `index` left its sender after the one at `earlier` had passed here: neither
+ * reordering nor a copy explains that it comes later. Without timestamps only new data a second
+ * later says so. */
+bool la_sent_after(const struct la_connection *c, size_t index, size_t earlier);
 /* When the segment at `index` left its sender, and when it reached its receiver if it did. */
 int64_t la_sent_ns(const struct la_connection *c, size_t index);
 int64_t la_arrived_ns(const struct la_connection *c, size_t index);

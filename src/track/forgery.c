@@ -10,8 +10,8 @@ enum { OTHER_TTL = 3 };
 /* A host's counter moves on between two segments of a connection, by the other ones that it sends.
  */
 enum { OTHER_IP_ID = 2048 };
-/* What a sender had under way when its RST overtook it. */
-#define OVERTAKEN_NS (20 * LA_MSEC)
+/* Two RSTs at the same moment. */
+#define TOGETHER_NS (20 * LA_MSEC)
 /* What a sender may have to repeat, at most. */
 enum { LONGEST_REPEAT = 1 << 24 };
 /* A path must be that long before an answer can come too soon. */
@@ -73,7 +73,7 @@ static bool is_guessed(const struct la_observation *r) {
 /* The same moment brought one to the other end as well, and nothing drew either. */
 static bool comes_to_both(const struct la_connection *c, size_t rst) {
     const struct la_observation *r = &c->log[rst];
-    int64_t close = la_round_trip_ns(c) + OVERTAKEN_NS;
+    int64_t close = la_round_trip_ns(c) + TOGETHER_NS;
     for (size_t i = 0; i < c->log_count; i++) {
         const struct la_observation *o = &c->log[i];
         int64_t apart = o->time_ns - r->time_ns;
@@ -90,7 +90,8 @@ static bool comes_too_soon(const struct la_connection *c, size_t rst, size_t dra
 }
 
 /* Its alleged sender goes on where it stood, as if nothing had happened. Numbers further on may be
- * those of the next life, whose SYN the capture missed. */
+ * those of the next life, whose SYN the capture missed; what was sent before it and came late, or
+ * came twice, says nothing. */
 static bool sender_goes_on(const struct la_connection *c, size_t rst) {
     const struct la_observation *r = &c->log[rst];
     uint32_t stood = r->seq;
@@ -100,8 +101,9 @@ static bool sender_goes_on(const struct la_connection *c, size_t rst) {
         if (o->from != r->from || (o->flags & LA_RST) || o->class == LA_CLASS_OUTSIDE)
             continue;
         uint32_t end = o->seq + o->payload + ((o->flags & (LA_SYN | LA_FIN)) != 0);
-        if (i > rst && o->time_ns > r->time_ns + OVERTAKEN_NS)
-            return !spoke || (seq_leq(o->seq, stood) && seq_lt(stood - LONGEST_REPEAT, o->seq));
+        if (i > rst && la_sent_after(c, i, rst) &&
+            (!spoke || (seq_leq(o->seq, stood) && seq_lt(stood - LONGEST_REPEAT, o->seq))))
+            return true;
         stood = spoke ? seq_max(stood, end) : end;
         spoke = true;
     }
@@ -122,6 +124,8 @@ unsigned forgery_signs(const struct la_connection *c, size_t rst, size_t drawer)
 }
 
 bool forgery_is_likely(unsigned signs) {
+    /* On a path that jitters an answer comes too soon for what it did not answer. */
+    unsigned beside = signs & ~(unsigned)(LA_SIGN_GOES_ON | LA_SIGN_TOO_SOON | LA_SIGN_BOTH_ENDS);
     bool several = signs & (signs - 1);
-    return several && (signs & (LA_SIGN_TTL | LA_SIGN_TOO_SOON | LA_SIGN_GOES_ON));
+    return (several && (signs & LA_SIGN_TTL)) || ((signs & LA_SIGN_GOES_ON) && beside);
 }

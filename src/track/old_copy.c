@@ -57,8 +57,7 @@ enum la_old_copy la_read_old_copy(const struct la_connection *c, size_t index, i
         return LA_NOT_OLD;
     if (o->options & LA_HAS_TIMESTAMPS) {
         *age_ns = age_by_clock(c, index);
-        if (*age_ns > OLD_NS)
-            return LA_SURELY_OLD;
+        return *age_ns > OLD_NS ? LA_SURELY_OLD : LA_NOT_OLD;
     }
     if (!syn && (o->payload == 0 || o->class != LA_CLASS_DATA_AGAIN))
         return LA_NOT_OLD;
