@@ -15,11 +15,14 @@ static const struct la_detail_spec details[] = {
     {0},
 };
 
+/* As many are looked for, and for each so many segments are looked at for a sign of life. */
+enum { MOST = 8, LOOK_AHEAD = 16 };
+
 struct challenge {
     enum trigger trigger;
     unsigned side;                    /* who challenged */
     const struct la_observation *met; /* the SYN or RST, the first */
-    size_t answers[8];
+    size_t answers[MOST];
     size_t count;
 };
 
@@ -55,7 +58,7 @@ static bool lives_on(const struct la_connection *c, unsigned alleged, size_t cha
 static void add(struct challenge *ch, const struct la_observation *met, size_t answer) {
     if (ch->count == 0)
         ch->met = met;
-    if (ch->count < sizeof ch->answers / sizeof ch->answers[0])
+    if (ch->count < MOST)
         ch->answers[ch->count] = answer;
     ch->count++;
 }
@@ -63,7 +66,7 @@ static void add(struct challenge *ch, const struct la_observation *met, size_t a
 /* RSTs in the window whose number is not the one that is due (RFC 5961, 3.2). */
 static bool read_resets(const struct la_connection *c, struct challenge *ch) {
     ch->trigger = BY_RST;
-    for (size_t i = 0; i < c->reset_count; i++) {
+    for (size_t i = 0; i < c->reset_count && i < 4 * MOST; i++) {
         const struct la_observation *rst = &c->log[c->resets[i].index];
         if (!rst->in_window || rst->exact)
             continue;
@@ -124,7 +127,7 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
                       ? "a SYN in the peer's name, of which the peer itself knows nothing"
                       : "a RST in the peer's name, with a number that only hits the window");
     finding_show_observation(f, ch.met, ch.trigger == BY_SYN ? "SYN" : "RST");
-    for (size_t i = 0; i < ch.count && i < sizeof ch.answers / sizeof ch.answers[0]; i++)
+    for (size_t i = 0; i < ch.count && i < MOST; i++)
         finding_show(f, c, ch.answers[i], "challenge ACK");
     finding_assume_usual(f, c, ch.side);
     if (ch.trigger == BY_SYN)

@@ -9,6 +9,7 @@
 #include "base/seq.h"
 #include "base/time.h"
 #include "decode/segment.h"
+#include "track/old_copy.h"
 
 /* An acknowledgement may be delayed by 40 ms (Linux). */
 enum { ANSWER_NS = 60000000 };
@@ -120,7 +121,9 @@ static bool contradicted(const struct question *q, size_t ack) {
     for (size_t i = 0; i < c->log_count; i++) {
         const struct la_observation *o = &c->log[i];
         bool says_no = is_copy_of(q, o) || (gone && o->from == q->side && !(o->flags & LA_RST));
-        if (says_no && q->view->times[i].sent_ns > arrived + LA_JITTER_NS)
+        int64_t age;
+        if (says_no && q->view->times[i].sent_ns > arrived + LA_JITTER_NS &&
+            la_read_old_copy(c, i, &age) != LA_SURELY_OLD)
             return true;
     }
     return false;

@@ -14,6 +14,8 @@ enum { OTHER_IP_ID = 2048 };
 #define TOGETHER_NS (20 * LA_MSEC)
 /* What a sender may have to repeat, at most. */
 enum { LONGEST_REPEAT = 1 << 24 };
+/* Whoever goes on shows it in the first few segments. */
+enum { LOOK_AHEAD = 16 };
 /* A path must be that long before an answer can come too soon. */
 #define MEASURABLE_NS (4 * LA_MSEC)
 
@@ -96,11 +98,12 @@ static bool sender_goes_on(const struct la_connection *c, size_t rst) {
     const struct la_observation *r = &c->log[rst];
     uint32_t stood = r->seq;
     bool spoke = false;
-    for (size_t i = 0; i < c->log_count; i++) {
+    for (size_t i = 0, after = 0; i < c->log_count && after < LOOK_AHEAD; i++) {
         const struct la_observation *o = &c->log[i];
         if (o->from != r->from || (o->flags & LA_RST) || o->class == LA_CLASS_OUTSIDE)
             continue;
         uint32_t end = o->seq + o->payload + ((o->flags & (LA_SYN | LA_FIN)) != 0);
+        after += i > rst;
         if (i > rst && la_sent_after(c, i, rst) &&
             (!spoke || (seq_leq(o->seq, stood) && seq_lt(stood - LONGEST_REPEAT, o->seq))))
             return true;

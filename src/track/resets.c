@@ -18,6 +18,10 @@
 /* A host answers within the time in which it ever answered, twice that where it is busy. */
 #define ANSWER_SLACK_NS (50 * LA_MSEC)
 #define ANSWER_UNMEASURED_NS (500 * LA_MSEC)
+/* A segment is answered before so many others have passed: a log full of RSTs must not cost its
+ * cube.
+ */
+enum { LOOK_BACK = 64 };
 
 static uint32_t end_of(const struct la_observation *o) {
     return o->seq + o->payload + ((o->flags & LA_SYN) != 0) + ((o->flags & LA_FIN) != 0);
@@ -66,7 +70,8 @@ static bool came_at_once(const struct la_connection *c, const struct la_observat
 }
 
 static bool drew_another(const struct view *view, size_t index) {
-    for (size_t i = 0; i < view->connection.reset_count; i++)
+    size_t count = view->connection.reset_count;
+    for (size_t i = count > LOOK_BACK ? count - LOOK_BACK : 0; i < count; i++)
         if (view->resets[i].drawer == index)
             return true;
     return false;
@@ -91,7 +96,7 @@ static size_t find_drawer(const struct view *view, size_t rst) {
     const struct la_connection *c = &view->connection;
     const struct la_observation *r = &c->log[rst];
     size_t first = LA_NOWHERE, last = LA_NOWHERE;
-    for (size_t i = 0; i < rst; i++) {
+    for (size_t i = rst > LOOK_BACK ? rst - LOOK_BACK : 0; i < rst; i++) {
         if (!can_have_drawn(view, i, rst))
             continue;
         last = i;
