@@ -10,6 +10,12 @@
  * data before it. */
 #define LONGEST_DELAY_NS (500 * LA_MSEC)
 
+/* Far from its sender a FIN may have been lost before it came by, and again: six in a row take that
+ * long to be repeated. */
+#define LOST_FINS_NS (15 * LA_SEC)
+/* ... and where none came by at all, the path may be cut for FINs. */
+#define CUT_NS (60 * LA_SEC)
+
 int64_t la_close_wait_least_ns(const struct la_connection *c, unsigned side) {
     int64_t trips = 10 * la_round_trip_ns(c);
     return trips > c->profile[side]->close_wait_ns ? trips : c->profile[side]->close_wait_ns;
@@ -165,15 +171,31 @@ static bool note_data(const struct la_connection *c, unsigned side, struct la_cl
     return last >= w->from_ns;
 }
 
+/* Nothing that this side sends is lost before it comes by: the capture was taken next to it, or the
+ * whole path is too short to tell where. */
+static bool sees_all(const struct la_connection *c, unsigned side) {
+    const int64_t *turnaround = c->vantage.turnaround_ns;
+    bool short_path =
+        c->vantage.kind == LA_VANTAGE_UNKNOWN && turnaround[0] >= 0 && turnaround[1] >= 0;
+    return short_path || la_is_near(c, side);
+}
+
+/* Quiet for long enough; far away either to be proven by what it said meanwhile, or for longer than
+ * a FIN gets lost. */
+static bool counts(const struct la_connection *c, unsigned side, const struct la_close_wait *w) {
+    int64_t least = la_close_wait_least_ns(c, side), quiet = w->until_ns - w->quiet_ns;
+    int64_t busy = w->quiet_ns - w->from_ns;
+    int64_t far = w->end == LA_CLOSE_WAIT_LASTS ? CUT_NS : LOST_FINS_NS;
+    bool known = sees_all(c, side) || w->heard_ns - w->quiet_ns >= least || quiet >= far;
+    /* Who was heard of all along may only be thinking. */
+    return known && quiet > least && (!w->spoke || quiet >= busy);
+}
+
 bool la_close_wait_of(const struct la_connection *c, unsigned side, struct la_close_wait *out) {
     memset(out, 0, sizeof *out);
     if (!is_possible(c, side) || !find_start(c, side, out) || !find_end(c, side, out))
         return false;
     if (out->end == LA_CLOSE_WAIT_LASTS && !find_silent_end(c, side, out))
         return false;
-    if (!note_data(c, side, out))
-        return false;
-    /* Who was heard of all along may only be thinking. */
-    int64_t quiet = out->until_ns - out->quiet_ns, busy = out->quiet_ns - out->from_ns;
-    return quiet > la_close_wait_least_ns(c, side) && (!out->spoke || quiet >= busy);
+    return note_data(c, side, out) && counts(c, side, out);
 }

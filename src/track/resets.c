@@ -143,24 +143,37 @@ static enum la_reset_cause cause_after_ack(const struct la_connection *c, size_t
     return LA_RESET_LATE_ACK;
 }
 
+/* It went on taking data after its FIN: it had only shut down. Since when it has closed for good
+ * nobody knows, and data draws a RST from such a socket as well as from none. */
+static bool took_data_after(const struct la_connection *c, size_t fin) {
+    const struct la_observation *o = &c->log[fin];
+    return (o->flags & LA_ACK) && seq_lt(o->ack, c->side[o->from].acked);
+}
+
 /* A bare RST from an end that has sent its FIN. */
 static enum la_reset_cause cause_after_fin(const struct la_connection *c, size_t rst, size_t drawer,
                                            size_t fin) {
     const struct la_observation *r = &c->log[rst], *drew = &c->log[drawer];
     bool answers_fin = drew->flags & LA_FIN;
+    /* Data before this FIN that was not acknowledged may have come by it. */
+    bool is_data = drew->payload > 0 || (answers_fin && seq_lt(c->side[r->from].acked, drew->seq));
+    bool both_closed = find_flag(c, drawer, drew->from, LA_FIN) != LA_NOWHERE;
     int64_t age;
     if (la_read_old_copy(c, drawer, &age) != LA_NOT_OLD)
         return LA_RESET_OLD_DUPLICATE;
-    if (drew->payload == 0 && !answers_fin && la_covers(drew, c->side[r->from].fin_end))
+    if (both_closed && !is_data && !answers_fin && la_covers(drew, c->side[r->from].fin_end))
         return cause_after_ack(c, drawer);
     if (answers_fin && drew->class == LA_CLASS_FIN_AGAIN)
         return LA_RESET_TIME_WAIT_GONE;
+    if (is_data && took_data_after(c, fin))
+        return LA_RESET_DATA_AFTER_CLOSE;
     if (r->time_ns - c->log[fin].time_ns >= c->profile[r->from]->fin_wait_2_orphan_ns)
         return LA_RESET_FIN_WAIT_2_OVER;
-    if (drew->payload > 0)
+    if (is_data)
         return LA_RESET_DATA_AFTER_CLOSE;
     /* FIN-WAIT-2 was thrown away: there is no TIME-WAIT to come. */
-    return answers_fin ? LA_RESET_TIME_WAIT_GONE : LA_RESET_NO_CONNECTION;
+    bool acked = la_covers(drew, c->side[r->from].fin_end);
+    return answers_fin || acked ? LA_RESET_TIME_WAIT_GONE : LA_RESET_NO_CONNECTION;
 }
 
 /* The connection was over at both ends: nothing is left that this RST could end. */

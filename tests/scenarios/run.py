@@ -25,13 +25,12 @@ except ImportError:
 
 # The world of the `expect` lines: within it everything must be foretold; other kinds are left to the golden files.
 KINDS = ("lost-final-ack", "fin-retransmitted", "recycled-port-rst", "timestamp-rejected-syn", "time-wait-reuse",
-         "old-duplicate", "time-wait-assassination", "close-wait-leak", "slow-close", "abortive-close", "syn-flood",
+         "old-duplicate", "time-wait-assassination", "close-wait-leak", "slow-close", "fin-wait-2-timeout",
+         "last-ack-timeout", "abortive-close", "half-close", "simultaneous-close", "simultaneous-open", "syn-flood",
          "scan", "half-open", "keepalive", "keepalive-death", "retransmission-timeout", "zero-window-stall",
-         "time-wait-pileup", "close-wait-pileup", "port-exhaustion", "shared-address", "challenge-ack",
-         "injected-rst")
+         "time-wait-pileup", "close-wait-pileup", "port-exhaustion", "shared-address", "challenge-ack", "injected-rst")
 ALL_KINDS = KINDS + (
-    "fin-wait-2-timeout", "last-ack-timeout", "half-close", "simultaneous-close",
-    "simultaneous-open", "syn-refused", "syn-unanswered", "syn-retransmitted", "syn-queue-overflow",
+    "syn-refused", "syn-unanswered", "syn-retransmitted", "syn-queue-overflow",
     "accept-queue-overflow")
 
 

@@ -84,8 +84,25 @@ static inline void say_again(struct talk *t, int from, unsigned flags, uint32_t 
     emit(t, from, flags, t->next[from] - length, t->next[!from], payload);
 }
 
+/* Both SYNs, and then both SYN-ACKs, cross. */
+static inline void open_at_once(struct talk *t) {
+    uint32_t isn[2] = {t->next[0], t->next[1]};
+    for (int end = 0; end < 2; end++, wait_ns(t, LA_MSEC))
+        emit(t, end, LA_SYN, isn[end], 0, 0);
+    wait_ns(t, t->away[0] + t->away[1]);
+    for (int end = 0; end < 2; end++, wait_ns(t, LA_MSEC))
+        emit(t, end, LA_SYN | LA_ACK, isn[end], isn[!end] + 1, 0);
+    t->next[0]++;
+    t->next[1]++;
+    wait_ns(t, t->away[0] + t->away[1]);
+}
+
 static inline bool open_talk(struct talk *t) {
     uint64_t *r = &t->traffic->random;
+    if (chance(r, 5)) {
+        open_at_once(t);
+        return true;
+    }
     say(t, LA_CLIENT, LA_SYN, 0);
     for (int again = chance(r, 10) ? 1 + (int)pick(r, 3) : 0; again > 0; again--) {
         wait_ns(t, LA_SEC);
@@ -243,6 +260,26 @@ static inline bool linger_on(struct talk *t) {
     return true;
 }
 
+/* The second FIN is repeated without an answer until its sender gives up. */
+static inline void close_in_vain(struct talk *t, int second) {
+    say(t, second, LA_FIN | LA_ACK, 0);
+    wait_ns(t, 211 * LA_MSEC);
+    for (int64_t gap = 210 * LA_MSEC; gap < 60 * LA_SEC; gap *= 2) {
+        say_again(t, second, LA_FIN | LA_ACK, 0);
+        wait_ns(t, gap);
+    }
+    wait_ns(t, 60 * LA_SEC);
+}
+
+/* The second FIN meets no FIN-WAIT-2 any more. */
+static inline void close_too_late(struct talk *t, int second) {
+    uint64_t *r = &t->traffic->random;
+    wait_ns(t, chance(r, 50) ? (61 + pick(r, 60)) * LA_SEC : pick(r, 100) * LA_MSEC);
+    say(t, second, LA_FIN | LA_ACK, 0);
+    wait_ns(t, t->away[!second]);
+    emit(t, !second, LA_RST, t->next[!second], 0, 0);
+}
+
 /* The second FIN, and what becomes of its ACK. */
 static inline void finish_close(struct talk *t, int second) {
     uint64_t *r = &t->traffic->random;
@@ -269,6 +306,26 @@ static inline void finish_close(struct talk *t, int second) {
     }
 }
 
+/* Both FINs cross. */
+static inline void close_at_once(struct talk *t) {
+    uint32_t ack[2] = {t->next[1], t->next[0]};
+    for (int end = 0; end < 2; end++, wait_ns(t, LA_MSEC))
+        emit(t, end, LA_FIN | LA_ACK, t->next[end]++, ack[end], 0);
+    wait_ns(t, t->away[0] + t->away[1]);
+    for (int end = 0; end < 2; end++, wait_ns(t, LA_MSEC))
+        say(t, end, LA_ACK, 0);
+}
+
+/* Data to a side that has closed its own direction. */
+static inline void use_half_close(struct talk *t, int from) {
+    for (unsigned n = 1 + pick(&t->traffic->random, 3); n > 0; n--) {
+        wait_ns(t, 300 * LA_MSEC);
+        say(t, from, LA_ACK | LA_PSH, 500);
+        wait_ns(t, t->away[!from]);
+        say(t, !from, LA_ACK, 0);
+    }
+}
+
 static inline void close_talk(struct talk *t) {
     uint64_t *r = &t->traffic->random;
     int first = (int)pick(r, 2);
@@ -280,6 +337,10 @@ static inline void close_talk(struct talk *t) {
              0);
         return;
     }
+    if (chance(r, 8)) {
+        close_at_once(t);
+        return;
+    }
     say(t, first, LA_FIN | LA_ACK, 0);
     if (chance(r, 10)) {
         wait_ns(t, 210 * LA_MSEC);
@@ -289,7 +350,16 @@ static inline void close_talk(struct talk *t) {
     if (chance(r, 60))
         say(t, !first, LA_ACK, 0);
     if (chance(r, 10))
+        use_half_close(t, !first);
+    if (chance(r, 10))
         return; /* half-closed */
+    if (chance(r, 10)) {
+        if (chance(r, 50))
+            close_in_vain(t, !first);
+        else
+            close_too_late(t, !first);
+        return;
+    }
     wait_ns(t, chance(r, 10) ? (1 + pick(r, 90)) * LA_SEC : pick(r, 100) * LA_MSEC);
     finish_close(t, !first);
 }

@@ -169,7 +169,7 @@ def close_wait_leaked_pattern(lab):
     lab.rest(60)
 
 
-@scenario(expect=[found("slow-close", "IIO", host="server", peer_gone=False)],
+@scenario(expect=[found("slow-close", "--O", host="server", peer_gone=False)],
           forbid=["close-wait-leak", "fin-wait-2-timeout", "abortive-close", "lost-final-ack", "half-close"])
 def close_wait_slow(lab):
     """The server closes 8 s after the client."""
@@ -253,7 +253,7 @@ def close_wait_freed_by_keepalive(lab):
     lab.rest(72)
 
 
-@scenario(expect=[found("half-close", "???"), found("slow-close", "IIO", host="server")],
+@scenario(expect=[found("half-close", "???"), found("slow-close", "--O", host="server")],
           forbid=["close-wait-leak", "fin-wait-2-timeout", "abortive-close", "half-open"])
 def fin_wait_2_owned(lab):
     """The client only shuts down its sending side; the server is silent for 12 s, then closes.  FIN_WAIT_2 with an
