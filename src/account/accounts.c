@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "decode/segment.h"
 #include "track/close_wait.h"
+#include "track/open_story.h"
 
 #include <stdlib.h>
 
@@ -224,24 +225,6 @@ static bool was_open(enum la_outcome outcome) {
     return outcome == LA_OUTCOME_OPENED || outcome == LA_OUTCOME_JOINED;
 }
 
-static bool is_syn_ack(const struct la_observation *seen) {
-    return seen->class == LA_CLASS_SYN_ACK || seen->class == LA_CLASS_SYN_ACK_AGAIN;
-}
-
-int64_t la_connect_delay(const struct la_connection *connection) {
-    int64_t delay = -1;
-    if (connection->opening != LA_OPENING_HANDSHAKE || connection->opened_ns == LA_TIME_NONE)
-        return -1;
-    for (size_t i = 0; i < connection->log_count; i++) {
-        const struct la_observation *seen = &connection->log[i];
-        if (seen->class == LA_CLASS_HANDSHAKE_ACK)
-            break;
-        if (is_syn_ack(seen))
-            delay = seen->time_ns - connection->opened_ns;
-    }
-    return delay;
-}
-
 /* Adding one */
 
 struct adding {
@@ -319,7 +302,7 @@ static void count_failure(struct adding *adding) {
 
 static void count_delay(struct adding *adding) {
     const struct la_connection *c = adding->c;
-    int64_t delay_ns = la_connect_delay(c);
+    int64_t delay_ns = la_connect_delay_ns(c);
     count_event(adding, LA_STRAND_OPENED);
     if (delay_ns < 0)
         return;

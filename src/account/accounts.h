@@ -93,8 +93,4 @@ uint32_t la_syn_tsval(const struct la_sum *syn);
  * services, and only sinks with it. */
 uint32_t la_edges_most(const struct la_accounts *accounts);
 
-/* From the first SYN to the last SYN-ACK before the client's answer: an earlier SYN-ACK that had
- * reached the client would have been answered. Negative when the capture does not tell. */
-int64_t la_connect_delay(const struct la_connection *connection);
-
 #endif

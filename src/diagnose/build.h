@@ -23,7 +23,6 @@ void finding_show(struct la_finding *f, const struct la_connection *c, size_t in
                   const char *role);
 void finding_show_observation(struct la_finding *f, const struct la_observation *o,
                               const char *role);
-
 void finding_show_where(struct la_finding *f, const struct la_where *where, const char *role);
 
 void finding_assume(struct la_finding *f, const char *what);
@@ -70,6 +69,11 @@ extern const struct la_diagnosis diagnosis_abortive_close;
 extern const struct la_diagnosis diagnosis_half_close;
 extern const struct la_diagnosis diagnosis_simultaneous_close;
 extern const struct la_diagnosis diagnosis_simultaneous_open;
+extern const struct la_diagnosis diagnosis_syn_refused;
+extern const struct la_diagnosis diagnosis_syn_unanswered;
+extern const struct la_diagnosis diagnosis_syn_retransmitted;
+extern const struct la_diagnosis diagnosis_syn_queue_overflow;
+extern const struct la_diagnosis diagnosis_accept_queue_overflow;
 extern const struct la_diagnosis diagnosis_syn_flood;
 extern const struct la_diagnosis diagnosis_scan;
 extern const struct la_diagnosis diagnosis_half_open;

@@ -2,6 +2,8 @@
  * count, a set or "the worst of", so the order of arrival leaves no trace. */
 #include "result/result.h"
 
+#include "track/open_story.h"
+
 #include <stdlib.h>
 
 struct la_result *la_result_new(void) {
@@ -47,7 +49,7 @@ enum la_status la_result_add_connection(struct la_result *result,
     result->log_dropped += connection->log_dropped + connection->icmp_dropped;
     result->evicted += connection->evicted;
     add_resets(result, connection);
-    int64_t delay = la_connect_delay(connection);
+    int64_t delay = la_connect_delay_ns(connection);
     if (delay >= 0)
         la_histogram_add(&result->connect_delay, delay);
     return la_accounts_add(result->accounts, connection);

@@ -209,6 +209,20 @@ enum la_opening {
     LA_OPENING_COUNT,
 };
 
+/* Why an attempt that succeeded took more than one SYN. */
+enum la_late_cause {
+    LA_LATE_NOT,             /* it took one */
+    LA_LATE_SYN_LOST,        /* behind the capture point a SYN was lost, or dropped by the server */
+    LA_LATE_SYN_DROPPED,     /* it came as far as the server, which did not answer */
+    LA_LATE_SYN_ACK_LOST,    /* the SYN-ACK did not reach the client */
+    LA_LATE_SLOW_ANSWER,     /* the SYN-ACK came, but later than the client waited */
+    LA_LATE_ANSWER_REJECTED, /* the client answered a SYN-ACK that did not fit with RST */
+    LA_LATE_REFUSED,         /* the first answer was a RST, or an ICMP error */
+    LA_LATE_HELD,            /* an earlier connection of that name was in the way */
+    LA_LATE_UNKNOWN,
+    LA_LATE_CAUSE_COUNT,
+};
+
 enum la_ending {
     LA_ENDING_FIN,          /* both FINs, both acknowledged */
     LA_ENDING_FIN_UNACKED,  /* both FINs, and at least one never acknowledged */
@@ -301,6 +315,20 @@ struct la_recycle {
     bool refuted;             /* a SYN older than what was stored was answered all the same */
 };
 
+/* What the server's host said to the client's in other connections from the moment when an attempt
+ * had to be repeated, or was refused. */
+struct la_meanwhile {
+    struct la_where same, other; /* its first SYN-ACK for the same service, and for another one;
+                                    frame 0: none */
+    struct la_where heard;       /* its first segment of any kind */
+    int64_t turnaround_ns[2];    /* of those connections, as in struct la_vantage */
+    uint16_t waiting;            /* attempts of that client at the service that waited at the same
+                                    time, this one included, at most */
+    uint8_t ttl;                 /* of its latest SYN-ACK; 0: none */
+    bool two_way;                /* something of it passed here */
+    bool one_way; /* the client acknowledged what did not pass here: it takes another way */
+};
+
 struct la_connection {
     struct la_endpoint side[2]; /* LA_CLIENT, LA_SERVER */
     bool initiator_known;
@@ -310,6 +338,7 @@ struct la_connection {
     enum la_opening opening;
     enum la_ending ending;
     enum la_closer first_closer;
+    uint8_t late_cause;          /* enum la_late_cause */
     const char *zeek_conn_state; /* "SF", ... */
     char zeek_history[LA_ZEEK_HISTORY];
     const struct la_reset *resets;
@@ -320,7 +349,8 @@ struct la_connection {
     uint16_t tunnels;                    /* LA_TUNNEL_... */
     uint16_t inputs[LA_CONNECTION_INPUTS]; /* inputs that hold its packets, ascending */
     size_t input_count;
-    const struct la_recycle *recycle; /* NULL: the SYN was not older than anything remembered */
+    const struct la_recycle *recycle;     /* NULL: the SYN was not older than anything remembered */
+    const struct la_meanwhile *meanwhile; /* NULL: the first SYN was answered, and not refused */
     bool remarkable;      /* anything beside opening, talking and closing: it has histories */
     uint64_t log_dropped; /* observations that did not fit into its log */
     bool evicted;         /* given up under the memory limit */
@@ -353,6 +383,7 @@ enum la_icmp_meaning la_icmp_meaning(const struct la_icmp_error *error);
 const char *la_class_name(enum la_class class);
 const char *la_opening_name(enum la_opening opening);
 const char *la_ending_name(enum la_ending ending);
+const char *la_late_cause_name(enum la_late_cause cause);
 const char *la_closer_name(enum la_closer closer);
 const char *la_vantage_name(enum la_vantage_kind kind);
 const char *la_reset_form_name(enum la_reset_form form);

@@ -222,10 +222,43 @@ static void take_ack(struct live *live, const struct intake *in) {
         acknowledge_holes(&live->flow->side[!in->side], s->ack);
 }
 
+static struct la_log_base log_base_of(const struct live *live) {
+    return (struct la_log_base){
+        .time_ns = live->first_ns,
+        .frame = live->first_frame,
+        .input = live->first_input,
+        .seq = {live->side[0].base_seq, live->side[1].base_seq},
+        .tsval = {live->side[0].base_tsval, live->side[1].base_tsval},
+    };
+}
+
+/* A host that has refused a SYN with RST, whose numbers are none of its own, accepts it when it
+ * comes again: its numbers begin here, and the few lines of the log are written anew. */
+static void begin_again(struct live *live, const struct intake *in) {
+    enum { FEW = 32 };
+    struct la_observation entries[FEW];
+    struct live_side *me = &live->side[in->side];
+    size_t count = live->log.count;
+    if (count > FEW)
+        return;
+    struct la_log_base base = log_base_of(live);
+    la_log_read(&live->log, &base, entries);
+    la_log_release(&live->log, in->pool);
+    me->base_seq = me->next = in->segment->seq;
+    me->base_tsval = in->segment->tsval;
+    base = log_base_of(live);
+    for (size_t i = 0; i < count; i++)
+        la_log_append(&live->log, &base, in->pool, &entries[i]);
+}
+
 /* The log counts from the first numbers met in each direction, perhaps in the peer's segments. */
 static void set_bases(struct live *live, const struct intake *in) {
     const struct la_segment *s = in->segment;
     struct live_side *me = &live->side[in->side], *peer = &live->side[!in->side];
+    bool refused_before =
+        (me->flags & (SIDE_BASED | SIDE_SEEN | SIDE_RST)) == (SIDE_BASED | SIDE_RST);
+    if (refused_before && (s->flags & LA_SYN) && s->seq != me->base_seq)
+        begin_again(live, in);
     if (!(me->flags & SIDE_BASED)) {
         me->base_seq = s->seq;
         me->base_tsval = s->tsval;
@@ -317,13 +350,7 @@ static void observe(const struct live *live, const struct intake *in, struct la_
 }
 
 static void append(struct live *live, const struct intake *in, const struct la_observation *entry) {
-    struct la_log_base base = {
-        .time_ns = live->first_ns,
-        .frame = live->first_frame,
-        .input = live->first_input,
-        .seq = {live->side[0].base_seq, live->side[1].base_seq},
-        .tsval = {live->side[0].base_tsval, live->side[1].base_tsval},
-    };
+    struct la_log_base base = log_base_of(live);
     la_log_append(&live->log, &base, in->pool, entry);
 }
 
@@ -537,8 +564,10 @@ static void release_extra(struct extra *extra, struct la_pool *pool) {
         la_pool_give(pool, extra->stalls[side], sizeof *extra->stalls[side]);
         la_pool_give(pool, extra->repeats[side], sizeof *extra->repeats[side]);
     }
-    if (extra)
+    if (extra) {
         la_pool_give(pool, extra->icmp, sizeof *extra->icmp);
+        la_pool_give(pool, extra->waiting, sizeof *extra->waiting);
+    }
     la_pool_give(pool, extra, sizeof *extra);
 }
 

@@ -92,6 +92,13 @@ struct icmp_errors {
     uint32_t count; /* of all, those without room included */
 };
 
+/* An attempt in the list of its pair of hosts (see meanwhile.c). */
+struct waiting {
+    struct la_meanwhile told;
+    uint32_t next;
+    uint8_t client; /* a side's number */
+};
+
 /* What few connections need: those seen at more than one place, in more than one file, with several
  * VLAN tags, suspected of a refused timestamp, or in which somebody had to wait. */
 struct extra {
@@ -107,6 +114,7 @@ struct extra {
     uint16_t inputs[LA_CONNECTION_INPUTS];
     uint16_t vlans[LA_CONNECTION_VLANS];
     struct icmp_errors *icmp; /* NULL: none */
+    struct waiting *waiting;  /* NULL: it did not have to */
     struct la_recycle recycle;
 };
 

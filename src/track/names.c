@@ -22,6 +22,13 @@ const char *la_ending_name(enum la_ending ending) {
     return names[ending];
 }
 
+const char *la_late_cause_name(enum la_late_cause cause) {
+    static const char *const names[LA_LATE_CAUSE_COUNT] = {
+        "not-late",        "syn-lost", "syn-dropped", "syn-ack-lost", "slow-answer",
+        "answer-rejected", "refused",  "held",        "unknown"};
+    return names[cause];
+}
+
 const char *la_closer_name(enum la_closer closer) {
     static const char *const names[LA_CLOSER_COUNT] = {"client", "server", "both", "none"};
     return names[closer];

@@ -124,6 +124,24 @@ static int64_t answer_time(const struct view *view, size_t count, size_t i) {
     return -1;
 }
 
+/* The last SYN that was sent again can be measured after all when the SYN-ACK echoes its timestamp
+ * and no other's; unless that is a SYN-ACK that was itself sent again, after a second. */
+static int64_t echo_time(const struct view *view, size_t count, size_t i) {
+    const struct la_observation *asked = &view->log[i];
+    for (size_t j = i + 1; j < count; j++) {
+        const struct la_observation *o = &view->log[j];
+        int64_t took = o->time_ns - asked->time_ns;
+        if (o->class == LA_CLASS_SYN_AGAIN)
+            return -1;
+        if (o->class == LA_CLASS_SYN_ACK && o->from != asked->from)
+            return (o->options & LA_HAS_TIMESTAMPS) && (asked->options & LA_HAS_TIMESTAMPS) &&
+                           o->tsecr == asked->tsval && took >= 0 && took < 900 * LA_MSEC
+                       ? took
+                       : -1;
+    }
+    return -1;
+}
+
 enum { MAX_SAMPLES = FLOW_SAMPLES + 8 };
 
 static void fill_turnaround(const struct view *view, const struct live *live, unsigned side,
@@ -135,6 +153,8 @@ static void fill_turnaround(const struct view *view, const struct live *live, un
         bool asks =
             o->class == LA_CLASS_SYN || o->class == LA_CLASS_SYN_ACK || o->class == LA_CLASS_FIN;
         int64_t took = asks && o->from != side ? answer_time(view, live->log.count, i) : -1;
+        if (o->class == LA_CLASS_SYN_AGAIN && o->from != side)
+            took = echo_time(view, live->log.count, i);
         if (took >= 0)
             samples[count++] = took;
     }
@@ -331,6 +351,18 @@ static void fill_icmp(struct view *view, const struct live *live, unsigned clien
     c->icmp = view->icmp;
 }
 
+static void fill_meanwhile(struct view *view, const struct live *live, unsigned client) {
+    const struct extra *extra = live_extra(live);
+    const struct waiting *waiting = extra ? extra->waiting : NULL;
+    if (!waiting || waiting->client != client)
+        return;
+    view->meanwhile = waiting->told;
+    for (unsigned role = 0; role < 2; role++)
+        view->meanwhile.turnaround_ns[role] =
+            waiting->told.turnaround_ns[role == LA_CLIENT ? client : !client];
+    view->connection.meanwhile = &view->meanwhile;
+}
+
 /* Zeek writes the originator's letters in upper case; the record those of side 0. */
 static void fill_letters(const struct live *live, unsigned client, struct la_connection *c) {
     for (size_t i = 0; i < LIVE_HISTORY && live->history[i]; i++) {
@@ -366,6 +398,7 @@ bool view_fill(struct view *view, const struct settle_context *context, const st
     c->duplicates = live->duplicates;
     c->log_dropped = live->log.dropped;
     fill_icmp(view, live, client);
+    fill_meanwhile(view, live, client);
     const struct extra *extra = live_extra(live);
     c->recycle = extra && extra->suspect ? &extra->recycle : NULL;
     c->log = view->log;

@@ -14,6 +14,7 @@ struct view {
     struct la_change *changes[2];
     struct la_reset *resets;
     struct la_icmp_error icmp[LA_CONNECTION_ICMP];
+    struct la_meanwhile meanwhile;
     struct arrival_times *times; /* parallel to log */
     size_t capacity;             /* of log, times and resets */
     size_t change_capacity;      /* of each of changes */

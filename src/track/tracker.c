@@ -2,6 +2,7 @@
 
 #include "base/time.h"
 #include "track/attempt.h"
+#include "track/meanwhile.h"
 #include "track/pack.h"
 #include "track/recycle.h"
 #include "track/settle.h"
@@ -21,6 +22,7 @@ struct la_tracker {
     struct table *table;
     struct la_pool *pool;
     struct recycle_table *recycle;
+    struct meanwhile_table *meanwhile;
     uint32_t wheel[WHEEL];           /* lists of records by the second in which they expire */
     int64_t now_ns;                  /* of the capture; LA_TIME_NONE before the first segment */
     int64_t second;                  /* of now_ns */
@@ -41,7 +43,8 @@ struct la_tracker *la_tracker_new(const struct la_tracker_options *options) {
     tracker->table = table_new(options->pages);
     tracker->pool = la_pool_new(options->pages);
     tracker->recycle = recycle_new();
-    if (!tracker->table || !tracker->pool || !tracker->recycle) {
+    tracker->meanwhile = meanwhile_new();
+    if (!tracker->table || !tracker->pool || !tracker->recycle || !tracker->meanwhile) {
         la_tracker_free(tracker);
         return NULL;
     }
@@ -54,6 +57,7 @@ void la_tracker_free(struct la_tracker *tracker) {
     for (int i = 0; i < 3; i++)
         view_release(&tracker->views[i]);
     recycle_free(tracker->recycle);
+    meanwhile_free(tracker->meanwhile);
     table_free(tracker->table);
     la_pool_free(tracker->pool);
     free(tracker);
@@ -65,7 +69,7 @@ void la_tracker_follow_until(struct la_tracker *tracker, int64_t newest_ns) {
 
 size_t la_tracker_bytes(const struct la_tracker *tracker) {
     return table_bytes(tracker->table) + la_pool_bytes(tracker->pool) +
-           recycle_bytes(tracker->recycle);
+           recycle_bytes(tracker->recycle) + meanwhile_bytes(tracker->meanwhile);
 }
 
 size_t la_tracker_count(const struct la_tracker *tracker) {
@@ -188,6 +192,7 @@ static void forget(struct la_tracker *tracker, struct live *live) {
     if (newer)
         newer->older = LA_NO_LIVE;
     recycle_forget(tracker->recycle, tracker->table, live);
+    meanwhile_forget(tracker->meanwhile, tracker->table, live);
     wheel_remove(tracker, live);
     live_release(live, tracker->pool);
     table_release(tracker->table, live);
@@ -499,6 +504,12 @@ static void take(struct la_tracker *tracker, struct live *live, unsigned d,
                                                             .side = d,
                                                             .segment = s,
                                                             .class = class});
+    meanwhile_watch(tracker->meanwhile, &(struct meanwhile_event){.table = tracker->table,
+                                                                  .pool = tracker->pool,
+                                                                  .live = live,
+                                                                  .side = d,
+                                                                  .segment = s,
+                                                                  .class = class});
     arm(tracker, live, s->time_ns);
 }
 

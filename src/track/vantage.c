@@ -21,6 +21,9 @@ static void borrow(const struct la_connection *c, int64_t turnaround_ns[2]) {
     for (int s = 0; c->recycle && s < 2; s++)
         if (turnaround_ns[s] < 0)
             turnaround_ns[s] = c->recycle->turnaround_ns[s];
+    for (int s = 0; c->meanwhile && s < 2; s++)
+        if (turnaround_ns[s] < 0)
+            turnaround_ns[s] = c->meanwhile->turnaround_ns[s];
 }
 
 void settle_vantage(struct view *view) {

@@ -1,4 +1,5 @@
 /* The words for a connection as a whole. */
+#include "track/open_story.h"
 #include "track/settle.h"
 
 #include "base/seq.h"
@@ -151,6 +152,7 @@ void settle_words(struct view *view) {
     c->opening = opening_of(c);
     c->ending = ending_of(c);
     c->first_closer = first_closer_of(c);
+    c->late_cause = (uint8_t)la_late_cause_of(c, NULL);
     c->zeek_conn_state = zeek_conn_state(c);
     for (int side = 0; side < 2; side++)
         c->side[side].state = state_at(&c->side[side], c->last.time_ns);

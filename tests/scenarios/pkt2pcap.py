@@ -525,6 +525,8 @@ class Script:
         end = conn.ends(line.source)[1]  # the receiver
         if flags & RST:
             return
+        # A request keeps the timestamp of the SYN that made it; its SYN-ACKs echo that one, whatever comes again.
+        kept = flags & SYN and not flags & ACK and end.isn is not None and end.rcv_isn == line.seq
         if flags & SYN:
             end.rcv_isn = line.seq
             if end.rcv_nxt is None:
@@ -534,7 +536,7 @@ class Script:
             return
         begin = (line.seq + bool(flags & SYN)) & M32
         finish = (begin + line.length + bool(flags & FIN)) & M32
-        if not end.time_wait and line.tsval is not None and signed(line.seq - end.last_ack_sent) <= 0 \
+        if not end.time_wait and not kept and line.tsval is not None and signed(line.seq - end.last_ack_sent) <= 0 \
                 and (not end.ts_recent or signed(line.tsval - end.ts_recent) >= 0):
             end.ts_recent = line.tsval
         if finish != begin:
@@ -716,10 +718,12 @@ def tcp_packet(line, hops):
 def icmp_packet(script, line, hops):
     kind, code = (int(part) for part in line.icmp[0].split("/"))
     quoted = script.labels[line.icmp[1]]
-    inner = tcp_packet(quoted, script.hops)[:28]
+    v6 = line.source.address.version == 6
+    inner = tcp_packet(quoted, script.hops)[:48 if v6 else 28]
     body = struct.pack("!BBHI", kind, code, 0, 0) + inner
-    body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
-    return ip_header(line, line.source, line.target, 1, len(body), hops, 0) + body
+    pseudo = line.source.address.packed + line.target.address.packed + struct.pack("!II", len(body), 58) if v6 else b""
+    body = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
+    return ip_header(line, line.source, line.target, 58 if v6 else 1, len(body), hops, 0) + body
 
 
 # -- the ladder, for a reader -----------------------------------------------------------------------

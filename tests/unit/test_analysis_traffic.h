@@ -104,11 +104,11 @@ static inline bool open_talk(struct talk *t) {
         return true;
     }
     say(t, LA_CLIENT, LA_SYN, 0);
-    for (int again = chance(r, 10) ? 1 + (int)pick(r, 3) : 0; again > 0; again--) {
+    for (int again = chance(r, 15) ? 1 + (int)pick(r, 3) : 0; again > 0; again--) {
         wait_ns(t, LA_SEC);
         say_again(t, LA_CLIENT, LA_SYN, 0);
     }
-    if (chance(r, 4))
+    if (chance(r, 6))
         return false; /* unanswered */
     wait_ns(t, t->away[LA_SERVER]);
     if (chance(r, 4)) {
@@ -416,6 +416,47 @@ static inline void talk(struct traffic *all, unsigned client, unsigned server) {
     }
 }
 
+/* A listener that drops the SYNs of one attempt for three seconds while its host goes on in another
+ * connection, and perhaps answers for its other service. */
+static inline void overflow(struct traffic *all, unsigned client, unsigned server) {
+    uint64_t *r = &all->random;
+    int64_t at = (int64_t)pick(r, 200000) * LA_MSEC;
+    /* mostly seen next to the server */
+    int64_t away[2] = {(1 + pick(r, 20)) * LA_MSEC, chance(r, 80) ? 50 * LA_USEC : 10 * LA_MSEC};
+    for (unsigned i = 0; i < 3; i++) {
+        struct talk t = {
+            .traffic = all,
+            .host = {client, server},
+            .port = {(uint16_t)(41000 + 3 * pick(r, 1000) + i), (uint16_t)(i < 2 ? 80 : 81)},
+            .next = {(uint32_t)next_random(r), (uint32_t)next_random(r)},
+            .clock = {client * 1000000, server * 3000000},
+            .at = at + (i == 0   ? 0
+                        : i == 1 ? 600
+                                 : 2000) *
+                           LA_MSEC,
+            .away = {away[0], away[1]},
+        };
+        if (i == 2 && chance(r, 50))
+            break;
+        for (unsigned again = 0; i == 1 && again < 3; again++) {
+            again == 0 ? say(&t, LA_CLIENT, LA_SYN, 0) : say_again(&t, LA_CLIENT, LA_SYN, 0);
+            wait_ns(&t, LA_SEC);
+        }
+        i == 1 ? say_again(&t, LA_CLIENT, LA_SYN, 0) : say(&t, LA_CLIENT, LA_SYN, 0);
+        wait_ns(&t, t.away[LA_SERVER]);
+        say(&t, LA_SERVER, LA_SYN | LA_ACK, 0);
+        wait_ns(&t, t.away[LA_CLIENT]);
+        say(&t, LA_CLIENT, LA_ACK, 0);
+        for (unsigned n = 0; n < 6; n++) {
+            wait_ns(&t, 500 * LA_MSEC);
+            say(&t, LA_CLIENT, LA_ACK | LA_PSH, 100);
+            wait_ns(&t, t.away[LA_SERVER]);
+            say(&t, LA_SERVER, LA_ACK, 0);
+        }
+        close_talk(&t);
+    }
+}
+
 static inline int by_time(const void *a, const void *b) {
     const struct la_segment *x = a, *y = b;
     if (x->time_ns != y->time_ns)
@@ -436,7 +477,10 @@ static inline struct traffic make_traffic(uint64_t seed, unsigned hosts, unsigne
     struct traffic all = {.random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1};
     for (unsigned i = 0; i < talks; i++) {
         unsigned client = pick(&all.random, hosts), server = pick(&all.random, hosts);
-        talk(&all, 1 + client, 1 + (server == client ? (server + 1) % hosts : server));
+        server = server == client ? (server + 1) % hosts : server;
+        if (chance(&all.random, 4))
+            overflow(&all, 1 + client, 1 + server);
+        talk(&all, 1 + client, 1 + server);
     }
     sort_traffic(&all);
     return all;

@@ -340,7 +340,7 @@ static void a_closed_port_is_no_recycled_one(void **unused) {
     send(&found->rig, .ms = 10, .server = true, .flags = LA_RST | LA_ACK, .ack = 1001);
     send(&found->rig, .ms = 500000, .flags = LA_SYN, .seq = 2000);
     send(&found->rig, .ms = 500010, .server = true, .flags = LA_RST | LA_ACK, .ack = 2001);
-    assert_found(found, "");
+    assert_found(found, "syn-refused observed syn-refused observed");
 }
 
 static void a_kind_that_is_not_wanted_is_not_found(void **unused) {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "decode/segment.h"
 #include "result/result.h"
 
 enum { HOSTS = 300, EVENTS = 2000 };
@@ -298,12 +299,12 @@ static void the_top_hosts_are_bounded(void **unused) {
 static void the_connect_delay_ends_with_the_syn_ack_that_was_answered(void **unused) {
     (void)unused;
     struct la_observation log[] = {
-        {.class = LA_CLASS_SYN},
-        {.class = LA_CLASS_SYN_ACK, .time_ns = 1000},
-        {.class = LA_CLASS_SYN_AGAIN, .time_ns = 1000000000},
-        {.class = LA_CLASS_SYN_ACK_AGAIN, .time_ns = 1000001000},
-        {.class = LA_CLASS_HANDSHAKE_ACK, .time_ns = 1000002000},
-        {.class = LA_CLASS_SYN_ACK_AGAIN, .time_ns = 1100000000},
+        {.class = LA_CLASS_SYN, .flags = LA_SYN, .seq = 100},
+        {.class = LA_CLASS_SYN_ACK, .time_ns = 1000, .from = LA_SERVER},
+        {.class = LA_CLASS_SYN_AGAIN, .flags = LA_SYN, .seq = 100, .time_ns = 1000000000},
+        {.class = LA_CLASS_SYN_ACK_AGAIN, .time_ns = 1000001000, .from = LA_SERVER},
+        {.class = LA_CLASS_HANDSHAKE_ACK, .flags = LA_ACK, .ack = 1, .time_ns = 1000002000},
+        {.class = LA_CLASS_SYN_ACK_AGAIN, .time_ns = 1100000000, .from = LA_SERVER},
     };
     const struct la_profile *profile = la_profile_default();
     struct la_connection connection = {

@@ -1,0 +1,259 @@
+#include "diagnose/connect_story.h"
+
+#include "base/seq.h"
+#include "base/time.h"
+#include "decode/segment.h"
+#include "diagnose/syn_story.h"
+
+/* A client that still sends SYNs when the capture ends has no failed attempt yet; after this long
+ * its user has noticed all the same. */
+#define TRIED_LONG_NS (7 * LA_SEC)
+#define SHORTEST_GAP_NS (1 * LA_SEC)
+#define PATIENCE_NS (1500 * LA_MSEC)
+
+/* Most connections, at the cost of a few comparisons. A single SYN without any answer is left to
+ * the accounts: a kernel sends it again, so it is a probe, part of a flood, or the end of the
+ * capture. */
+static bool is_ordinary(const struct la_connection *c) {
+    const struct la_endpoint *client = &c->side[LA_CLIENT], *server = &c->side[LA_SERVER];
+    bool once = client->syn < 2 && server->syn < 2;
+    switch (c->opening) {
+    case LA_OPENING_HANDSHAKE:
+    case LA_OPENING_HALF_OPEN:
+        return once;
+    case LA_OPENING_UNANSWERED:
+        return once && c->icmp_count == 0;
+    case LA_OPENING_REFUSED:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* SYNs come a second apart, or each gap is twice the one before, and all of it takes no longer than
+ * the client's profile says. */
+static bool gave_up(const struct la_connection *c, const struct la_open_story *open) {
+    int64_t before = open->syn->time_ns;
+    for (const struct la_observation *o = open->syn; o < open->last_syn; o++)
+        if (o->class == LA_CLASS_SYN_AGAIN)
+            before = o->time_ns;
+    int64_t gap = open->last_syn->time_ns - before;
+    gap = gap > SHORTEST_GAP_NS ? gap : SHORTEST_GAP_NS;
+    int64_t slack = gap / 2 > PATIENCE_NS ? gap / 2 : PATIENCE_NS;
+    int64_t model = c->profile[LA_CLIENT]->syn_retry_total_ns;
+    return c->capture_end_ns - open->last_syn->time_ns > 2 * gap + slack ||
+           c->capture_end_ns - open->syn->time_ns > model + LA_SEC;
+}
+
+/* Whether it takes another way to say something than past the capture point. */
+static bool is_one_way(const struct la_connection *c) {
+    const struct la_meanwhile *m = c->meanwhile;
+    return c->side[LA_CLIENT].acked_known || (m && m->one_way && !m->two_way);
+}
+
+/* SYNs before the last one that can have been answered. */
+static void read_unanswered(struct connect_story *a) {
+    const struct la_open_story *open = &a->open;
+    const struct la_observation *latest = NULL;
+    for (const struct la_observation *o = open->syn; o <= open->last_syn; o++) {
+        if (o->from != LA_CLIENT || !(o->flags & LA_SYN) ||
+            (open->first_syn_ack && o > open->first_syn_ack))
+            continue;
+        if (latest || !open->first_syn_ack) {
+            a->unanswered++;
+            a->last_unanswered = open->first_syn_ack ? latest : o;
+        }
+        latest = o;
+    }
+}
+
+static bool covers_syn(const struct la_connection *c, const struct la_observation *o) {
+    return o->from == LA_CLIENT && la_covers(o, c->side[LA_SERVER].isn + 1);
+}
+
+/* SYN-ACKs that were sent again although an acknowledgement should have arrived before. With
+ * TCP_DEFER_ACCEPT a bare one is set aside until data comes, and the SYN-ACK sent again once. */
+static void read_ignored(const struct la_connection *c, struct connect_story *a, bool *data) {
+    *data = false;
+    for (size_t i = 0; i < c->log_count; i++) {
+        if (c->log[i].class != LA_CLASS_SYN_ACK_AGAIN || c->log[i].from != LA_SERVER)
+            continue;
+        bool ignored = false;
+        for (size_t j = 0; j < i; j++) {
+            const struct la_observation *o = &c->log[j];
+            if (!covers_syn(c, o) || la_sent_ns(c, i) <= la_arrived_ns(c, j) + LA_JITTER_NS)
+                continue;
+            ignored = true;
+            *data = *data || o->payload > 0;
+            if (!a->ignored)
+                a->ignored = o;
+        }
+        a->ignored_acks += ignored;
+        if (ignored)
+            a->last_syn_ack = &c->log[i];
+    }
+}
+
+static bool judge_ignored(const struct la_connection *c, struct connect_story *a) {
+    bool data, near = la_reached_server(c);
+    if (c->side[LA_SERVER].syn < 2 || !c->side[LA_SERVER].isn_known)
+        return false;
+    read_ignored(c, a, &data);
+    bool proven = near && ((data && a->ignored_acks > 0) || a->ignored_acks > 1);
+    if (!proven && a->ignored_acks < 3)
+        return false;
+    const struct la_endpoint *client = &c->side[LA_CLIENT], *server = &c->side[LA_SERVER];
+    a->taken_at_last = server->data_bytes > 0 || server->fin_seen ||
+                       (server->acked_known && seq_lt(client->isn + 1, server->acked));
+    a->verdict = CONNECT_ACK_IGNORED;
+    a->observed = proven && is_whole(c);
+    return true;
+}
+
+bool connect_story_is_meanwhile(const struct connect_story *a, const struct la_where *where) {
+    int64_t until = a->open.first_syn_ack ? a->open.first_syn_ack->time_ns
+                                          : a->open.last_syn->time_ns + PATIENCE_NS;
+    return where->frame != 0 && where->time_ns >= a->open.syn->time_ns && where->time_ns <= until;
+}
+
+/* Whether the host spoke amidst the silence: between two SYNs that were not answered, so that
+ * neither the path nor the host was down for all of it. Next to the server there is no path, and a
+ * host that had hung would have found the SYNs when it came to. */
+static bool is_amidst(const struct la_connection *c, const struct connect_story *a,
+                      const struct la_where *where) {
+    bool before = where->time_ns <= a->last_unanswered->time_ns || la_reached_server(c);
+    return connect_story_is_meanwhile(a, where) && before;
+}
+
+/* Silence that is the listener's: it is known to listen, its host is there, and more SYNs were
+ * dropped than a path loses. What the old owner of a held 4-tuple, or tcp_tw_recycle, may have
+ * silenced is not counted. */
+static bool judge_dropped(const struct la_connection *c, struct connect_story *a) {
+    const struct la_meanwhile *m = c->meanwhile;
+    bool near = la_reached_server(c);
+    bool other_reason = c->previous || (c->recycle && !c->recycle->refuted) || a->open.refusal ||
+                        a->open.unreachable || a->open.rejection || a->open.syn_ack_unheard;
+    bool got_through = a->verdict == CONNECT_LATE &&
+                       (a->cause == LA_LATE_SYN_ACK_LOST || a->cause == LA_LATE_SLOW_ANSWER);
+    bool listens = a->open.syn_ack || (m && connect_story_is_meanwhile(a, &m->same));
+    if (!m || other_reason || got_through || !listens || a->unanswered < 2)
+        return false;
+    bool many = near || m->waiting > 1;
+    if (is_amidst(c, a, &m->other) && many)
+        a->verdict = CONNECT_SYN_DROPPED_BY_ONE;
+    else if (near && (is_amidst(c, a, &m->heard) || is_amidst(c, a, &m->same)))
+        a->verdict = CONNECT_SYN_DROPPED;
+    else
+        return false;
+    a->observed = false;
+    return true;
+}
+
+static void judge_failed(const struct la_connection *c, struct connect_story *a) {
+    const struct la_open_story *open = &a->open;
+    if (open->refusal || open->unreachable) {
+        a->verdict = CONNECT_REFUSED;
+        a->observed = true;
+        int64_t at = open->refusal ? open->refusal->time_ns : open->unreachable->where.time_ns;
+        a->answered_after_ns = at - open->syn->time_ns;
+        return;
+    }
+    bool silent = !c->side[LA_SERVER].seen && !is_one_way(c);
+    bool unheard = open->syn_ack_unheard && !open->ack && c->side[LA_CLIENT].rst == 0;
+    bool tried = a->gave_up || a->tried_ns >= TRIED_LONG_NS;
+    if (open->syns < 2 || !tried || !(silent || unheard))
+        return;
+    a->verdict = CONNECT_UNANSWERED;
+    /* That nothing came back is only proven where something would have been seen. */
+    a->observed = unheard || (c->meanwhile && c->meanwhile->two_way);
+}
+
+void connect_story_read(const struct la_connection *c, struct connect_story *a) {
+    struct syn_story held;
+    a->verdict = CONNECT_NOTHING;
+    if (is_ordinary(c))
+        return;
+    *a = (struct connect_story){.verdict = CONNECT_NOTHING, .answered_after_ns = -1};
+    syn_story_read(c, &held);
+    if (held.verdict != SYN_NOTHING && held.verdict != SYN_TIME_WAIT_REUSED)
+        return;
+    la_open_story(c, &a->open);
+    if (!a->open.syn)
+        return;
+    a->gave_up = gave_up(c, &a->open);
+    a->tried_ns = a->open.last_syn->time_ns - a->open.syn->time_ns;
+    read_unanswered(a);
+    if (judge_ignored(c, a))
+        return;
+    if (c->opening != LA_OPENING_HANDSHAKE)
+        judge_failed(c, a);
+    else if (c->late_cause != LA_LATE_NOT && c->late_cause != LA_LATE_HELD) {
+        a->verdict = CONNECT_LATE;
+        a->cause = la_late_cause_of(c, &a->observed);
+    }
+    if (a->verdict == CONNECT_LATE || a->verdict == CONNECT_UNANSWERED)
+        (void)judge_dropped(c, a);
+}
+
+void connect_story_show(struct la_finding *f, const struct la_connection *c,
+                        const struct connect_story *a) {
+    for (size_t i = 0; i < c->log_count; i++) {
+        const struct la_observation *o = &c->log[i];
+        bool syn = o->from == LA_CLIENT && (o->flags & LA_SYN);
+        if (syn)
+            finding_show(f, c, i, o == a->open.syn ? "SYN" : "SYN again");
+        else if (o->from == LA_SERVER && (o->flags & LA_SYN))
+            finding_show(f, c, i, o == a->open.first_syn_ack ? "SYN-ACK" : "SYN-ACK again");
+        else if (o == a->open.refusal)
+            finding_show(f, c, i, "RST|ACK to the SYN");
+        else if (o == a->open.rejection)
+            finding_show(f, c, i, "RST to the SYN-ACK");
+        else if (o == a->ignored)
+            finding_show(f, c, i, "ACK that was ignored");
+        else if (a->ignored && covers_syn(c, o) && o < a->last_syn_ack)
+            finding_show(f, c, i, "ignored as well");
+    }
+    for (size_t i = 0; i < c->icmp_count; i++)
+        if (c->icmp[i].of == LA_CLIENT && c->icmp[i].seq == a->open.syn->seq)
+            finding_show_where(f, &c->icmp[i].where, "ICMP error");
+}
+
+enum la_severity connect_story_severity(const struct connect_story *a, int64_t delay_ns) {
+    if (delay_ns >= 0)
+        return severity_of_delay(delay_ns);
+    return a->gave_up ? LA_CRITICAL : LA_WARNING;
+}
+
+const char *connect_story_outcome(struct la_finding *f, const struct connect_story *a) {
+    if (a->open.syn_ack) {
+        int64_t delay_ns = a->open.syn_ack->time_ns - a->open.syn->time_ns;
+        return finding_text(f, "connected %s late", seconds_text(f, delay_ns));
+    }
+    return a->gave_up ? "the client gave up" : "the client was still trying when the capture ended";
+}
+
+void connect_story_recovery(struct la_finding *f, const struct connect_story *a) {
+    if (a->open.syn_ack) {
+        detail_bool(f, "recovered", true);
+        detail_seconds(f, "recovered_after", a->open.syn_ack->time_ns - a->open.syn->time_ns);
+        return;
+    }
+    if (a->gave_up)
+        detail_bool(f, "recovered", false);
+    else
+        detail_null(f, "recovered");
+    detail_null(f, "recovered_after");
+}
+
+void connect_story_show_meanwhile(struct la_finding *f, const struct la_connection *c,
+                                  const struct connect_story *a) {
+    const struct la_meanwhile *m = c->meanwhile;
+    if (!m || a->verdict == CONNECT_ACK_IGNORED)
+        return;
+    if (m->other.frame != 0)
+        finding_show_where(f, &m->other, "SYN-ACK of another service of the host, meanwhile");
+    if (m->same.frame != 0)
+        finding_show_where(f, &m->same, "SYN-ACK of the same service to another attempt");
+    if (m->other.frame == 0 && m->same.frame == 0)
+        finding_show_where(f, &m->heard, "the host speaks in another connection");
+}

@@ -1,0 +1,91 @@
+/* syn-retransmitted: an attempt that succeeded, but only at its second SYN or later. */
+#include "diagnose/connect_story.h"
+
+#include "base/time.h"
+
+/* In the order of enum la_late_cause, without its first. */
+static const char *const causes[] = {
+    "syn-lost",        "syn-dropped", "syn-ack-lost", "slow-answer",
+    "answer-rejected", "refused",     "unknown",      NULL};
+
+static const struct la_detail_spec details[] = {
+    {"cause", LA_DETAIL_WORD, false, causes, "what became of the first SYN, or of its answer"},
+    {"attempts", LA_DETAIL_INTEGER, false, NULL, "SYNs sent until the connection was open"},
+    {"syn_acks", LA_DETAIL_INTEGER, false, NULL, "SYN-ACKs sent until the client answered one"},
+    {"connected_after", LA_DETAIL_SECONDS, false, NULL,
+     "from the first SYN to the SYN-ACK that opened the connection"},
+    {0},
+};
+
+struct reading {
+    enum la_role role;
+    bool server; /* the responsible host */
+    const char *why, *words;
+};
+
+static const struct reading readings[LA_LATE_CAUSE_COUNT] = {
+    [LA_LATE_SYN_LOST] = {LA_ROLE_NETWORK, false,
+                          "the SYN was lost between here and the server (or dropped by it)",
+                          "a SYN was lost"},
+    [LA_LATE_SYN_DROPPED] = {LA_ROLE_KERNEL, true,
+                             "the SYN came as far as its host, which did not answer: a full queue, "
+                             "a rate limit, a packet filter, or an earlier connection of these "
+                             "ports that a stack keeps in silence",
+                             "the server did not answer"},
+    [LA_LATE_SYN_ACK_LOST] = {LA_ROLE_NETWORK, false, "the SYN-ACK did not reach the client",
+                              "the SYN-ACK was lost"},
+    [LA_LATE_SLOW_ANSWER] = {LA_ROLE_UNKNOWN, false,
+                             "the answer took longer than the client waits: a long path, or a slow "
+                             "host",
+                             "the SYN-ACK came late"},
+    [LA_LATE_ANSWER_REJECTED] =
+        {LA_ROLE_MIDDLEBOX, false,
+         "the first SYN-ACK did not fit the SYN, and the client reset it: a "
+         "broken SYN proxy or load balancer",
+         "the client rejected the first SYN-ACK"},
+    [LA_LATE_REFUSED] = {LA_ROLE_APPLICATION, true,
+                         "it refused the first SYN and accepted a later one: the program started "
+                         "to listen meanwhile",
+                         "the first SYN was refused"},
+    [LA_LATE_UNKNOWN] = {LA_ROLE_UNKNOWN, false, "nothing here tells what was lost",
+                         "SYN or SYN-ACK was lost"},
+};
+
+static bool examine(const struct la_connection *c, struct la_finding *f) {
+    struct connect_story a;
+    connect_story_read(c, &a);
+    if (a.verdict != CONNECT_LATE)
+        return false;
+    const struct reading *reading = &readings[a.cause];
+    finding_start(f, LA_KIND_SYN_RETRANSMITTED, c, LA_CLIENT);
+    f->time_ns = a.open.syn->time_ns;
+    f->delay_ns = a.open.syn_ack->time_ns - a.open.syn->time_ns;
+    f->severity = severity_of_delay(f->delay_ns);
+    bool unknown = a.cause == LA_LATE_UNKNOWN; /* then nothing is claimed but what passed */
+    f->confidence = a.observed || unknown ? LA_OBSERVED : LA_INFERRED;
+    const char *client = endpoint_text(f, &c->side[LA_CLIENT]);
+    const char *server = endpoint_text(f, &c->side[LA_SERVER]);
+    f->summary = finding_text(f, "%s connected to %s only after %s, at SYN number %u: %s", client,
+                              server, seconds_text(f, f->delay_ns), a.open.syns, reading->words);
+    finding_blame(f, reading->role, reading->server ? &c->side[LA_SERVER].addr : NULL,
+                  reading->why);
+    connect_story_show(f, c, &a);
+    finding_assume_usual(f, c, LA_SERVER);
+    if (!c->previous)
+        finding_exclude(f, "recycled-port-rst",
+                        "nothing was said for an earlier connection of these ports");
+    detail_word(f, "cause", la_late_cause_name(a.cause));
+    detail_integer(f, "attempts", a.open.syns);
+    detail_integer(f, "syn_acks", a.open.syn_acks);
+    detail_seconds(f, "connected_after", f->delay_ns);
+    return true;
+}
+
+const struct la_diagnosis diagnosis_syn_retransmitted = {
+    .kind = LA_KIND_SYN_RETRANSMITTED,
+    .name = "syn-retransmitted",
+    .summary = "a connection attempt succeeded, but only at its second SYN or later",
+    .details = details,
+    .examine = examine,
+    .of_attempt = true,
+};
