@@ -52,7 +52,7 @@ static void without_options_everything_has_its_default(void **unused) {
     assert_int_equal(settings.command, LA_COMMAND_ANALYZE);
     assert_int_equal(settings.operand_count, 2);
     assert_string_equal(settings.operands[1], "b.pcap");
-    assert_int_equal(settings.diagnoses, (1 << LA_KIND_COUNT) - 1);
+    assert_int_equal(settings.diagnoses, LA_ALL_KINDS);
     assert_int_equal(settings.fail_on, LA_SEVERITY_COUNT);
     assert_int_equal(settings.progress, LA_PROGRESS_AUTO);
     assert_null(settings.output);
@@ -120,7 +120,7 @@ static void diagnoses_are_chosen_by_name(void **unused) {
                      1 << LA_KIND_TIME_WAIT_REUSE | 1 << LA_KIND_LOST_FINAL_ACK);
     la_settings_free(&settings);
     settings = parsed("lastack --diagnose all a");
-    assert_int_equal(settings.diagnoses, (1 << LA_KIND_COUNT) - 1);
+    assert_int_equal(settings.diagnoses, LA_ALL_KINDS);
     la_settings_free(&settings);
     assert_refused("lastack --diagnose lost-final-akc a", "did you mean lost-final-ack?");
     assert_refused("lastack --diagnose lost-final-ack,,time-wait-reuse a", "no such kind: ''");
