@@ -82,8 +82,9 @@ static void ordinary_connections_are_told_as_their_histories_are(void **unused) 
         free_traffic(&all);
     }
     assert_true(seen.ordinary > 1000 && seen.moments > 3000);
-    /* What the capture missed is only made up for where histories are written. */
-    assert_in_range(seen.differ, 0, seen.moments / 200);
+    /* What the capture missed is only made up for, and how long the way is only asked, where
+     * histories are written. */
+    assert_in_range(seen.differ, 0, seen.moments / 100);
     assert_true(seen.by_state[LA_ST_TIME_WAIT] > 300 && seen.by_state[LA_ST_ESTAB] > 300 &&
                 seen.by_state[LA_ST_SYN_SENT] > 10 && seen.by_state[LA_ST_CLOSE_WAIT] > 10 &&
                 seen.by_state[LA_ST_FIN_WAIT_2] > 10);
