@@ -26,10 +26,15 @@ except ImportError:
 # Every kind there is: of each finding some `expect` line must have spoken.
 KINDS = ("lost-final-ack", "fin-retransmitted", "recycled-port-rst", "timestamp-rejected-syn", "time-wait-reuse",
          "old-duplicate", "time-wait-assassination", "close-wait-leak", "slow-close", "fin-wait-2-timeout",
-         "last-ack-timeout", "abortive-close", "half-close", "simultaneous-close", "simultaneous-open", "syn-refused",
-         "syn-unanswered", "syn-retransmitted", "syn-queue-overflow", "accept-queue-overflow", "syn-flood", "scan",
-         "half-open", "keepalive", "keepalive-death", "retransmission-timeout", "zero-window-stall",
-         "time-wait-pileup", "close-wait-pileup", "port-exhaustion", "shared-address", "challenge-ack", "injected-rst")
+         "last-ack-timeout", "abortive-close", "half-close", "simultaneous-close", "simultaneous-open",
+         "syn-refused", "syn-unanswered", "syn-retransmitted", "syn-queue-overflow", "accept-queue-overflow",
+         "syn-flood", "scan", "half-open", "keepalive", "keepalive-death", "retransmission-timeout",
+         "zero-window-stall", "time-wait-pileup", "close-wait-pileup", "port-exhaustion", "shared-address",
+         "challenge-ack", "injected-rst")
+ALL_KINDS = KINDS + (
+)
+
+
 SEVERITIES = ("info", "notice", "warning", "critical")
 
 
