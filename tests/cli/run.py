@@ -775,6 +775,11 @@ def test_the_audit_of_real_kernels(b):
     assert "opened no connection" in stubborn["tcp_tw_reuse"]["evidence"]
     assert "closed 1 connection first" in stubborn["tcp_fin_timeout"]["evidence"]
     assert patient["tcp_orphan_retries"]["verdict"] == "helps here"
+    full, hosts = lab("queue-accept-full-in-flight", "server")
+    b.write("full.conf", b"net.core.somaxconn = 128\nnet.ipv4.tcp_abort_on_overflow = 1\n")
+    verdicts, _ = audit(b, full, "--host-settings", f"{hosts['server']}=full.conf")
+    assert verdicts[hosts["server"]]["somaxconn"]["verdict"] == "helps here"
+    assert verdicts[hosts["server"]]["tcp_abort_on_overflow"]["verdict"] == "harmful"
     none, hosts = lab("tw-buckets-none-fin-wait-2", "server")
     dump = ROOT / "testdata/lab/tw-buckets-none-fin-wait-2/settings-client.conf"
     verdicts, _ = audit(b, none, "--host-settings", f"{hosts['client']}={dump}")
