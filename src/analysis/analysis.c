@@ -11,7 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { READ_AT_ONCE = 512, BATCHES_A_REPORT = 16 };
+enum { READ_AT_ONCE = 512, BATCHES_A_REPORT = 16, MOST_PAUSES = 32 };
+
+#define PAUSE_NS (900 * LA_SEC)
 
 /* All traffic of a pair of hosts: what a connection is compared with lies in one shard. */
 struct shard {
@@ -34,6 +36,8 @@ struct la_analysis {
     pthread_mutex_t sinks; /* one thread at a time calls the embedder, and holds a finding */
     struct la_packet packets[READ_AT_ONCE];
     int64_t end_ns;
+    int64_t pauses[MOST_PAUSES]; /* the last packet before each */
+    size_t pause_count;
     bool begun; /* the first packets were read */
     bool interrupted;
 };
@@ -85,6 +89,8 @@ static void take_segments(void *context, unsigned index, const struct batch *bat
 static void finish_shard(void *context, unsigned index) {
     struct la_analysis *analysis = context;
     struct shard *shard = &analysis->shards[index];
+    for (size_t i = 0; i < analysis->pause_count; i++)
+        la_tracker_pause(shard->tracker, analysis->pauses[i]);
     if (shard->status == LA_OK)
         shard->status = la_tracker_finish(shard->tracker, analysis->end_ns);
 }
@@ -168,12 +174,22 @@ enum la_status la_analysis_add(struct la_analysis *analysis, const char *path,
     return la_capture_add(analysis->capture, path, err);
 }
 
+/* Files of different days make one timeline: where it holds nothing for long, nobody may have
+ * listened. */
+static void note_time(struct la_analysis *analysis, int64_t time_ns) {
+    if (time_ns <= analysis->end_ns)
+        return;
+    bool pause = analysis->end_ns != LA_TIME_NONE && time_ns - analysis->end_ns > PAUSE_NS;
+    if (pause && analysis->pause_count < MOST_PAUSES)
+        analysis->pauses[analysis->pause_count++] = analysis->end_ns;
+    analysis->end_ns = time_ns;
+}
+
 static void take_packet(struct la_analysis *analysis, const struct la_packet *packet,
                         struct batch *batch) {
     struct la_segment *segment = &batch->segments[batch->count];
     enum la_undecoded why;
-    if (packet->time_ns > analysis->end_ns)
-        analysis->end_ns = packet->time_ns;
+    note_time(analysis, packet->time_ns);
     enum la_decoded decoded = la_decode(analysis->decoder, packet, segment, &why);
     if (decoded == LA_DECODED_TCP || decoded == LA_DECODED_NOTICE)
         batch->shard[batch->count++] = (uint8_t)la_addr_pair_class(&segment->src, &segment->dst);

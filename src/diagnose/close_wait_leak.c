@@ -38,7 +38,7 @@ static const char *ending_of(const struct la_connection *c, const struct close_w
     }
 }
 
-static const char *end_in_words(const struct close_wait_story *s) {
+static const char *end_in_words(const struct la_connection *c, const struct close_wait_story *s) {
     switch (s->wait.end) {
     case LA_CLOSE_WAIT_RESET:
         return "until its peer reset the connection";
@@ -47,7 +47,8 @@ static const char *end_in_words(const struct close_wait_story *s) {
     case LA_CLOSE_WAIT_TIMED_OUT:
         return "until its keepalive probes got no answer";
     default:
-        return "up to the end of the capture";
+        return c->reach_ns < c->capture_end_ns ? "until the capture pauses"
+                                               : "up to the end of the capture";
     }
 }
 
@@ -64,7 +65,7 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     const char *host = endpoint_text(f, &c->side[s.side]);
     f->summary =
         finding_text(f, "%s was in CLOSE_WAIT for %s, %s: it did not close after its peer", host,
-                     seconds_text(f, s.wait.until_ns - s.wait.from_ns), end_in_words(&s));
+                     seconds_text(f, s.wait.until_ns - s.wait.from_ns), end_in_words(c, &s));
     if (s.proven_ns > 0) {
         detail_bool(f, "alive", true);
         detail_seconds(f, "last_sign", s.wait.quiet_ns + s.proven_ns - s.wait.from_ns);

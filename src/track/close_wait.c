@@ -148,7 +148,7 @@ static bool find_silent_end(const struct la_connection *c, unsigned side, struct
         end_with(c, side, w->heard, LA_CLOSE_WAIT_SYN, w);
         return true;
     }
-    w->until_ns = c->capture_end_ns;
+    w->until_ns = c->reach_ns;
     move_on(&w->heard_ns, c->side[side].last_ns - la_one_way_ns(c, side));
     return (challenged || !c->next) && !may_have_closed(c, side);
 }

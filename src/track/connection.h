@@ -362,7 +362,9 @@ struct la_connection {
     size_t icmp_count;
     uint64_t icmp_dropped; /* beyond these */
 
-    int64_t capture_end_ns;              /* time of the last packet of the whole capture */
+    int64_t capture_end_ns; /* time of the last packet of the whole capture */
+    int64_t reach_ns; /* of the last one before all of it paused for long: from the connection's
+                         last packet up to here somebody listened */
     const struct la_profile *profile[2]; /* assumed of each end */
 
     /* The incarnation before and after this one, NULL when the capture has none in reach. Settled

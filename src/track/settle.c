@@ -404,6 +404,7 @@ bool view_fill(struct view *view, const struct settle_context *context, const st
     c->log = view->log;
     c->log_count = live->log.count;
     c->capture_end_ns = context->end_ns;
+    c->reach_ns = context->reach_ns;
     return true;
 }
 

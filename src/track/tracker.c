@@ -17,6 +17,8 @@
 
 enum { WHEEL = 256, GROUP = 32, AHEAD_AT_END = 8 };
 
+enum { PAUSES = 32 };
+
 struct la_tracker {
     struct la_tracker_options options;
     struct table *table;
@@ -31,6 +33,8 @@ struct la_tracker {
     struct view views[3];            /* previous, current, next */
     bool out_of_memory;
     bool finishing; /* nothing is looked up any more */
+    int64_t pauses[PAUSES];
+    size_t pause_count;
 };
 
 struct la_tracker *la_tracker_new(const struct la_tracker_options *options) {
@@ -137,9 +141,22 @@ static void settle_all_three(struct la_tracker *tracker, const struct la_connect
                 steps[step](&views[i]);
 }
 
+/* How far the capture is known to reach from the last packet of this connection on. */
+static int64_t reach_of(const struct la_tracker *tracker, const struct live *live, int64_t end_ns) {
+    int64_t last = live->first_ns;
+    for (int d = 0; d < 2; d++)
+        if (live->side[d].packets > 0 && live->side[d].last_ns > last)
+            last = live->side[d].last_ns;
+    for (size_t i = 0; i < tracker->pause_count; i++)
+        if (tracker->pauses[i] >= last)
+            return tracker->pauses[i];
+    return end_ns;
+}
+
 static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns) {
     struct settle_context context = {
         .table = tracker->table, .hosts = tracker->options.hosts, .end_ns = end_ns};
+    context.reach_ns = reach_of(tracker, live, end_ns);
     if (!view_fill(&tracker->views[1], &context, live)) {
         tracker->out_of_memory = true;
         return;
@@ -753,6 +770,11 @@ enum la_status la_tracker_segments(struct la_tracker *tracker,
         done += group;
     }
     return LA_OK;
+}
+
+void la_tracker_pause(struct la_tracker *tracker, int64_t at_ns) {
+    if (tracker->pause_count < PAUSES)
+        tracker->pauses[tracker->pause_count++] = at_ns;
 }
 
 enum la_status la_tracker_finish(struct la_tracker *tracker, int64_t end_ns) {
