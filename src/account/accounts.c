@@ -346,6 +346,10 @@ static void count_syn(struct adding *adding) {
         adding->status = LA_ENOMEM;
 }
 
+static int64_t later(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
 static void count_edge(struct adding *adding) {
     struct la_edge *edge = adding->edge;
     const struct la_connection *c = adding->c;
@@ -358,7 +362,7 @@ static void count_edge(struct adding *adding) {
     edge->closers[c->first_closer]++;
     edge->timestamps += c->side[0].timestamps_used && c->side[1].timestamps_used;
     if (before && c->opened_ns != LA_TIME_NONE)
-        note_reuse(edge, 1, c->opened_ns - before->last.time_ns);
+        note_reuse(edge, 1, later(c->opened_ns - before->last.time_ns, 0));
     if (la_sums_add(&edge->ports, c->side[LA_CLIENT].port, 1) != LA_OK)
         adding->status = LA_ENOMEM;
 }

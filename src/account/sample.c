@@ -96,7 +96,8 @@ static enum la_status trim(struct la_sample *sample, const struct la_sample_kind
 }
 
 static enum la_status make_room(struct la_sample *sample, const struct la_sample_kind *kind) {
-    if (sample->count >= 2 * bound_of(sample, kind) && trim(sample, kind) != LA_OK)
+    uint32_t most = bound_of(sample, kind);
+    if (sample->count >= most + most / 4 + 1 && trim(sample, kind) != LA_OK)
         return LA_ENOMEM;
     if (sample->slot_count > sample->count + sample->count / 2)
         return LA_OK;

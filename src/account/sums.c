@@ -26,7 +26,7 @@ void la_sums_sort(struct la_sums *sums) {
 }
 
 static enum la_status grow(struct la_sums *sums) {
-    uint32_t capacity = sums->capacity ? sums->capacity * 2 : 2;
+    uint32_t capacity = sums->capacity + sums->capacity / 2 + 1; /* most hold one or two */
     struct la_sum *items = realloc(sums->items, capacity * sizeof *items);
     if (!items)
         return LA_ENOMEM;

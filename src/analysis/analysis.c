@@ -276,6 +276,16 @@ static enum la_status conclude(struct la_analysis *analysis, struct la_error *er
     return status;
 }
 
+/* What was followed is told; its memory is of use to what comes. */
+static void forget_connections(struct la_analysis *analysis) {
+    for (int i = 0; i < LA_SHARDS; i++) {
+        la_tracker_free(analysis->shards[i].tracker);
+        analysis->shards[i].tracker = NULL;
+    }
+    la_pages_free(analysis->pages);
+    analysis->pages = NULL;
+}
+
 static enum la_status gather(struct la_analysis *analysis, struct la_error *err) {
     for (int i = 0; i < LA_SHARDS; i++) {
         struct shard *shard = &analysis->shards[i];
@@ -317,6 +327,7 @@ enum la_status la_analysis_finish(struct la_analysis *analysis, struct la_error 
     hand_over_fed(analysis);
     la_decoder_finish(analysis->decoder);
     crew_finish(analysis->crew);
+    forget_connections(analysis);
     enum la_status status = gather(analysis, err);
     return status == LA_OK ? conclude(analysis, err) : status;
 }
