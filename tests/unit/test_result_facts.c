@@ -61,6 +61,9 @@ static void a_finding_tells_of_the_right_host(void **unused) {
         {LA_KIND_CLOSE_WAIT_LEAK, NULL, NULL, LA_FACT_CLOSE_WAIT_LEAKED, "10.0.0.2"},
         {LA_KIND_SYN_RETRANSMITTED, "cause", "syn-lost", LA_FACT_SYN_REPEATED, "10.0.0.1"},
         {LA_KIND_ACCEPT_QUEUE_OVERFLOW, NULL, NULL, LA_FACT_ACCEPT_QUEUE_FULL, "10.0.0.2"},
+        {LA_KIND_FIN_WAIT_2_TIMEOUT, "cause", "discarded", LA_FACT_FIN_WAIT_2_DISCARDED,
+         "10.0.0.2"},
+        {LA_KIND_LAST_ACK_TIMEOUT, NULL, NULL, LA_FACT_CLOSE_GIVEN_UP, "10.0.0.2"},
         {LA_KIND_RETRANSMISSION_TIMEOUT, "side", "client", LA_FACT_DIED_UNACKNOWLEDGED, "10.0.0.1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
