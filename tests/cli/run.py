@@ -858,7 +858,9 @@ def test_the_old_file_stays_until_the_new_one_is_whole(b):
 def start_on_fifo(b, *words):
     """The program reading a FIFO that has given a few packets and then nothing more."""
     os.mkfifo(b.path("fifo"))
-    process = subprocess.Popen([b.program, "fifo", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=b.dir)
+    # A shell's background job, as these tests may be, is started with SIGINT ignored, and so would be its children.
+    process = subprocess.Popen([b.program, "fifo", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=b.dir,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     writer = open(b.path("fifo"), "wb", buffering=0)
     writer.write(capture_bytes(many_packets(50)))
     time.sleep(0.3)
