@@ -133,8 +133,7 @@ static void release_service(void *account) {
     free(service->clients);
     la_sample_release(&service->seekers, &la_seeker_kind);
     la_series_release(&service->series);
-    for (int i = 0; i < LA_DELAY_COUNT; i++)
-        la_sums_release(&service->delay[i]);
+    la_sums_release(&service->delays);
 }
 
 static uint64_t total_of(const struct la_service *service) {
@@ -177,10 +176,8 @@ static enum la_status merge_services(void *account, const void *other) {
     add_long_counts(into->closers, from->closers, LA_CLOSER_COUNT);
     add_long_counts(into->time_waits, from->time_waits, 2);
     into->late += from->late;
-    for (int i = 0; i < LA_DELAY_COUNT; i++)
-        if (la_sums_merge(&into->delay[i], &from->delay[i]) != LA_OK)
-            return LA_ENOMEM;
-    if (la_series_merge(&into->series, &from->series) != LA_OK ||
+    if (la_sums_merge(&into->delays, &from->delays) != LA_OK ||
+        la_series_merge(&into->series, &from->series) != LA_OK ||
         la_sample_merge(&into->seekers, &la_seeker_kind, &from->seekers) != LA_OK)
         return LA_ENOMEM;
     return merge_clients(into, from);
@@ -306,9 +303,8 @@ static void count_delay(struct adding *adding) {
     count_event(adding, LA_STRAND_OPENED);
     if (delay_ns < 0)
         return;
-    bool repeated = c->side[LA_CLIENT].syn > 1 || c->side[LA_SERVER].syn > 1;
-    struct la_sums *delay = &adding->service->delay[repeated ? LA_DELAY_REPEATED : LA_DELAY_FIRST];
-    if (la_sums_add(delay, (int64_t)la_histogram_bucket(delay_ns), 1) != LA_OK)
+    int64_t key = la_delay_key(c->late_cause, la_histogram_bucket(delay_ns));
+    if (la_sums_add(&adding->service->delays, key, 1) != LA_OK)
         adding->status = LA_ENOMEM;
     if (delay_ns >= LATE_NS) {
         adding->service->late++;

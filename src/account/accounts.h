@@ -8,6 +8,7 @@
 
 #include "account/sample.h"
 #include "account/series.h"
+#include "base/histogram.h"
 #include "track/connection.h"
 
 enum la_outcome {
@@ -20,12 +21,10 @@ enum la_outcome {
     LA_OUTCOME_COUNT,
 };
 
-/* Where the time of opening goes. */
-enum la_delay {
-    LA_DELAY_FIRST,    /* the first SYN was answered, and the answer acknowledged */
-    LA_DELAY_REPEATED, /* the SYN or its answer was sent again */
-    LA_DELAY_COUNT,
-};
+/* How long opening took, and why: the key of a connection in the delays of its service. */
+static inline int64_t la_delay_key(unsigned late_cause, size_t bucket) {
+    return (int64_t)(late_cause * LA_HISTOGRAM_BUCKETS + bucket);
+}
 
 /* The connections of a client host to a service. Levels are those of the client's sockets. */
 struct la_edge {
@@ -57,7 +56,7 @@ struct la_service {
     uint64_t time_waits[2];
     uint64_t late; /* opened half a second or more after the first SYN */
     int64_t first_ns, last_ns;
-    struct la_sums delay[LA_DELAY_COUNT]; /* bucket of a la_histogram: connections */
+    struct la_sums delays; /* la_delay_key(): connections */
     struct la_series series;
     /* Clients that were connected, by the class of the pair of hosts (at most LA_SERVICE_EDGES of
      * each, fewer the more services there are): owned, LA_PAIR_CLASSES of them; NULL: none. */

@@ -54,7 +54,7 @@ static void summarize(struct la_finding *f, const struct la_connection *c,
     else
         f->summary = finding_text(
             f, "%s dropped %u SYNs of %s while other services of the host answered: %s", server,
-            a->unanswered, client, connect_story_outcome(f, a));
+            a->open.unanswered, client, connect_story_outcome(f, a));
 }
 
 static void fill_details(struct la_finding *f, const struct la_connection *c,
@@ -62,7 +62,7 @@ static void fill_details(struct la_finding *f, const struct la_connection *c,
     bool ignored = a->verdict == CONNECT_ACK_IGNORED;
     detail_word(f, "mechanism", mechanisms[!ignored]);
     detail_integer(f, "attempts", a->open.syns);
-    detail_integer(f, "dropped", ignored ? a->ignored_acks : a->unanswered);
+    detail_integer(f, "dropped", ignored ? a->ignored_acks : a->open.unanswered);
     if (c->meanwhile && c->meanwhile->waiting > 0)
         detail_integer(f, "waiting", c->meanwhile->waiting);
     else

@@ -51,22 +51,6 @@ static bool is_one_way(const struct la_connection *c) {
     return c->side[LA_CLIENT].acked_known || (m && m->one_way && !m->two_way);
 }
 
-/* SYNs before the last one that can have been answered. */
-static void read_unanswered(struct connect_story *a) {
-    const struct la_open_story *open = &a->open;
-    const struct la_observation *latest = NULL;
-    for (const struct la_observation *o = open->syn; o <= open->last_syn; o++) {
-        if (o->from != LA_CLIENT || !(o->flags & LA_SYN) ||
-            (open->first_syn_ack && o > open->first_syn_ack))
-            continue;
-        if (latest || !open->first_syn_ack) {
-            a->unanswered++;
-            a->last_unanswered = open->first_syn_ack ? latest : o;
-        }
-        latest = o;
-    }
-}
-
 static bool covers_syn(const struct la_connection *c, const struct la_observation *o) {
     return o->from == LA_CLIENT && la_covers(o, c->side[LA_SERVER].isn + 1);
 }
@@ -110,45 +94,6 @@ static bool judge_ignored(const struct la_connection *c, struct connect_story *a
     return true;
 }
 
-bool connect_story_is_meanwhile(const struct connect_story *a, const struct la_where *where) {
-    int64_t until = a->open.first_syn_ack ? a->open.first_syn_ack->time_ns
-                                          : a->open.last_syn->time_ns + PATIENCE_NS;
-    return where->frame != 0 && where->time_ns >= a->open.syn->time_ns && where->time_ns <= until;
-}
-
-/* Whether the host spoke amidst the silence: between two SYNs that were not answered, so that
- * neither the path nor the host was down for all of it. Next to the server there is no path, and a
- * host that had hung would have found the SYNs when it came to. */
-static bool is_amidst(const struct la_connection *c, const struct connect_story *a,
-                      const struct la_where *where) {
-    bool before = where->time_ns <= a->last_unanswered->time_ns || la_reached_server(c);
-    return connect_story_is_meanwhile(a, where) && before;
-}
-
-/* Silence that is the listener's: it is known to listen, its host is there, and more SYNs were
- * dropped than a path loses. What the old owner of a held 4-tuple, or tcp_tw_recycle, may have
- * silenced is not counted. */
-static bool judge_dropped(const struct la_connection *c, struct connect_story *a) {
-    const struct la_meanwhile *m = c->meanwhile;
-    bool near = la_reached_server(c);
-    bool other_reason = c->previous || (c->recycle && !c->recycle->refuted) || a->open.refusal ||
-                        a->open.unreachable || a->open.rejection || a->open.syn_ack_unheard;
-    bool got_through = a->verdict == CONNECT_LATE &&
-                       (a->cause == LA_LATE_SYN_ACK_LOST || a->cause == LA_LATE_SLOW_ANSWER);
-    bool listens = a->open.syn_ack || (m && connect_story_is_meanwhile(a, &m->same));
-    if (!m || other_reason || got_through || !listens || a->unanswered < 2)
-        return false;
-    bool many = near || m->waiting > 1;
-    if (is_amidst(c, a, &m->other) && many)
-        a->verdict = CONNECT_SYN_DROPPED_BY_ONE;
-    else if (near && (is_amidst(c, a, &m->heard) || is_amidst(c, a, &m->same)))
-        a->verdict = CONNECT_SYN_DROPPED;
-    else
-        return false;
-    a->observed = false;
-    return true;
-}
-
 static void judge_failed(const struct la_connection *c, struct connect_story *a) {
     const struct la_open_story *open = &a->open;
     if (open->refusal || open->unreachable) {
@@ -168,6 +113,19 @@ static void judge_failed(const struct la_connection *c, struct connect_story *a)
     a->observed = unheard || (c->meanwhile && c->meanwhile->two_way);
 }
 
+static void judge_dropped(const struct la_connection *c, struct connect_story *a) {
+    bool by_one = la_overflow_of(c, &a->open) == LA_OVERFLOW_ACCEPT;
+    a->verdict = by_one ? CONNECT_SYN_DROPPED_BY_ONE : CONNECT_SYN_DROPPED;
+    a->observed = false;
+}
+
+static void judge_late(const struct la_connection *c, struct connect_story *a) {
+    a->verdict = CONNECT_LATE;
+    a->cause = la_late_cause_of(c, &a->observed);
+    if (a->cause == LA_LATE_QUEUE_OVERFLOW)
+        judge_dropped(c, a);
+}
+
 void connect_story_read(const struct la_connection *c, struct connect_story *a) {
     struct syn_story held;
     a->verdict = CONNECT_NOTHING;
@@ -182,17 +140,14 @@ void connect_story_read(const struct la_connection *c, struct connect_story *a) 
         return;
     a->gave_up = gave_up(c, &a->open);
     a->tried_ns = a->open.last_syn->time_ns - a->open.syn->time_ns;
-    read_unanswered(a);
     if (judge_ignored(c, a))
         return;
     if (c->opening != LA_OPENING_HANDSHAKE)
         judge_failed(c, a);
-    else if (c->late_cause != LA_LATE_NOT && c->late_cause != LA_LATE_HELD) {
-        a->verdict = CONNECT_LATE;
-        a->cause = la_late_cause_of(c, &a->observed);
-    }
-    if (a->verdict == CONNECT_LATE || a->verdict == CONNECT_UNANSWERED)
-        (void)judge_dropped(c, a);
+    else if (a->open.syns > 1 && c->late_cause != LA_LATE_NOT && c->late_cause != LA_LATE_HELD)
+        judge_late(c, a);
+    if (a->verdict == CONNECT_UNANSWERED && la_overflow_of(c, &a->open) != LA_OVERFLOW_NONE)
+        judge_dropped(c, a);
 }
 
 void connect_story_show(struct la_finding *f, const struct la_connection *c,

@@ -22,22 +22,17 @@ struct connect_story {
     enum connect_verdict verdict;
     bool observed;
     struct la_open_story open;
-    enum la_late_cause cause;                     /* of CONNECT_LATE */
-    bool gave_up;                                 /* a further SYN was due, and did not come */
-    int64_t tried_ns;                             /* from the first SYN to the last */
-    int64_t answered_after_ns;                    /* from the last SYN to its refusal; -1: none */
-    unsigned unanswered;                          /* SYNs without any answer */
-    const struct la_observation *last_unanswered; /* of them */
-    unsigned ignored_acks; /* SYN-ACKs sent again although the client had acknowledged */
+    enum la_late_cause cause;  /* of CONNECT_LATE */
+    bool gave_up;              /* a further SYN was due, and did not come */
+    int64_t tried_ns;          /* from the first SYN to the last */
+    int64_t answered_after_ns; /* from the last SYN to its refusal; -1: none */
+    unsigned ignored_acks;     /* SYN-ACKs sent again although the client had acknowledged */
     const struct la_observation *ignored;      /* the first acknowledgement that was ignored */
     const struct la_observation *last_syn_ack; /* sent again in spite of that */
     bool taken_at_last; /* of an ignored one: the server acted on a later one */
 };
 
 void connect_story_read(const struct la_connection *c, struct connect_story *story);
-
-/* Whether that was while the attempt waited. */
-bool connect_story_is_meanwhile(const struct connect_story *story, const struct la_where *where);
 
 /* Of an attempt whose SYNs were dropped: what it cost, how it ended, and the details that say so:
  * recovered, recovered_after. */

@@ -28,7 +28,7 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     const char *client = endpoint_text(f, &c->side[LA_CLIENT]);
     const char *server = endpoint_text(f, &c->side[LA_SERVER]);
     f->summary = finding_text(f, "%s dropped %u SYNs of %s although it listens: %s", server,
-                              a.unanswered, client, connect_story_outcome(f, &a));
+                              a.open.unanswered, client, connect_story_outcome(f, &a));
     finding_blame(f, LA_ROLE_KERNEL, &c->side[LA_SERVER].addr,
                   "the SYNs came as far as its host, which was there and listens: its queue of "
                   "half-open attempts was full, or its accept queue");
@@ -37,7 +37,7 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     finding_assume_usual(f, c, LA_SERVER);
     finding_exclude(f, "syn-unanswered", "the service is known to listen, and its host was there");
     detail_integer(f, "attempts", a.open.syns);
-    detail_integer(f, "dropped", a.unanswered);
+    detail_integer(f, "dropped", a.open.unanswered);
     detail_integer(f, "waiting", c->meanwhile->waiting);
     connect_story_recovery(f, &a);
     return true;

@@ -24,8 +24,7 @@ static const struct la_detail_spec details[] = {
 
 static bool answered_others(const struct la_connection *c, const struct connect_story *a) {
     const struct la_meanwhile *m = c->meanwhile;
-    return m &&
-           (connect_story_is_meanwhile(a, &m->same) || connect_story_is_meanwhile(a, &m->other));
+    return m && (la_is_meanwhile(&a->open, &m->same) || la_is_meanwhile(&a->open, &m->other));
 }
 
 static void blame(struct la_finding *f, const struct la_connection *c,

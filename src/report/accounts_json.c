@@ -231,24 +231,45 @@ static json_t *emit_level(struct la_emit *emit, const struct la_level *level) {
     return object;
 }
 
-static json_t *emit_delay(struct la_emit *emit, const struct la_sums *buckets) {
+/* Of the connections whose cause is from `from` up to `to`. */
+static json_t *emit_delay(struct la_emit *emit, const struct la_service *service, unsigned from,
+                          unsigned to) {
     struct la_histogram *histogram = calloc(1, sizeof *histogram);
     if (!histogram)
         return NULL;
-    for (uint32_t i = 0; i < buckets->count; i++)
-        la_histogram_add_bucket(histogram, (size_t)buckets->items[i].key,
-                                (uint64_t)buckets->items[i].count);
+    for (uint32_t i = 0; service && i < service->delays.count; i++) {
+        const struct la_sum *item = &service->delays.items[i];
+        int64_t cause = item->key / LA_HISTOGRAM_BUCKETS;
+        if (cause >= from && cause <= to)
+            la_histogram_add_bucket(histogram, (size_t)(item->key % LA_HISTOGRAM_BUCKETS),
+                                    (uint64_t)item->count);
+    }
     json_t *object = la_emit_histogram(emit, histogram);
     free(histogram);
     return object;
 }
 
+static bool has_delay(const struct la_service *service, unsigned cause) {
+    for (uint32_t i = 0; service && i < service->delays.count; i++)
+        if (service->delays.items[i].key / LA_HISTOGRAM_BUCKETS == cause)
+            return true;
+    return false;
+}
+
 static json_t *emit_delays(struct la_emit *emit, const struct la_service *service) {
-    static const char *const names[LA_DELAY_COUNT] = {"first", "repeated"};
-    static const struct la_sums none = {0};
-    json_t *object = json_object();
-    for (int i = 0; i < LA_DELAY_COUNT; i++)
-        la_emit_put(emit, object, names[i], emit_delay(emit, service ? &service->delay[i] : &none));
+    enum { FIRST_CAUSE = LA_LATE_NOT + 1, LAST_CAUSE = LA_LATE_CAUSE_COUNT - 1 };
+    json_t *object = json_object(), *causes = json_array();
+    for (unsigned cause = FIRST_CAUSE; cause <= LAST_CAUSE; cause++) {
+        if (!has_delay(service, cause))
+            continue;
+        json_t *entry = json_object();
+        la_emit_put(emit, entry, "cause", la_emit_text(la_late_cause_name(cause)));
+        la_emit_put(emit, entry, "delay", emit_delay(emit, service, cause, cause));
+        la_emit_add(emit, causes, entry);
+    }
+    la_emit_put(emit, object, "first", emit_delay(emit, service, LA_LATE_NOT, LA_LATE_NOT));
+    la_emit_put(emit, object, "repeated", emit_delay(emit, service, FIRST_CAUSE, LAST_CAUSE));
+    la_emit_put(emit, object, "by_cause", causes);
     return object;
 }
 

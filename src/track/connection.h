@@ -209,9 +209,9 @@ enum la_opening {
     LA_OPENING_COUNT,
 };
 
-/* Why an attempt that succeeded took more than one SYN. */
+/* Why an attempt that succeeded took more than one SYN, or more than one answer. */
 enum la_late_cause {
-    LA_LATE_NOT,             /* it took one */
+    LA_LATE_NOT,             /* it took one of each */
     LA_LATE_SYN_LOST,        /* behind the capture point a SYN was lost, or dropped by the server */
     LA_LATE_SYN_DROPPED,     /* it came as far as the server, which did not answer */
     LA_LATE_SYN_ACK_LOST,    /* the SYN-ACK did not reach the client */
@@ -219,6 +219,7 @@ enum la_late_cause {
     LA_LATE_ANSWER_REJECTED, /* the client answered a SYN-ACK that did not fit with RST */
     LA_LATE_REFUSED,         /* the first answer was a RST, or an ICMP error */
     LA_LATE_HELD,            /* an earlier connection of that name was in the way */
+    LA_LATE_QUEUE_OVERFLOW,  /* several SYNs came to a listener whose queue was full */
     LA_LATE_UNKNOWN,
     LA_LATE_CAUSE_COUNT,
 };

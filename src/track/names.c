@@ -24,8 +24,8 @@ const char *la_ending_name(enum la_ending ending) {
 
 const char *la_late_cause_name(enum la_late_cause cause) {
     static const char *const names[LA_LATE_CAUSE_COUNT] = {
-        "not-late",        "syn-lost", "syn-dropped", "syn-ack-lost", "slow-answer",
-        "answer-rejected", "refused",  "held",        "unknown"};
+        "not-late",        "syn-lost", "syn-dropped", "syn-ack-lost",   "slow-answer",
+        "answer-rejected", "refused",  "held",        "queue-overflow", "unknown"};
     return names[cause];
 }
 

@@ -9,6 +9,7 @@
  */
 #define SYN_ACK_AGAIN_NS (900 * LA_MSEC)
 #define LATE_NS (300 * LA_MSEC)
+#define PATIENCE_NS (1500 * LA_MSEC)
 
 static bool is_syn_ack(const struct la_observation *o) {
     return o->class == LA_CLASS_SYN_ACK || o->class == LA_CLASS_SYN_ACK_AGAIN;
@@ -73,6 +74,23 @@ static void settle_syn_ack(const struct la_connection *c, struct la_open_story *
     }
 }
 
+/* SYNs before the last one that can have been answered. */
+static void count_unanswered(struct la_open_story *s) {
+    const struct la_observation *latest = NULL;
+    if (s->syns < 2 && s->first_syn_ack)
+        return;
+    for (const struct la_observation *o = s->syn; o <= s->last_syn; o++) {
+        if (o->from != LA_CLIENT || !(o->flags & LA_SYN) ||
+            (s->first_syn_ack && o > s->first_syn_ack))
+            continue;
+        if (latest || !s->first_syn_ack) {
+            s->unanswered++;
+            s->last_unanswered = s->first_syn_ack ? latest : o;
+        }
+        latest = o;
+    }
+}
+
 void la_open_story(const struct la_connection *c, struct la_open_story *story) {
     *story = (struct la_open_story){0};
     for (size_t i = 0; i < c->log_count; i++) {
@@ -83,6 +101,8 @@ void la_open_story(const struct la_connection *c, struct la_open_story *story) {
             take_server(story, o);
     }
     settle_syn_ack(c, story);
+    if (story->syn)
+        count_unanswered(story);
     for (size_t i = 0; story->syn && i < c->icmp_count; i++) {
         const struct la_icmp_error *error = &c->icmp[i];
         enum la_icmp_meaning meaning = la_icmp_meaning(error);
@@ -185,15 +205,48 @@ static enum la_late_cause cause_of_answered(const struct la_connection *c,
     return lateness_ns(c, first) > LATE_NS ? LA_LATE_SLOW_ANSWER : LA_LATE_SYN_ACK_LOST;
 }
 
+bool la_is_meanwhile(const struct la_open_story *s, const struct la_where *where) {
+    int64_t until =
+        s->first_syn_ack ? s->first_syn_ack->time_ns : s->last_syn->time_ns + PATIENCE_NS;
+    return where->frame != 0 && where->time_ns >= s->syn->time_ns && where->time_ns <= until;
+}
+
+/* Whether the host spoke amidst the silence: between two SYNs that were not answered, so that
+ * neither the path nor the host was down for all of it. Next to the server there is no path, and a
+ * host that had hung would have found the SYNs when it came to. */
+static bool is_amidst(const struct la_connection *c, const struct la_open_story *s,
+                      const struct la_where *where) {
+    bool before = where->time_ns <= s->last_unanswered->time_ns || la_reached_server(c);
+    return la_is_meanwhile(s, where) && before;
+}
+
+/* It is known to listen, its host is there, and more SYNs were dropped than a path loses. What the
+ * old owner of a held 4-tuple, or tcp_tw_recycle, may have silenced is not counted. */
+enum la_overflow la_overflow_of(const struct la_connection *c, const struct la_open_story *s) {
+    const struct la_meanwhile *m = c->meanwhile;
+    bool near = la_reached_server(c);
+    bool other_reason = c->previous || (c->recycle && !c->recycle->refuted) || s->refusal ||
+                        s->unreachable || s->rejection || s->syn_ack_unheard;
+    bool listens = s->syn_ack || (m && la_is_meanwhile(s, &m->same));
+    if (!m || other_reason || !listens || s->unanswered < 2)
+        return LA_OVERFLOW_NONE;
+    if (is_amidst(c, s, &m->other) && (near || m->waiting > 1))
+        return LA_OVERFLOW_ACCEPT;
+    if (near && (is_amidst(c, s, &m->heard) || is_amidst(c, s, &m->same)))
+        return LA_OVERFLOW_ANY;
+    return LA_OVERFLOW_NONE;
+}
+
 enum la_late_cause la_late_cause_of(const struct la_connection *c, bool *observed) {
     struct la_open_story s;
     bool unused;
     observed = observed ? observed : &unused;
     *observed = false;
-    if (c->side[LA_CLIENT].syn < 2 || c->opening != LA_OPENING_HANDSHAKE)
+    bool once = c->side[LA_CLIENT].syn < 2 && c->side[LA_SERVER].syn < 2;
+    if (once || c->opening != LA_OPENING_HANDSHAKE)
         return LA_LATE_NOT;
     la_open_story(c, &s);
-    if (s.syns < 2 || !s.syn_ack)
+    if (!s.syn_ack || (s.syns < 2 && s.syn_acks < 2))
         return LA_LATE_NOT;
     if (was_held(c, &s))
         return LA_LATE_HELD;
@@ -205,7 +258,12 @@ enum la_late_cause la_late_cause_of(const struct la_connection *c, bool *observe
         *observed = true;
         return LA_LATE_ANSWER_REJECTED;
     }
-    if (s.last_syn > s.first_syn_ack)
-        return cause_of_answered(c, &s, observed);
-    return cause_of_silence(c, &s);
+    bool answered = s.syn_acks > 1 || s.last_syn > s.first_syn_ack;
+    enum la_late_cause cause =
+        answered ? cause_of_answered(c, &s, observed) : cause_of_silence(c, &s);
+    bool got_through = cause == LA_LATE_SYN_ACK_LOST || cause == LA_LATE_SLOW_ANSWER;
+    if (got_through || la_overflow_of(c, &s) == LA_OVERFLOW_NONE)
+        return cause;
+    *observed = false;
+    return LA_LATE_QUEUE_OVERFLOW;
 }

@@ -10,6 +10,8 @@ struct la_open_story {
                                               else is set */
     const struct la_observation *last_syn; /* of this attempt */
     unsigned syns;
+    unsigned unanswered; /* SYNs without any answer */
+    const struct la_observation *last_unanswered;
     const struct la_observation *first_syn_ack;
     const struct la_observation *syn_ack; /* the one that opened the connection */
     unsigned syn_acks;                    /* up to that one */
@@ -30,8 +32,19 @@ int64_t la_connect_delay_ns(const struct la_connection *c);
  * where the whole way is too short to have sides, or a host speaks to itself. */
 bool la_reached_server(const struct la_connection *c);
 
-/* Why the client had to send its SYN again, as far as the packets tell; LA_LATE_NOT when it had
- * not.
+/* Whether that was while the attempt waited. */
+bool la_is_meanwhile(const struct la_open_story *story, const struct la_where *where);
+
+/* Silence that is the listener's: a queue of it was full. Never more than likely. */
+enum la_overflow {
+    LA_OVERFLOW_NONE,
+    LA_OVERFLOW_ANY,    /* that of half-open attempts, or the accept queue */
+    LA_OVERFLOW_ACCEPT, /* the host's other services answered meanwhile */
+};
+enum la_overflow la_overflow_of(const struct la_connection *c, const struct la_open_story *story);
+
+/* Why the SYN or its answer had to be sent again before the client was connected, as far as the
+ * packets tell; LA_LATE_NOT when it had not.
  * `*observed` where it is proven, not only likelier than anything else; NULL is fine. */
 enum la_late_cause la_late_cause_of(const struct la_connection *c, bool *observed);
 

@@ -294,6 +294,20 @@ def check_report(records, report):
         problems.append("report counts %s packets, the capture holds %d" % (packets["total"], len(records)))
     if packets["tcp"] != len(records) - other:
         problems.append("report counts %s TCP packets, the capture holds %d" % (packets["tcp"], len(records) - other))
+    return problems + check_delays(report)
+
+
+def check_delays(report):
+    """What is split has to add up to the whole."""
+    problems, whole = [], 0
+    for service in report["services"]:
+        delay = service["connect_delay"]
+        parts = sum(part["delay"]["count"] for part in delay["by_cause"])
+        whole += delay["first"]["count"] + delay["repeated"]["count"]
+        if parts != delay["repeated"]["count"]:
+            problems.append("services: %d repeated, %d of them by cause" % (delay["repeated"]["count"], parts))
+    if whole != report["connections"]["connect_delay"]["count"]:
+        problems.append("services: %d delays, connections: %d" % (whole, report["connections"]["connect_delay"]["count"]))
     return problems
 
 

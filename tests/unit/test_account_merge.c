@@ -143,6 +143,7 @@ static void add_connection(struct la_accounts *a, struct la_accounts *b, uint64_
         .last = {log[5].time_ns, log[5].frame, 0},
         .opening = outcome < 7 ? LA_OPENING_HANDSHAKE : LA_OPENING_HALF_OPEN + outcome - 7,
         .first_closer = first == LA_CLIENT ? LA_CLOSER_CLIENT : LA_CLOSER_SERVER,
+        .late_cause = (uint8_t)pick(random, LA_LATE_CAUSE_COUNT),
         .log = log,
         .log_count = outcome < 7    ? 6
                      : outcome == 7 ? 2
@@ -211,8 +212,7 @@ static void assert_same_services(const struct la_service *a, const struct la_ser
     assert_int_equal(a->first_ns, b->first_ns);
     assert_int_equal(a->last_ns, b->last_ns);
     assert_int_equal(la_service_seekers(a), la_service_seekers(b));
-    for (int i = 0; i < LA_DELAY_COUNT; i++)
-        assert_same_sums(&a->delay[i], &b->delay[i]);
+    assert_same_sums(&a->delays, &b->delays);
     assert_same_series(&a->series, &b->series);
 }
 

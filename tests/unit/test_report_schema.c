@@ -76,6 +76,9 @@ static const char *form(unsigned value) {
 static const char *cause(unsigned value) {
     return la_reset_cause_name(value);
 }
+static const char *late_cause(unsigned value) {
+    return la_late_cause_name(value + 1);
+}
 static const char *undecoded(unsigned value) {
     return la_undecoded_name(value);
 }
@@ -107,6 +110,10 @@ static const struct {
     {"report-1.json",
      "properties/capture/properties/packets/properties/undecoded/propertyNames/enum",
      LA_UNDECODED_COUNT, undecoded},
+    {"report-1.json",
+     "properties/services/items/properties/connect_delay/properties/by_cause/items/properties/"
+     "cause/enum",
+     LA_LATE_CAUSE_COUNT - 1, late_cause},
     /* One more word each: the verdict may be "mixed", the compression null. */
     {"report-1.json", "properties/capture/properties/vantage/properties/verdict/enum",
      LA_VANTAGE_COUNT, vantage},
