@@ -89,16 +89,22 @@ static bool check_places(struct la_run *run) {
     return true;
 }
 
-typedef struct la_lines *new_lines(const struct la_input *const *inputs, size_t count);
+static struct la_lines *lines_of_connections(const struct la_run *run) {
+    return la_lines_of_connections(run->inputs, run->input_count);
+}
+
+static struct la_lines *lines_of_findings(const struct la_run *run) {
+    return la_lines_of_findings(run->inputs, run->input_count, run->settings->hosts);
+}
 
 static bool open_companion(struct la_run *run, struct companion *companion, const char *path,
-                           new_lines *make) {
+                           struct la_lines *(*make)(const struct la_run *run)) {
     struct la_error err = {0};
     if (!path)
         return true;
     if (la_output_open(path, &companion->output, &err) != LA_OK)
         return la_run_fail(run, &err);
-    companion->lines = make(run->inputs, run->input_count);
+    companion->lines = make(run);
     return companion->lines || la_run_fail_memory(run);
 }
 
@@ -110,8 +116,8 @@ static bool open_outputs(struct analyze *analyze) {
     if (la_output_open(path, &analyze->output, &err) != LA_OK)
         return la_run_fail(run, &err);
     return open_companion(run, &analyze->connections, settings->connections,
-                          la_lines_of_connections) &&
-           open_companion(run, &analyze->findings, settings->findings, la_lines_of_findings);
+                          lines_of_connections) &&
+           open_companion(run, &analyze->findings, settings->findings, lines_of_findings);
 }
 
 static void write_companion(struct la_run *run, struct companion *companion) {

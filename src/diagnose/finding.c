@@ -215,3 +215,32 @@ enum la_severity severity_of_delay(int64_t delay_ns) {
         return LA_CRITICAL;
     return delay_ns >= 500 * LA_MSEC ? LA_WARNING : LA_NOTICE;
 }
+
+const struct la_detail *la_finding_detail(const struct la_finding *finding, const char *name) {
+    for (size_t i = 0; i < finding->detail_count; i++)
+        if (strcmp(finding->details[i].name, name) == 0)
+            return &finding->details[i];
+    return NULL;
+}
+
+bool la_finding_says(const struct la_finding *finding, const char *name, const char *word) {
+    const struct la_detail *detail = name ? la_finding_detail(finding, name) : NULL;
+    if (!name)
+        return true;
+    if (!word)
+        return detail && detail->type != LA_DETAIL_NULL;
+    return detail && detail->type == LA_DETAIL_WORD && strcmp(detail->value.word, word) == 0;
+}
+
+const struct la_addr *la_finding_whose(const struct la_finding *finding, enum la_whose whose) {
+    if (whose == LA_OF_HOST)
+        return &finding->host;
+    if (whose == LA_OF_PEER)
+        return finding->many_peers ? NULL : &finding->peer;
+    if (!finding->connection.present)
+        return NULL;
+    bool client = whose == LA_OF_CLIENT ||
+                  (whose == LA_OF_SIDE && la_finding_says(finding, "side", "client")) ||
+                  (whose == LA_OF_OTHER_SIDE && la_finding_says(finding, "side", "server"));
+    return client ? &finding->connection.client : &finding->connection.server;
+}

@@ -144,6 +144,17 @@ struct la_finding {
 
 void la_finding_copy(struct la_finding *to, const struct la_finding *from);
 
+/* NULL when it has no such field. */
+const struct la_detail *la_finding_detail(const struct la_finding *finding, const char *name);
+/* Whether a field of its own is that word; is known, when `word` is NULL; whatever it is, when the
+ * name is NULL as well. */
+bool la_finding_says(const struct la_finding *finding, const char *name, const char *word);
+
+/* The host of the finding or its peer, an end of the connection, the end that the field "side"
+ * names, or the end opposite of that. NULL when there is no such host, or no single one. */
+enum la_whose { LA_OF_HOST, LA_OF_PEER, LA_OF_CLIENT, LA_OF_SERVER, LA_OF_SIDE, LA_OF_OTHER_SIDE };
+const struct la_addr *la_finding_whose(const struct la_finding *finding, enum la_whose whose);
+
 /* Orders instances: the worst first, by severity, delay, time, connection. A total order on
  * different findings, so that what is kept does not depend on arrival. */
 int la_finding_compare(const struct la_finding *a, const struct la_finding *b);

@@ -79,7 +79,7 @@ static void hand_on(struct la_session *session, la_session_sink sink, char *line
 
 static void on_connection(void *context, const struct la_connection *connection) {
     struct la_session *session = context;
-    const struct la_inputs inputs = {session->inputs, session->input_count};
+    const struct la_inputs inputs = {session->inputs, session->input_count, session->hosts};
     size_t length = 0;
     char *line = la_line_of_connection(&inputs, connection, &length);
     hand_on(session, session->options.on_connection, line, length);
@@ -87,7 +87,7 @@ static void on_connection(void *context, const struct la_connection *connection)
 
 static void on_finding(void *context, const struct la_finding *finding) {
     struct la_session *session = context;
-    const struct la_inputs inputs = {session->inputs, session->input_count};
+    const struct la_inputs inputs = {session->inputs, session->input_count, session->hosts};
     size_t length = 0;
     char *line = la_line_of_finding(&inputs, finding, &length);
     hand_on(session, session->options.on_finding, line, length);

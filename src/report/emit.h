@@ -8,6 +8,7 @@
 #define LA_REPORT_EMIT_H
 
 #include "base/addr.h"
+#include "base/profile.h"
 #include "base/time.h"
 #include "capture/capture.h"
 
@@ -16,6 +17,7 @@
 struct la_emit {
     const struct la_input *const *inputs; /* borrowed; names of the files */
     size_t input_count;
+    const struct la_hosts *hosts; /* whose settings findings name; borrowed, NULL: nobody's */
     /* Digits of the second; LA_EMIT_DIGITS_LATER writes nine and a mark, and la_emit_trim() takes
      * off what is too much once all inputs have told theirs. */
     int digits;

@@ -1,5 +1,6 @@
 #include "report/finding_json.h"
 
+#include "audit/bearing.h"
 #include "report/connection_json.h"
 
 #include <inttypes.h>
@@ -82,6 +83,24 @@ static json_t *emit_excluded(struct la_emit *emit, const struct la_finding *find
     return array;
 }
 
+/* What the hosts' own settings say where that bears on it. */
+static json_t *emit_bearings(struct la_emit *emit, const struct la_finding *finding) {
+    struct la_bearing bearings[LA_FINDING_SETTINGS];
+    size_t count = la_bearings_of(finding, emit->hosts, bearings);
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++) {
+        const struct la_bearing *b = &bearings[i];
+        json_t *object = json_object();
+        la_emit_put(emit, object, "host", la_emit_addr(b->host));
+        la_emit_put(emit, object, "name", json_string(b->setting->full_name));
+        la_emit_put(emit, object, "value", la_emit_text(b->value));
+        la_emit_put(emit, object, "source", json_string(la_value_source_name(b->source)));
+        la_emit_put(emit, object, "field", la_emit_text(b->field));
+        la_emit_add(emit, array, object);
+    }
+    return array;
+}
+
 static json_t *emit_detail(const struct la_detail *detail) {
     switch (detail->type) {
     case LA_DETAIL_NULL:
@@ -112,6 +131,7 @@ static void put_proof(struct la_emit *emit, json_t *object, const struct la_find
     la_emit_put(emit, object, "display_filter", emit_display_filter(finding));
     la_emit_put(emit, object, "assumes", emit_assumes(emit, finding));
     la_emit_put(emit, object, "excluded", emit_excluded(emit, finding));
+    la_emit_put(emit, object, "settings", emit_bearings(emit, finding));
 }
 
 json_t *la_emit_finding(struct la_emit *emit, const struct la_finding *finding) {

@@ -29,8 +29,12 @@ static struct la_lines *new_lines(const struct la_input *const *inputs, size_t i
     return lines;
 }
 
-struct la_lines *la_lines_of_findings(const struct la_input *const *inputs, size_t input_count) {
-    return new_lines(inputs, input_count);
+struct la_lines *la_lines_of_findings(const struct la_input *const *inputs, size_t input_count,
+                                      const struct la_hosts *hosts) {
+    struct la_lines *lines = new_lines(inputs, input_count);
+    if (lines)
+        lines->emit.hosts = hosts;
+    return lines;
 }
 
 struct la_lines *la_lines_of_connections(const struct la_input *const *inputs, size_t input_count) {
@@ -73,7 +77,7 @@ char *la_line_of_connection(const struct la_inputs *inputs, const struct la_conn
 
 char *la_line_of_finding(const struct la_inputs *inputs, const struct la_finding *finding,
                          size_t *length) {
-    struct la_emit emit = {inputs->items, inputs->count, LA_EMIT_DIGITS_MAX, false};
+    struct la_emit emit = {inputs->items, inputs->count, inputs->hosts, LA_EMIT_DIGITS_MAX, false};
     json_t *object = la_emit_finding(&emit, finding);
     return la_emit_print(&emit, object, LINE_FLAGS, length);
 }

@@ -10,9 +10,11 @@
 
 struct la_lines;
 
-/* `inputs` are borrowed until la_lines_free(). NULL when out of memory; owned by the caller. */
+/* `inputs` and `hosts` (whose settings findings name; NULL: nobody's) are borrowed until
+ * la_lines_free(). NULL when out of memory; owned by the caller. */
 struct la_lines *la_lines_of_connections(const struct la_input *const *inputs, size_t input_count);
-struct la_lines *la_lines_of_findings(const struct la_input *const *inputs, size_t input_count);
+struct la_lines *la_lines_of_findings(const struct la_input *const *inputs, size_t input_count,
+                                      const struct la_hosts *hosts);
 void la_lines_free(struct la_lines *lines);
 
 /* Each to lines of its own sort. A failure is remembered, and told by la_lines_write(). */
@@ -24,10 +26,11 @@ void la_lines_add_finding(struct la_lines *lines, const struct la_finding *findi
 enum la_status la_lines_write(struct la_lines *lines, struct la_output *output,
                               struct la_error *err);
 
-/* The inputs that lines name; borrowed. */
+/* The inputs that lines name, and the hosts; borrowed. */
 struct la_inputs {
     const struct la_input *const *items;
     size_t count;
+    const struct la_hosts *hosts; /* whose settings findings name; NULL: nobody's */
 };
 
 /* One such line by itself, as soon as it is known: no newline, and times with nine digits, because

@@ -398,6 +398,7 @@ static int write_piece(const char *text, size_t length, void *output) {
 static struct la_emit emit_for(const struct la_report *report) {
     return (struct la_emit){.inputs = report->inputs,
                             .input_count = report->input_count,
+                            .hosts = report->hosts,
                             .digits = la_emit_digits(report->inputs, report->input_count)};
 }
 

@@ -375,7 +375,7 @@ static void findings_that_tie_leave_in_one_order(void **unused) {
     (void)unused;
     char *texts[2];
     for (int round = 0; round < 2; round++) {
-        struct la_lines *lines = la_lines_of_findings(inputs, 2);
+        struct la_lines *lines = la_lines_of_findings(inputs, 2, NULL);
         for (int i = 0; i < 20; i++) {
             struct la_finding finding = new_finding();
             finding.connection.client_port = (uint16_t)(round ? 19 - i : i);
