@@ -1,6 +1,7 @@
 /* abortive-close: a side ended with RST instead of FIN, by its own will or because data came after
  * it had closed. What each cause shows, and why most stay unknown:
  * docs/diagnoses/abortive-close.md. */
+#include "diagnose/connect_story.h"
 #include "diagnose/reset_story.h"
 
 #include "base/seq.h"
@@ -216,12 +217,21 @@ static bool is_mere_probe(const struct la_connection *c, const struct reset_stor
     return c->side[0].data_bytes == 0 && c->side[1].data_bytes == 0 && s->side == LA_CLIENT;
 }
 
+/* A queue that was full: accept-queue-overflow says it. */
+static bool was_turned_away(const struct la_connection *c, const struct reset_story *s) {
+    struct connect_story a;
+    if (s->verdict != RESET_UNEXPLAINED || s->side != LA_SERVER)
+        return false;
+    connect_story_read(c, &a);
+    return a.verdict == CONNECT_ACK_RESET;
+}
+
 static bool examine(const struct la_connection *c, struct la_finding *f) {
     struct reset_story s;
     reset_story_read(c, &s);
     bool mine = s.verdict == RESET_ABORT || s.verdict == RESET_DATA_AFTER_CLOSE ||
                 s.verdict == RESET_UNEXPLAINED;
-    if (!mine || is_mere_probe(c, &s))
+    if (!mine || is_mere_probe(c, &s) || was_turned_away(c, &s))
         return false;
     struct loss loss = measure(c, &s);
     /* Its own FIN is out (behind the RST where they were reordered): with the RST it only refuses

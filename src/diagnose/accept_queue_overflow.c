@@ -1,18 +1,23 @@
 /* accept-queue-overflow: a listener's program did not accept in time, so that its kernel ignored
- * the last ACK of a handshake (the client believes itself connected), or dropped SYNs while other
- * services of the host answered. */
+ * the last ACK of a handshake (the client believes itself connected) or answered it with RST, or
+ * dropped SYNs while other services of the host answered. */
 #include "diagnose/connect_story.h"
 
 #include "base/time.h"
 
-static const char *const mechanisms[] = {"ack-ignored", "syn-dropped", NULL};
+static const char *const mechanisms[] = {"ack-ignored", "syn-dropped", "cookie-ignored",
+                                         "ack-reset", NULL};
 
 static const struct la_detail_spec details[] = {
     {"mechanism", LA_DETAIL_WORD, false, mechanisms,
-     "ack-ignored: the client believed itself connected; syn-dropped: its SYNs were not answered"},
+     "ack-ignored: the client believed itself connected; syn-dropped: its SYNs were not answered; "
+     "cookie-ignored: as ack-ignored, and the server kept nothing (SYN cookies); ack-reset: the "
+     "client's ACK drew a RST (tcp_abort_on_overflow)"},
     {"attempts", LA_DETAIL_INTEGER, false, NULL, "SYNs sent"},
     {"dropped", LA_DETAIL_INTEGER, false, NULL,
-     "SYNs that were dropped, or SYN-ACKs sent again although the client had acknowledged"},
+     "SYNs that were dropped; SYN-ACKs sent again although the client had acknowledged; segments "
+     "of "
+     "the client after a cookie; ACKs that drew a RST"},
     {"waiting", LA_DETAIL_INTEGER, true, NULL,
      "attempts of this client at this service that waited for a SYN-ACK at the same time, at most; "
      "null where none did"},
@@ -23,9 +28,28 @@ static const struct la_detail_spec details[] = {
     {0},
 };
 
+static bool is_syn_dropped(const struct connect_story *a) {
+    return a->verdict == CONNECT_SYN_DROPPED_BY_ONE;
+}
+
+static const char *mechanism_of(const struct connect_story *a) {
+    switch (a->verdict) {
+    case CONNECT_ACK_IGNORED:
+        return mechanisms[0];
+    case CONNECT_SYN_DROPPED_BY_ONE:
+        return mechanisms[1];
+    case CONNECT_COOKIE_IGNORED:
+        return mechanisms[2];
+    case CONNECT_ACK_RESET:
+        return mechanisms[3];
+    default:
+        return NULL; /* not one of ours */
+    }
+}
+
 static void judge_cost(struct la_finding *f, const struct la_connection *c,
                        const struct connect_story *a) {
-    if (a->verdict != CONNECT_ACK_IGNORED) {
+    if (is_syn_dropped(a)) {
         f->time_ns = a->open.syn->time_ns;
         f->delay_ns = a->open.syn_ack ? a->open.syn_ack->time_ns - a->open.syn->time_ns : -1;
         f->severity = connect_story_severity(a, f->delay_ns);
@@ -43,7 +67,23 @@ static void summarize(struct la_finding *f, const struct la_connection *c,
                       const struct connect_story *a) {
     const char *client = endpoint_text(f, &c->side[LA_CLIENT]);
     const char *server = endpoint_text(f, &c->side[LA_SERVER]);
-    if (a->verdict == CONNECT_ACK_IGNORED)
+    if (is_syn_dropped(a))
+        f->summary = finding_text(
+            f, "%s dropped %u SYNs of %s while other services of the host answered: %s", server,
+            a->open.unanswered, client, connect_story_outcome(f, a));
+    else if (a->verdict == CONNECT_ACK_RESET)
+        f->summary = finding_text(
+            f,
+            "%s reset the connection of %s when its SYN-ACK was acknowledged: its accept queue "
+            "was full",
+            server, client);
+    else if (a->verdict == CONNECT_COOKIE_IGNORED)
+        f->summary = finding_text(
+            f,
+            "%s ignored %u segments of %s after its SYN-ACK, which it never sent again: its "
+            "accept queue was full, and the SYN-ACK a SYN cookie",
+            server, a->ignored_acks, client);
+    else
         f->summary = finding_text(
             f,
             "%s sent its SYN-ACK %u times again although %s had acknowledged it: its accept "
@@ -51,29 +91,46 @@ static void summarize(struct la_finding *f, const struct la_connection *c,
             server, a->ignored_acks, client,
             a->taken_at_last ? finding_text(f, "; accepted %s late", seconds_text(f, f->delay_ns))
                              : "");
-    else
-        f->summary = finding_text(
-            f, "%s dropped %u SYNs of %s while other services of the host answered: %s", server,
-            a->open.unanswered, client, connect_story_outcome(f, a));
+}
+
+static void exclude(struct la_finding *f, const struct connect_story *a) {
+    if (is_syn_dropped(a)) {
+        finding_exclude(f, "syn-retransmitted",
+                        "a lossy path does not tell one service of a host from another");
+    } else if (a->verdict == CONNECT_ACK_RESET) {
+        finding_exclude(f, "abortive-close",
+                        "a program that had accepted and reset it would send its own numbers");
+        finding_exclude(f, "a listener that was closed",
+                        "it would have refused the SYN that was dropped at the same time");
+    } else if (a->verdict == CONNECT_COOKIE_IGNORED) {
+        finding_exclude(f, "retransmission-timeout",
+                        "the same service went on with another connection of this client");
+    } else {
+        finding_exclude(f, "TCP_DEFER_ACCEPT",
+                        "that sets bare ACKs aside, and sends its SYN-ACK again once only");
+    }
 }
 
 static void fill_details(struct la_finding *f, const struct la_connection *c,
                          const struct connect_story *a) {
-    bool ignored = a->verdict == CONNECT_ACK_IGNORED;
-    detail_word(f, "mechanism", mechanisms[!ignored]);
+    bool dropped = is_syn_dropped(a);
+    detail_word(f, "mechanism", mechanism_of(a));
     detail_integer(f, "attempts", a->open.syns);
-    detail_integer(f, "dropped", ignored ? a->ignored_acks : a->open.unanswered);
+    detail_integer(f, "dropped", dropped ? a->open.unanswered : a->ignored_acks);
     if (c->meanwhile && c->meanwhile->waiting > 0)
         detail_integer(f, "waiting", c->meanwhile->waiting);
     else
         detail_null(f, "waiting");
-    if (!ignored) {
+    if (dropped) {
         connect_story_recovery(f, a);
     } else if (a->taken_at_last) {
         detail_bool(f, "recovered", true);
         detail_seconds(f, "recovered_after", f->delay_ns);
     } else {
-        detail_null(f, "recovered");
+        if (a->verdict == CONNECT_ACK_RESET)
+            detail_bool(f, "recovered", false);
+        else
+            detail_null(f, "recovered");
         detail_null(f, "recovered_after");
     }
 }
@@ -81,7 +138,7 @@ static void fill_details(struct la_finding *f, const struct la_connection *c,
 static bool examine(const struct la_connection *c, struct la_finding *f) {
     struct connect_story a;
     connect_story_read(c, &a);
-    if (a.verdict != CONNECT_ACK_IGNORED && a.verdict != CONNECT_SYN_DROPPED_BY_ONE)
+    if (!mechanism_of(&a))
         return false;
     finding_start(f, LA_KIND_ACCEPT_QUEUE_OVERFLOW, c, LA_SERVER);
     judge_cost(f, c, &a);
@@ -93,12 +150,7 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     connect_story_show(f, c, &a);
     connect_story_show_meanwhile(f, c, &a);
     finding_assume_usual(f, c, LA_SERVER);
-    if (a.verdict == CONNECT_ACK_IGNORED)
-        finding_exclude(f, "TCP_DEFER_ACCEPT",
-                        "that sets bare ACKs aside, and sends its SYN-ACK again once only");
-    else
-        finding_exclude(f, "syn-retransmitted",
-                        "a lossy path does not tell one service of a host from another");
+    exclude(f, &a);
     fill_details(f, c, &a);
     return true;
 }

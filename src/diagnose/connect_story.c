@@ -3,6 +3,7 @@
 #include "base/seq.h"
 #include "base/time.h"
 #include "decode/segment.h"
+#include "diagnose/reset_story.h"
 #include "diagnose/syn_story.h"
 
 /* A client that still sends SYNs when the capture ends has no failed attempt yet; after this long
@@ -10,6 +11,11 @@
 #define TRIED_LONG_NS (7 * LA_SEC)
 #define SHORTEST_GAP_NS (1 * LA_SEC)
 #define PATIENCE_NS (1500 * LA_MSEC)
+/* A request that a server keeps has its SYN-ACK sent again after one second and after three. */
+#define SYN_ACK_DUE_NS (3500 * LA_MSEC)
+/* A SYN that is dropped is sent again after a second, and again: what waits at about the same time.
+ */
+#define SAME_TIME_NS (3 * LA_SEC)
 
 /* Most connections, at the cost of a few comparisons. A single SYN without any answer is left to
  * the accounts: a kernel sends it again, so it is a probe, part of a flood, or the end of the
@@ -19,6 +25,7 @@ static bool is_ordinary(const struct la_connection *c) {
     bool once = client->syn < 2 && server->syn < 2;
     switch (c->opening) {
     case LA_OPENING_HANDSHAKE:
+        return once && !c->meanwhile;
     case LA_OPENING_HALF_OPEN:
         return once;
     case LA_OPENING_UNANSWERED:
@@ -94,6 +101,56 @@ static bool judge_ignored(const struct la_connection *c, struct connect_story *a
     return true;
 }
 
+/* The server has said nothing but its SYN-ACK before the segment at `until`. */
+static bool only_syn_acks(const struct la_connection *c, size_t until) {
+    for (size_t i = 0; i < until; i++)
+        if (c->log[i].from == LA_SERVER && !(c->log[i].flags & LA_SYN))
+            return false;
+    return true;
+}
+
+/* The ACK that should have opened the connection drew a RST, as with tcp_abort_on_overflow. A
+ * program that stopped to listen at that moment looks the same, and so do a host that has just
+ * started and a balancer that took the ACK elsewhere; but with these a further SYN would have been
+ * refused or answered. It is dropped only where the queue is full. */
+static bool judge_reset(const struct la_connection *c, struct connect_story *a) {
+    const struct la_meanwhile *m = c->meanwhile;
+    struct reset_story r;
+    if (!m || m->silent.frame == 0 || c->side[LA_SERVER].rst == 0)
+        return false;
+    reset_story_read(c, &r);
+    if (r.verdict != RESET_UNEXPLAINED || r.side != LA_SERVER || r.reset->signs != 0 ||
+        !only_syn_acks(c, r.reset->index))
+        return false;
+    int64_t apart = m->silent.time_ns - r.reset->where.time_ns;
+    if (c->log[r.reset->index].ttl != c->side[LA_SERVER].ttl || apart > SAME_TIME_NS)
+        return false;
+    a->ignored = &c->log[r.reset->drawer];
+    a->reset = &c->log[r.reset->index];
+    a->ignored_acks = 1;
+    a->verdict = CONNECT_ACK_RESET;
+    return true;
+}
+
+/* Nothing that the client said after the SYN-ACK was answered, nor was that sent again, while the
+ * same service served others: a SYN cookie, whose ACK found the queue full. */
+static bool judge_cookie(const struct la_connection *c, struct connect_story *a) {
+    const struct la_meanwhile *m = c->meanwhile;
+    const struct la_endpoint *client = &c->side[LA_CLIENT], *server = &c->side[LA_SERVER];
+    const struct la_repeats *repeats = client->repeats;
+    if (!m || !repeats || !a->open.ack || server->syn != 1 || server->packets != server->syn ||
+        !la_reached_server(c))
+        return false;
+    const struct la_where *last = &repeats->row.last;
+    bool amidst = m->served.frame != 0 && m->served.time_ns < last->time_ns;
+    if (!amidst || last->time_ns - a->open.syn_ack->time_ns < SYN_ACK_DUE_NS)
+        return false;
+    a->ignored = a->open.ack;
+    a->ignored_acks = (repeats->original.frame != 0 ? 2u : 1u) + repeats->row.count;
+    a->verdict = CONNECT_COOKIE_IGNORED;
+    return true;
+}
+
 static void judge_failed(const struct la_connection *c, struct connect_story *a) {
     const struct la_open_story *open = &a->open;
     if (open->refusal || open->unreachable) {
@@ -140,7 +197,7 @@ void connect_story_read(const struct la_connection *c, struct connect_story *a) 
         return;
     a->gave_up = gave_up(c, &a->open);
     a->tried_ns = a->open.last_syn->time_ns - a->open.syn->time_ns;
-    if (judge_ignored(c, a))
+    if (judge_ignored(c, a) || judge_reset(c, a) || judge_cookie(c, a))
         return;
     if (c->opening != LA_OPENING_HANDSHAKE)
         judge_failed(c, a);
@@ -148,6 +205,13 @@ void connect_story_read(const struct la_connection *c, struct connect_story *a) 
         judge_late(c, a);
     if (a->verdict == CONNECT_UNANSWERED && la_overflow_of(c, &a->open) != LA_OVERFLOW_NONE)
         judge_dropped(c, a);
+}
+
+static bool is_ignored_too(const struct la_connection *c, const struct connect_story *a,
+                           const struct la_observation *o) {
+    if (a->verdict == CONNECT_COOKIE_IGNORED)
+        return o->from == LA_CLIENT && o->payload > 0;
+    return a->verdict == CONNECT_ACK_IGNORED && covers_syn(c, o) && o < a->last_syn_ack;
 }
 
 void connect_story_show(struct la_finding *f, const struct la_connection *c,
@@ -164,8 +228,10 @@ void connect_story_show(struct la_finding *f, const struct la_connection *c,
         else if (o == a->open.rejection)
             finding_show(f, c, i, "RST to the SYN-ACK");
         else if (o == a->ignored)
-            finding_show(f, c, i, "ACK that was ignored");
-        else if (a->ignored && covers_syn(c, o) && o < a->last_syn_ack)
+            finding_show(f, c, i, a->reset ? "ACK that drew the RST" : "ACK that was ignored");
+        else if (o == a->reset)
+            finding_show(f, c, i, "RST to the ACK");
+        else if (is_ignored_too(c, a, o))
             finding_show(f, c, i, "ignored as well");
     }
     for (size_t i = 0; i < c->icmp_count; i++)
@@ -205,6 +271,14 @@ void connect_story_show_meanwhile(struct la_finding *f, const struct la_connecti
     const struct la_meanwhile *m = c->meanwhile;
     if (!m || a->verdict == CONNECT_ACK_IGNORED)
         return;
+    if (a->verdict == CONNECT_ACK_RESET) {
+        finding_show_where(f, &m->silent, "SYN to the same service, dropped and sent again");
+        return;
+    }
+    if (a->verdict == CONNECT_COOKIE_IGNORED) {
+        finding_show_where(f, &m->served, "the same service in another connection");
+        return;
+    }
     if (m->other.frame != 0)
         finding_show_where(f, &m->other, "SYN-ACK of another service of the host, meanwhile");
     if (m->same.frame != 0)

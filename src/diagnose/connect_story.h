@@ -16,6 +16,8 @@ enum connect_verdict {
     CONNECT_SYN_DROPPED,        /* syn-queue-overflow */
     CONNECT_SYN_DROPPED_BY_ONE, /* accept-queue-overflow: other services answered meanwhile */
     CONNECT_ACK_IGNORED,        /* accept-queue-overflow: the client believed itself connected */
+    CONNECT_COOKIE_IGNORED,     /* the same; the server keeps nothing, and so repeats nothing */
+    CONNECT_ACK_RESET,          /* accept-queue-overflow: the ACK of the SYN-ACK drew a RST */
 };
 
 struct connect_story {
@@ -27,7 +29,9 @@ struct connect_story {
     int64_t tried_ns;          /* from the first SYN to the last */
     int64_t answered_after_ns; /* from the last SYN to its refusal; -1: none */
     unsigned ignored_acks;     /* SYN-ACKs sent again although the client had acknowledged */
-    const struct la_observation *ignored;      /* the first acknowledgement that was ignored */
+    const struct la_observation *ignored;      /* the first acknowledgement that was ignored, or
+                                                  that drew the RST */
+    const struct la_observation *reset;        /* the RST */
     const struct la_observation *last_syn_ack; /* sent again in spite of that */
     bool taken_at_last; /* of an ignored one: the server acted on a later one */
 };

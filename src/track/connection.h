@@ -316,17 +316,21 @@ struct la_recycle {
     bool refuted;             /* a SYN older than what was stored was answered all the same */
 };
 
-/* What the server's host said to the client's in other connections from the moment when an attempt
- * had to be repeated, or was refused. */
+/* What the two hosts said to each other in other connections from the moment when an attempt had to
+ * be repeated, was refused, or got nothing from its server beyond the SYN-ACK: the ACK of that drew
+ * a RST, or data had to be sent again. */
 struct la_meanwhile {
     struct la_where same, other; /* its first SYN-ACK for the same service, and for another one;
                                     frame 0: none */
-    struct la_where heard;       /* its first segment of any kind */
-    int64_t turnaround_ns[2];    /* of those connections, as in struct la_vantage */
-    uint16_t waiting;            /* attempts of that client at the service that waited at the same
-                                    time, this one included, at most */
-    uint8_t ttl;                 /* of its latest SYN-ACK; 0: none */
-    bool two_way;                /* something of it passed here */
+    struct la_where served; /* the service's first segment in a connection that it has opened */
+    struct la_where silent; /* the client's first SYN to the same service that had to be sent again
+                               without an answer */
+    struct la_where heard;  /* the server's first segment of any kind */
+    int64_t turnaround_ns[2]; /* of those connections, as in struct la_vantage */
+    uint16_t waiting;         /* attempts of that client at the service that waited at the same
+                                 time, this one included, at most */
+    uint8_t ttl;              /* of its latest SYN-ACK; 0: none */
+    bool two_way;             /* something of it passed here */
     bool one_way; /* the client acknowledged what did not pass here: it takes another way */
 };
 
@@ -350,8 +354,9 @@ struct la_connection {
     uint16_t tunnels;                    /* LA_TUNNEL_... */
     uint16_t inputs[LA_CONNECTION_INPUTS]; /* inputs that hold its packets, ascending */
     size_t input_count;
-    const struct la_recycle *recycle;     /* NULL: the SYN was not older than anything remembered */
-    const struct la_meanwhile *meanwhile; /* NULL: the first SYN was answered, and not refused */
+    const struct la_recycle *recycle; /* NULL: the SYN was not older than anything remembered */
+    const struct la_meanwhile
+        *meanwhile;       /* NULL: the first SYN was answered, and what followed too */
     bool remarkable;      /* anything beside opening, talking and closing: it has histories */
     uint64_t log_dropped; /* observations that did not fit into its log */
     bool evicted;         /* given up under the memory limit */

@@ -6,6 +6,8 @@
 #include <string.h>
 
 enum { WAITING_MOST = 64, FIRST_SIZE = 64 }; /* of one pair of hosts; slots */
+/* Data is sent again for many a reason; the first time of all this costs nothing. */
+enum { REPEATED_ENOUGH = 2 };
 
 /* One pair of hosts, in the order of a record's sides. */
 struct pair {
@@ -158,6 +160,11 @@ static int64_t answer_time(const struct meanwhile_event *event) {
     return once && answers ? event->segment->time_ns - peer->last_ns : -1;
 }
 
+static void note(struct la_where *at, const struct la_where *where) {
+    if (at->frame == 0)
+        *at = *where;
+}
+
 static void tell(const struct live *attempt, const struct meanwhile_event *event) {
     struct waiting *waiting = waiting_of(attempt);
     struct la_meanwhile *told = &waiting->told;
@@ -167,35 +174,57 @@ static void tell(const struct live *attempt, const struct meanwhile_event *event
     /* turnaround_ns is by side until it is handed on */
     shorten(&told->turnaround_ns[event->side], answer_time(event));
     if (!from_server) {
-        told->one_way = told->one_way || ((s->flags & LA_ACK) &&
-                                          !(event->live->side[!event->side].flags & SIDE_SEEN));
+        bool unanswered = !(event->live->side[!event->side].flags & SIDE_SEEN);
+        told->one_way = told->one_way || ((s->flags & LA_ACK) && unanswered);
+        if (event->class == LA_CLASS_SYN_AGAIN && unanswered && s->dport == service_of(attempt))
+            note(&told->silent, &where);
         return;
     }
+    bool same = s->sport == service_of(attempt);
     told->two_way = true;
-    if (told->heard.frame == 0)
-        told->heard = where;
+    note(&told->heard, &where);
+    if (same && !(s->flags & (LA_SYN | LA_RST)))
+        note(&told->served, &where);
     if (event->class != LA_CLASS_SYN_ACK)
         return;
     told->ttl = s->ttl;
-    struct la_where *answered = s->sport == service_of(attempt) ? &told->same : &told->other;
-    if (answered->frame == 0 && event->live->side[waiting->client].syn == 1)
-        *answered = where;
+    if (event->live->side[waiting->client].syn == 1)
+        note(same ? &told->same : &told->other, &where);
+}
+
+/* Whether that is all that the side has said, beside `more` segments. */
+static bool is_all_syn(const struct live_side *side, unsigned more) {
+    return side->syn > 0 && side->packets == side->syn + more && !(side->flags & SIDE_SYN_SENT);
+}
+
+/* Whether an attempt begins to wait, and which of its sides is the client. */
+static bool is_beginning(const struct meanwhile_event *event, unsigned *client) {
+    const struct live_side *me = &event->live->side[event->side];
+    const struct live_side *peer = &event->live->side[!event->side];
+    *client = event->side;
+    if (event->class == LA_CLASS_SYN_AGAIN)
+        return !(peer->flags & SIDE_SEEN);
+    if (event->class == LA_CLASS_DATA_AGAIN) {
+        const struct la_repeats *repeats = live_repeats(event->live, event->side);
+        return repeats && repeats->row.count >= REPEATED_ENOUGH && is_all_syn(peer, 0);
+    }
+    *client = !event->side;
+    if (event->class != LA_CLASS_RST)
+        return false;
+    bool refused = !(me->flags & SIDE_SEEN) && (peer->flags & SIDE_SYN_SENT);
+    return refused || (is_all_syn(me, 1) && (peer->flags & SIDE_ACKED_SYN));
 }
 
 void meanwhile_watch(struct meanwhile_table *meanwhile, const struct meanwhile_event *event) {
-    const struct live_side *me = &event->live->side[event->side];
-    const struct live_side *peer = &event->live->side[!event->side];
-    bool again = event->class == LA_CLASS_SYN_AGAIN && !(peer->flags & SIDE_SEEN);
-    bool refused =
-        event->class == LA_CLASS_RST && !(me->flags & SIDE_SEEN) && (peer->flags & SIDE_SYN_SENT);
-    if ((again || refused) && !waiting_of(event->live))
-        begin_to_wait(meanwhile, event, again ? event->side : !event->side);
+    unsigned client;
+    if (is_beginning(event, &client) && !waiting_of(event->live))
+        begin_to_wait(meanwhile, event, client);
     if (event->class == LA_CLASS_SYN_ACK)
         meanwhile_forget(meanwhile, event->table, event->live); /* its own wait is over */
     const struct pair *pair = find_pair(meanwhile, event->live);
     if (!pair)
         return;
-    if (again && waiting_of(event->live))
+    if (event->class == LA_CLASS_SYN_AGAIN && waiting_of(event->live))
         count_company(event->table, pair, event->live);
     for (struct live *at = first_of(event->table, pair); at; at = next_of(event->table, at))
         if (at != event->live)

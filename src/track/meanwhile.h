@@ -1,5 +1,5 @@
-/* What the server's host said in other connections of the same two hosts while an attempt waited
- * for its answer. Internal to this room.
+/* What was said in other connections of the same two hosts while an attempt waited for its answer,
+ * or for anything beyond it. Internal to this room.
  *
  * Nothing is kept of hosts without a waiting attempt: a capture in which every SYN is answered pays
  * one comparison a segment. */

@@ -204,19 +204,54 @@ def queue_accept_full_in_flight(lab):
     lab.rest(6)
 
 
-@scenario(limit=120, expect=[found("accept-queue-overflow", "OOO", count=">=1")], delay=(0.010, 0.010),
+@scenario(limit=120, expect=[found("accept-queue-overflow", "III", count=2, mechanism="ack-reset")], delay=(0.010, 0.010),
           sysctls={"server": {"tcp_abort_on_overflow": 1}},
-          allow=["syn-unanswered", "syn-retransmitted", "syn-queue-overflow", "abortive-close"],
-          forbid=["recycled-port-rst", "timestamp-rejected-syn", "half-open"],
-          counters={"server": {"ListenOverflows": ">=1", "EmbryonicRsts": ">=1"}})
+          allow=["syn-retransmitted", "syn-queue-overflow"],
+          forbid=["recycled-port-rst", "timestamp-rejected-syn", "half-open", "abortive-close"],
+          counters={"server": {"ListenOverflows": ">=3", "EmbryonicRsts": 2}})
 def queue_accept_full_abort(lab):
-    """As queue-accept-full-in-flight with tcp_abort_on_overflow=1: the last ACK draws RST."""
+    """As queue-accept-full-in-flight with tcp_abort_on_overflow=1: the last ACK draws RST.  A SYN that comes then is
+    dropped all the same, until the application accepts after 2.5 s."""
+    listener = lab.listen(PORT, 5)
+    clients = [lab.dial() for _ in range(3)] + [lab.keep(lab.client.socket()) for _ in range(6)]
+    for sock in clients[3:]:
+        sock.setblocking(False)
+        if sock is clients[-1]:
+            time.sleep(0.1)
+        sock.connect_ex((lab.address(2), PORT))
+    time.sleep(2.5)
+    for _ in range(7):
+        lab.accept(listener)
+    lab.rest(6)
+
+
+@scenario(limit=120, delay=(0.010, 0.010), sysctls={"server": {"tcp_abort_on_overflow": 1}}, allow=["abortive-close"],
+          expect=[found("accept-queue-overflow", "???", count=2)],
+          counters={"server": {"ListenOverflows": 2, "EmbryonicRsts": 2}})
+def queue_accept_full_abort_only(lab):
+    """The same without anything afterwards: so would a program look that stops to listen in that moment."""
     lab.listen(PORT, 5)
     clients = [lab.dial() for _ in range(3)] + [lab.keep(lab.client.socket()) for _ in range(5)]
     for sock in clients[3:]:
         sock.setblocking(False)
         sock.connect_ex((lab.address(2), PORT))
-    lab.rest(6)
+    lab.rest(3)
+
+
+@scenario(limit=120, delay=(0.010, 0.010), allow=["abortive-close"], expect=[found("syn-refused", "OOO")],
+          forbid=["accept-queue-overflow", "half-open", "recycled-port-rst", "injected-rst"])
+def queue_listener_closed(lab):
+    """The look-alike: the listener is closed while a handshake is under way, and the next attempt is refused."""
+    listener = lab.listen(PORT, 5)
+    sock = lab.keep(lab.client.socket())
+    sock.setblocking(False)
+    sock.connect_ex((lab.address(2), PORT))
+    time.sleep(0.015)
+    listener.close()
+    time.sleep(0.1)
+    _, outcome = attempt(lab, PORT)
+    lab.must(outcome == "ECONNREFUSED", outcome)
+    lab.rest(3)
 
 
 @scenario(limit=120, sysctls={"server": {"tcp_syncookies": 0, "tcp_max_syn_backlog": 8}, "client": {"tcp_syn_retries": 2}},
@@ -270,27 +305,27 @@ table inet filter {
 """
 
 
-@scenario(limit=120, expect=[found("accept-queue-overflow", "??E", count=">=1")], delay=(0.010, 0.010),
+@scenario(limit=120, expect=[found("accept-queue-overflow", "??I", count=4, mechanism="cookie-ignored")],
+          delay=(0.010, 0.010),
           allow=["syn-unanswered", "syn-retransmitted", "syn-queue-overflow", "half-open", "retransmission-timeout",
                  "abortive-close"],
           forbid=["recycled-port-rst", "timestamp-rejected-syn"],
           counters={"server": {"SyncookiesSent": ">=1"}})
 def queue_cookies(lab):
     """Backlog 1 and six SYNs together: the kernel answers with cookies; clients are ESTAB, their data is unanswered, the
-    server holds nothing."""
+    server holds nothing.  The two that got in are answered all the time."""
     lab.listen(PORT, 1)
     lab.cannot_show(lab.server, "SYN cookies: nothing is held")
     clients = [lab.keep(lab.client.socket()) for _ in range(6)]
     for sock in clients:
         sock.setblocking(False)
         sock.connect_ex((lab.address(2), PORT))
-    time.sleep(0.5)
-    for sock in clients:
-        try:
-            sock.send(b"q" * 120)
-        except OSError:
-            pass
-    lab.rest(10)
+    for pause in (0.5, 2.5):
+        time.sleep(pause)
+        for sock in clients:
+            with contextlib.suppress(OSError):
+                sock.send(b"q" * 120)
+    lab.rest(8)
 
 
 @scenario(limit=120, expect=[found("syn-flood", "-OO", host="server")], hertz=5,
