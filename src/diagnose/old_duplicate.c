@@ -2,11 +2,14 @@
  * 4-tuple: what TIME-WAIT and timestamps are there for (RFC 9293, 3.4.1; RFC 7323, 5). */
 #include "diagnose/build.h"
 
+#include "base/seq.h"
 #include "base/time.h"
 #include "decode/segment.h"
 #include "track/old_copy.h"
 
 static const char *const targets[] = {"time-wait", "listener", "later-incarnation", NULL};
+/* Longer than reordering lasts. */
+#define DENIED_FOR_NS (200 * LA_MSEC)
 enum target { TIME_WAIT, LISTENER, LATER_LIFE };
 static const char *const reactions[] = {"ack", "rst", "syn-ack", NULL};
 
@@ -23,10 +26,12 @@ struct duplicate {
     const struct la_connection *life; /* whose segment it is */
     size_t index;                     /* in that life's log */
     size_t answer;                    /* in that life's log; LA_NOWHERE */
+    unsigned receiver;                /* a side of that life */
     enum target target;
-    bool unseen; /* it did not pass here: `index` is the answer to it */
+    bool unseen; /* it did not pass here, or cannot be told from others: `answer` shows it */
     bool sure, accepted;
     int64_t age_ns;
+    uint32_t bytes;
 };
 
 static enum la_state state_at(const struct la_endpoint *end, int64_t ns) {
@@ -65,7 +70,8 @@ static bool fits(const struct la_connection *now, unsigned sender, const struct 
 }
 
 static bool read_at(const struct la_connection *life, size_t i, struct duplicate *d) {
-    *d = (struct duplicate){.life = life, .index = i};
+    *d = (struct duplicate){
+        .life = life, .index = i, .receiver = !life->log[i].from, .bytes = life->log[i].payload};
     enum la_old_copy copy = la_read_old_copy(life, i, &d->age_ns);
     d->sure = copy == LA_SURELY_OLD;
     d->answer = find_answer(life, i);
@@ -95,7 +101,8 @@ static bool find_in_own(const struct la_connection *c, struct duplicate *d) {
             return true;
         }
         if (shows_unseen(c, i)) {
-            *d = (struct duplicate){.life = c, .index = i, .answer = i, .unseen = true};
+            *d = (struct duplicate){
+                .life = c, .index = i, .answer = i, .receiver = c->log[i].from, .unseen = true};
             return true;
         }
     }
@@ -119,16 +126,66 @@ static bool find_from_previous(const struct la_connection *c, struct duplicate *
     return false;
 }
 
+/* The last thing that the other side said before `i`; LA_NOWHERE. */
+static size_t find_said_before(const struct la_connection *c, size_t i) {
+    for (size_t j = i; j > 0; j--)
+        if (c->log[j - 1].from != c->log[i].from)
+            return j - 1;
+    return LA_NOWHERE;
+}
+
+/* A bare ACK whose number lies before what its peer has just acknowledged. `*taken`: that one. */
+static bool denies(const struct la_connection *c, size_t i, size_t *taken) {
+    const struct la_observation *o = &c->log[i];
+    if (o->class != LA_CLASS_DUPLICATE_ACK || o->flags != LA_ACK || o->payload > 0 ||
+        (o->options & LA_HAS_TIMESTAMPS))
+        return false;
+    *taken = find_said_before(c, i);
+    return *taken != LA_NOWHERE && seq_lt(o->seq + 1, c->log[*taken].ack);
+}
+
+/* A host acknowledged what its peer never sent in this life, as the peer says again and again: a
+ * segment with fitting numbers was taken for its own. Which one it was does not show. */
+static bool find_taken(const struct la_connection *c, struct duplicate *d) {
+    size_t first = LA_NOWHERE, taken = LA_NOWHERE, at;
+    for (size_t i = 0; c->previous && i < c->log_count; i++) {
+        const struct la_observation *o = &c->log[i];
+        if (!denies(c, i, &at))
+            continue;
+        if (first == LA_NOWHERE || c->log[first].from != o->from || c->log[first].seq != o->seq) {
+            first = i;
+            taken = at;
+        } else if (o->time_ns - c->log[first].time_ns > la_round_trip_ns(c) + DENIED_FOR_NS) {
+            *d = (struct duplicate){.life = c,
+                                    .index = first,
+                                    .answer = taken,
+                                    .receiver = !o->from,
+                                    .target = LATER_LIFE,
+                                    .unseen = true,
+                                    .accepted = true,
+                                    .bytes = c->log[taken].ack - o->seq};
+            return true;
+        }
+    }
+    return false;
+}
+
 static void show(struct la_finding *f, const struct duplicate *d) {
     if (!d->unseen)
         finding_show(f, d->life, d->index, "old duplicate");
     if (d->answer != LA_NOWHERE)
         finding_show(f, d->life, d->answer, "answer");
+    if (d->unseen && d->accepted)
+        finding_show(f, d->life, d->index, "its peer has not sent so much");
 }
 
 static void summarize(struct la_finding *f, const struct duplicate *d, const char *who) {
     static const char *const reached[] = {"the TIME_WAIT", "the listener", "a later connection"};
-    if (d->unseen)
+    if (d->unseen && d->accepted)
+        f->summary =
+            finding_text(f, "%s acknowledged %u bytes that its peer never sent in this connection",
+                         who, d->bytes);
+    else if (d->unseen)
         f->summary = finding_text(
             f,
             "something old reached the TIME_WAIT of %s: it answered, and nothing had passed here",
@@ -160,22 +217,21 @@ static void add_details(struct la_finding *f, const struct la_connection *c,
         detail_word(f, "reaction", reaction);
     else
         detail_null(f, "reaction");
-    if (d->unseen)
+    if (d->unseen && !d->accepted)
         detail_null(f, "bytes");
     else
-        detail_integer(f, "bytes", d->life->log[d->index].payload);
+        detail_integer(f, "bytes", d->bytes);
 }
 
 static bool examine(const struct la_connection *c, struct la_finding *f) {
     struct duplicate d;
     if (c->reset_count == 0 && !c->previous && !c->next)
         return false; /* whatever it met, nobody was disturbed */
-    if (!find_from_previous(c, &d) && !find_in_own(c, &d))
+    if (!find_taken(c, &d) && !find_from_previous(c, &d) && !find_in_own(c, &d))
         return false;
-    const struct la_observation *o = &d.life->log[d.index];
-    unsigned receiver = la_side_in(c, d.life, d.unseen ? o->from : !o->from);
+    unsigned receiver = la_side_in(c, d.life, d.receiver);
     finding_start(f, LA_KIND_OLD_DUPLICATE, c, receiver);
-    f->time_ns = o->time_ns;
+    f->time_ns = d.life->log[d.unseen ? d.answer : d.index].time_ns;
     f->severity = d.accepted ? LA_CRITICAL : LA_INFO;
     f->confidence = d.sure && is_whole(d.life) ? LA_OBSERVED : LA_INFERRED;
     summarize(f, &d, endpoint_text(f, &c->side[receiver]));
@@ -183,6 +239,11 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
                   "it held a copy of the segment back, or delivered it twice");
     show(f, &d);
     finding_assume_usual(f, c, receiver);
+    if (d.unseen && d.accepted) {
+        finding_assume(f, "nobody forged the segment");
+        finding_exclude(f, "a hole of the capture",
+                        "its peer itself says twice that it has not sent so much");
+    }
     if (!d.unseen)
         finding_exclude(
             f, "retransmission",

@@ -414,6 +414,14 @@ static bool acks_unseen(const struct live *live, const struct intake *in) {
            seq_lt(peer->next, in->segment->ack);
 }
 
+/* A bare ACK that says that its sender has not come as far as its peer has acknowledged: reordered,
+ * or somebody else's data was taken for its own. Timestamps would have kept that out. */
+static bool denies(const struct live *live, const struct intake *in) {
+    const struct live_side *me = &live->side[in->side], *peer = &live->side[!in->side];
+    return (peer->flags & SIDE_ACKED) && seq_lt(in->segment->seq + 1, peer->acked) &&
+           !(me->flags & SIDE_TIMESTAMPS);
+}
+
 static bool wants_logging(struct live *live, const struct intake *in) {
     if (!in->newest)
         return true; /* the next incarnation is under way: everything late may matter to it */
@@ -428,7 +436,7 @@ static bool wants_logging(struct live *live, const struct intake *in) {
     case LA_CLASS_WINDOW_PROBE:
         return is_closing(live) || live_wants_probe(live, in);
     case LA_CLASS_DUPLICATE_ACK:
-        return is_closing(live) || (in->segment->options & LA_HAS_DSACK) != 0;
+        return is_closing(live) || (in->segment->options & LA_HAS_DSACK) != 0 || denies(live, in);
     case LA_CLASS_ACK:
         return ((live->side[0].flags | live->side[1].flags) & SIDE_RST) != 0 ||
                !(live->side[in->side].flags & SIDE_SEEN) || acks_unseen(live, in);
@@ -442,6 +450,8 @@ static void log_segment(struct live *live, const struct intake *in, bool wanted)
     /* A RST is understood from what drew it, and from what its sender said last. */
     if (wanted && in->verdict.class == LA_CLASS_RST) {
         log_last(live, in, in->side);
+        log_last(live, in, !in->side);
+    } else if (wanted && in->verdict.class == LA_CLASS_DUPLICATE_ACK && denies(live, in)) {
         log_last(live, in, !in->side);
     }
     me->flags &= (uint16_t)~SIDE_LAST_LOGGED;
