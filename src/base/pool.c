@@ -22,6 +22,7 @@ struct la_pool {
     unsigned char *rest; /* uncut part of the newest piece */
     size_t rest_bytes;
     size_t bytes;
+    bool failed;
 };
 
 struct la_pool *la_pool_new(struct la_pages *pages) {
@@ -52,8 +53,10 @@ static unsigned char *cut(struct la_pool *pool, size_t size) {
         pool->rest = la_pages_take(pool->pages);
         pool->rest_bytes = pool->rest ? LA_PIECE : 0;
         pool->bytes += pool->rest_bytes;
-        if (!pool->rest)
+        if (!pool->rest) {
+            pool->failed = true;
             return NULL;
+        }
     }
     unsigned char *block = pool->rest;
     pool->rest += size;
@@ -79,6 +82,10 @@ void la_pool_give(struct la_pool *pool, void *block, size_t size) {
     size_t class = class_of(size);
     free_block->next = pool->free[class];
     pool->free[class] = free_block;
+}
+
+bool la_pool_failed(const struct la_pool *pool) {
+    return pool->failed;
 }
 
 size_t la_pool_bytes(const struct la_pool *pool) {

@@ -5,6 +5,7 @@
 
 #include "base/pages.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct la_pool;
@@ -20,6 +21,8 @@ size_t la_pool_size(size_t size);
 void *la_pool_take(struct la_pool *pool, size_t size);
 /* `size` as it was asked for. NULL is fine. */
 void la_pool_give(struct la_pool *pool, void *block, size_t size);
+/* Whether a block was ever refused because the system had no more memory. */
+bool la_pool_failed(const struct la_pool *pool);
 /* Bytes taken from the source of pages. */
 size_t la_pool_bytes(const struct la_pool *pool);
 
