@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "decode/segment.h"
 #include "track/close_wait.h"
+#include "track/listening.h"
 #include "track/open_story.h"
 
 #include <stdlib.h>
@@ -293,7 +294,8 @@ static void count_failure(struct adding *adding) {
     else if (client->syn > 1)
         count_event(adding, LA_STRAND_IN_VAIN);
     else if (client->syn == 1 && client->packets == client->syn + client->rst &&
-             (client->rst > 0 || c->capture_end_ns - c->first.time_ns >= REPEAT_NS))
+             (client->rst > 0 ||
+              la_heard_until(c, c->first.time_ns) - c->first.time_ns >= REPEAT_NS))
         count_event(adding, LA_STRAND_ONCE);
 }
 

@@ -3,6 +3,7 @@
 #include "account/sockets.h"
 #include "base/time.h"
 #include "decode/segment.h"
+#include "track/listening.h"
 
 /* From histories */
 
@@ -69,7 +70,8 @@ static struct moments read_moments(const struct la_connection *c) {
     }
     for (unsigned side = 0; side < 2; side++)
         if (m.fin_ns[side] != INT64_MAX &&
-            m.fin_ns[side] + c->profile[side]->rto_min_ns + QUIET_NS < c->capture_end_ns)
+            m.fin_ns[side] + c->profile[side]->rto_min_ns + QUIET_NS <
+                la_heard_until(c, m.fin_ns[side]))
             note(&m.fin_acked_ns[side], m.fin_ns[side]);
     return m;
 }
@@ -85,7 +87,7 @@ static int64_t least(int64_t a, int64_t b) {
 
 /* A SYN-ACK that is not repeated after a second belonged to no request any more. */
 static int64_t request_given_up(const struct la_connection *c, int64_t syn_ack_ns) {
-    bool shown = syn_ack_ns + 3 * LA_SEC / 2 < c->capture_end_ns;
+    bool shown = syn_ack_ns + 3 * LA_SEC / 2 < la_heard_until(c, syn_ack_ns);
     return syn_ack_ns + (shown ? LA_SEC : c->profile[LA_SERVER]->syn_ack_retry_total_ns);
 }
 

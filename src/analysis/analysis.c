@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { READ_AT_ONCE = 512, BATCHES_A_REPORT = 16, MOST_PAUSES = 32 };
+enum { READ_AT_ONCE = 512, BATCHES_A_REPORT = 16 };
 
 #define PAUSE_NS (900 * LA_SEC)
 
@@ -36,7 +36,7 @@ struct la_analysis {
     pthread_mutex_t sinks; /* one thread at a time calls the embedder, and holds a finding */
     struct la_packet packets[READ_AT_ONCE];
     int64_t end_ns;
-    int64_t pauses[MOST_PAUSES]; /* the last packet before each */
+    struct la_pause pauses[LA_RESULT_PAUSES]; /* workers read those that came with a batch */
     size_t pause_count;
     bool begun; /* the first packets were read */
     bool interrupted;
@@ -82,6 +82,7 @@ static void take_segments(void *context, unsigned index, const struct batch *bat
     struct la_analysis *analysis = context;
     struct shard *shard = &analysis->shards[index];
     size_t from = batch->start[index], count = batch->start[index + 1] - from;
+    la_tracker_pauses(shard->tracker, analysis->pauses, batch->pauses);
     if (shard->status == LA_OK)
         shard->status = la_tracker_segments(shard->tracker, batch->ordered + from, count);
 }
@@ -89,8 +90,7 @@ static void take_segments(void *context, unsigned index, const struct batch *bat
 static void finish_shard(void *context, unsigned index) {
     struct la_analysis *analysis = context;
     struct shard *shard = &analysis->shards[index];
-    for (size_t i = 0; i < analysis->pause_count; i++)
-        la_tracker_pause(shard->tracker, analysis->pauses[i]);
+    la_tracker_pauses(shard->tracker, analysis->pauses, analysis->pause_count);
     if (shard->status == LA_OK)
         shard->status = la_tracker_finish(shard->tracker, analysis->end_ns);
 }
@@ -180,8 +180,11 @@ static void note_time(struct la_analysis *analysis, int64_t time_ns) {
     if (time_ns <= analysis->end_ns)
         return;
     bool pause = analysis->end_ns != LA_TIME_NONE && time_ns - analysis->end_ns > PAUSE_NS;
-    if (pause && analysis->pause_count < MOST_PAUSES)
-        analysis->pauses[analysis->pause_count++] = analysis->end_ns;
+    if (pause && analysis->pause_count < LA_RESULT_PAUSES)
+        analysis->pauses[analysis->pause_count++] =
+            (struct la_pause){.from_ns = analysis->end_ns, .until_ns = time_ns};
+    else if (pause)
+        analysis->result->pauses_dropped++;
     analysis->end_ns = time_ns;
 }
 
@@ -193,6 +196,7 @@ static void take_packet(struct la_analysis *analysis, const struct la_packet *pa
     enum la_decoded decoded = la_decode(analysis->decoder, packet, segment, &why);
     if (decoded == LA_DECODED_TCP || decoded == LA_DECODED_NOTICE)
         batch->shard[batch->count++] = (uint8_t)la_addr_pair_class(&segment->src, &segment->dst);
+    batch->pauses = analysis->pause_count;
 }
 
 static bool told_to_stop(const struct la_analysis *analysis) {

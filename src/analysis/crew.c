@@ -128,6 +128,7 @@ struct batch *crew_next(struct crew *crew) {
     pthread_mutex_unlock(&crew->lock);
     struct batch *batch = &crew->ring[crew->worker_count > 0 ? crew->published % RING : 0];
     batch->count = 0;
+    batch->pauses = 0;
     return batch;
 }
 

@@ -20,6 +20,7 @@ struct batch {
     uint8_t shard[LA_BATCH];
     const struct la_segment *ordered[LA_BATCH];
     size_t start[LA_SHARDS + 1];
+    size_t pauses; /* of the capture, up to its last segment */
 };
 
 struct crew;

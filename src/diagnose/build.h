@@ -4,6 +4,7 @@
 
 #include "diagnose/diagnose.h"
 #include "track/fin_story.h"
+#include "track/listening.h"
 
 /* Linux gives a connection that takes over a TIME-WAIT the initial sequence number SND.NXT + 65535
  * + 2 (tcp_timewait_state_process, tcp_twsk_unique). */
@@ -28,6 +29,10 @@ void finding_show_where(struct la_finding *f, const struct la_where *where, cons
 void finding_assume(struct la_finding *f, const char *what);
 /* "vantage: near the client", "profile: linux": what every verdict of this kind rests on. */
 void finding_assume_usual(struct la_finding *f, const struct la_connection *c, unsigned side);
+/* It rests on nothing having been said between two packets. Where the whole capture paused in
+ * between, that is not observed. After the confidence is set. */
+void finding_assume_heard(struct la_finding *f, const struct la_connection *c, int64_t from_ns,
+                          int64_t until_ns);
 void finding_exclude(struct la_finding *f, const char *kind, const char *why);
 void finding_blame(struct la_finding *f, enum la_role role, const struct la_addr *host,
                    const char *why);

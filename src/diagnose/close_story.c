@@ -31,7 +31,7 @@ static const struct la_observation *find_challenge(const struct la_connection *c
 
 static bool goes_on_long_enough(const struct la_connection *c, size_t ack) {
     int64_t needed = la_round_trip_ns(c) + RST_WAIT_NS;
-    return c->capture_end_ns - c->log[ack].time_ns > needed;
+    return la_heard_until(c, c->log[ack].time_ns) - c->log[ack].time_ns > needed;
 }
 
 /* The final ACK passed here, and the FIN came again although it should have arrived. */

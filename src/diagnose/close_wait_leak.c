@@ -47,8 +47,9 @@ static const char *end_in_words(const struct la_connection *c, const struct clos
     case LA_CLOSE_WAIT_TIMED_OUT:
         return "until its keepalive probes got no answer";
     default:
-        return c->reach_ns < c->capture_end_ns ? "until the capture pauses"
-                                               : "up to the end of the capture";
+        return la_heard_until(c, c->last.time_ns) < c->capture_end_ns
+                   ? "until the capture pauses"
+                   : "up to the end of the capture";
     }
 }
 

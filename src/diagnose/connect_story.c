@@ -48,8 +48,9 @@ static bool gave_up(const struct la_connection *c, const struct la_open_story *o
     gap = gap > SHORTEST_GAP_NS ? gap : SHORTEST_GAP_NS;
     int64_t slack = gap / 2 > PATIENCE_NS ? gap / 2 : PATIENCE_NS;
     int64_t model = c->profile[LA_CLIENT]->syn_retry_total_ns;
-    return c->capture_end_ns - open->last_syn->time_ns > 2 * gap + slack ||
-           c->capture_end_ns - open->syn->time_ns > model + LA_SEC;
+    int64_t heard = la_heard_until(c, open->last_syn->time_ns);
+    return heard - open->last_syn->time_ns > 2 * gap + slack ||
+           heard - open->syn->time_ns > model + LA_SEC;
 }
 
 /* Whether it takes another way to say something than past the capture point. */

@@ -161,6 +161,7 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     finding_show(f, c, w.reset->drawer, "what met no socket");
     finding_show(f, c, w.reset->index, "RST");
     finding_assume_usual(f, c, side);
+    finding_assume_heard(f, c, c->log[w.fin].time_ns, w.reset->where.time_ns);
     exclude(f, &w, drew);
     if (w.cause)
         detail_word(f, "cause", w.cause);

@@ -132,6 +132,14 @@ void finding_assume_usual(struct la_finding *f, const struct la_connection *c, u
     finding_assume(f, finding_text(f, "profile: %s", c->profile[side]->name));
 }
 
+void finding_assume_heard(struct la_finding *f, const struct la_connection *c, int64_t from_ns,
+                          int64_t until_ns) {
+    if (la_was_heard(c, from_ns, until_ns))
+        return;
+    f->confidence = LA_INFERRED;
+    finding_assume(f, "nothing was said while the whole capture paused");
+}
+
 void finding_exclude(struct la_finding *f, const char *kind, const char *why) {
     if (f->excluded_count < LA_FINDING_NOTES)
         f->excluded[f->excluded_count++] = (struct la_exclusion){kind, why};

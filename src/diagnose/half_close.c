@@ -11,7 +11,7 @@ static const struct la_detail_spec details[] = {
     {"side", LA_DETAIL_WORD, false, sides, "who closed its direction first"},
     {"bytes", LA_DETAIL_INTEGER, false, NULL, "what it was sent after that, and accepted"},
     {"lasted", LA_DETAIL_SECONDS, true, NULL,
-     "from its FIN to the other's end; null: the capture ends first"},
+     "from its FIN to the other's end; null: the capture ends first, or pauses"},
     {0},
 };
 
@@ -75,7 +75,7 @@ static bool examine_side(const struct la_connection *c, unsigned side, struct la
     finding_exclude(f, "abortive-close", "the data was acknowledged, not answered with a RST");
     detail_word(f, "side", sides[side]);
     detail_integer(f, "bytes", h.bytes);
-    if (h.end == LA_NOWHERE)
+    if (h.end == LA_NOWHERE || !la_was_heard(c, fin->time_ns, c->log[h.end].time_ns))
         detail_null(f, "lasted");
     else
         detail_seconds(f, "lasted", c->log[h.end].time_ns - fin->time_ns);

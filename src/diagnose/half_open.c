@@ -120,6 +120,7 @@ static bool examine_reset(const struct la_connection *c, struct la_finding *f) {
     blame_reset(f, c, &s);
     show_reset(f, c, &s);
     finding_assume_usual(f, c, s.side);
+    finding_assume_heard(f, c, s.heard_ns, s.reset->where.time_ns);
     finding_exclude(f, "abortive-close", "no FIN or RST came before; the RST answers a segment");
     detail_word(f, "found_by", discoveries[found]);
     add_idle(f, s.idle_ns);
@@ -177,6 +178,8 @@ static bool examine_syn(const struct la_connection *c, struct la_finding *f) {
     if (s.reset && s.reset != s.answer)
         finding_show_observation(f, s.reset, "RST that it drew");
     finding_assume_usual(f, c, living);
+    if (heard != LA_TIME_NONE)
+        finding_assume_heard(f, c, heard, s.syn->time_ns);
     finding_exclude(f, "abortive-close", "the RST answers for a connection that was over there");
     detail_word(f, "found_by", discoveries[BY_SYN]);
     add_idle(f, heard != LA_TIME_NONE ? s.syn->time_ns - heard : -1);

@@ -73,7 +73,7 @@ static enum effect effect_of(const struct la_connection *c, const struct la_rese
             return TOOK_EFFECT; /* it knows nothing of the connection any more, or got one as well
                                  */
     }
-    return c->capture_end_ns - arrived > LA_SEC ? TOOK_EFFECT : UNKNOWN_EFFECT;
+    return la_heard_until(c, arrived) - arrived > LA_SEC ? TOOK_EFFECT : UNKNOWN_EFFECT;
 }
 
 static bool was_over(const struct la_connection *c, const struct la_reset *reset) {

@@ -68,6 +68,7 @@ static bool examine_side(const struct la_connection *c, unsigned side, struct la
     wait_show_row(f, c, side, row, "keepalive probe without an answer");
     finding_show(f, c, reset, "RST: given up");
     finding_assume_usual(f, c, side);
+    finding_assume_heard(f, c, row->first.time_ns, end_ns);
     finding_exclude(f, "half-open", "the peer answered nothing, not even with an RST");
     finding_exclude(f, "abortive-close",
                     reset != LA_NOWHERE ? "the RST came one interval after the last probe"

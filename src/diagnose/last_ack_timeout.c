@@ -21,7 +21,7 @@ static bool timed_out(const struct la_connection *c, unsigned side, int64_t *at)
     for (size_t i = 1; i < me->change_count; i++)
         if (me->changes[i - 1].state == LA_ST_LAST_ACK && me->changes[i].event == LA_EV_TIMER) {
             *at = me->changes[i].time_ns;
-            return *at <= c->capture_end_ns;
+            return *at <= la_heard_until(c, c->last.time_ns);
         }
     return false;
 }

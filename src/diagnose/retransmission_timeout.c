@@ -87,6 +87,7 @@ static bool examine_side(const struct la_connection *c, unsigned side, struct la
     wait_blame_silence(f, c, side, -1);
     show(f, c, side, reset);
     finding_assume_usual(f, c, side);
+    finding_assume_heard(f, c, r->row.last.time_ns, end ? end->time_ns : c->log[reset].time_ns);
     if (end)
         finding_exclude(f, "half-open", "no repeat was answered with an RST");
     finding_exclude(f, "keepalive-death", "data was unacknowledged: nothing probes meanwhile");

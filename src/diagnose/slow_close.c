@@ -49,6 +49,7 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     f->confidence = is_observed(c, &s) ? LA_OBSERVED : LA_INFERRED;
     if (f->confidence == LA_INFERRED)
         finding_assume(f, "the first FIN that was captured is the first that was sent");
+    finding_assume_heard(f, c, s.wait.from_ns, s.wait.until_ns);
     if (answer == RESET)
         finding_show(f, c, answered, "RST: the peer's FIN_WAIT_2 was gone");
     const char *host = endpoint_text(f, &c->side[s.side]);

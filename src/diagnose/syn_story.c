@@ -226,7 +226,8 @@ void syn_story_read(const struct la_connection *c, struct syn_story *story) {
         find_refusal_in(c, c, LA_SERVER, story);
     if (!story->answer && story->held_known)
         find_direct_reset(c, story);
-    story->gave_up = !story->syn_ack && c->capture_end_ns - c->last.time_ns > NEXT_SYN_NS;
+    story->gave_up =
+        !story->syn_ack && la_heard_until(c, c->last.time_ns) - c->last.time_ns > NEXT_SYN_NS;
     if (story->answer)
         judge_refusal(c, story);
     else if (story->syn_ack && story->attempts == 1 && c->previous)

@@ -14,7 +14,7 @@ const struct la_change *wait_timed_out(const struct la_connection *c, unsigned s
         return NULL;
     const struct la_change *last = &me->changes[me->change_count - 1];
     bool timed_out = last->state == LA_ST_CLOSED && last->event == LA_EV_TIMER;
-    return timed_out && last->time_ns < c->capture_end_ns ? last : NULL;
+    return timed_out && last->time_ns < la_heard_until(c, c->last.time_ns) ? last : NULL;
 }
 
 const char *wait_origin(const struct la_connection *c, unsigned side) {

@@ -60,20 +60,22 @@ static void judge(const struct la_connection *c, struct stall *s) {
     bool soon = facts->probes.first.time_ns - facts->closed.time_ns < SOON_NS;
     s->from_ns = soon ? facts->closed.time_ns : facts->probes.first.time_ns;
     s->reset = reset_after(c, facts->closed.time_ns);
+    int64_t heard = la_heard_until(c, s->from_ns); /* it is probed every 120 s at least */
     int64_t next = la_next_repeat_ns(&facts->probes) + facts->probes.gap_ns;
-    if (facts->opened.frame != 0) {
+    if (facts->opened.frame != 0 && facts->opened.time_ns <= heard) {
         s->outcome = REOPENED;
         s->until_ns = facts->opened.time_ns;
         s->reset = LA_NOWHERE;
-    } else if (s->reset != LA_NOWHERE) {
+    } else if (s->reset != LA_NOWHERE && c->log[s->reset].time_ns <= heard) {
         s->outcome = RESET;
         s->until_ns = c->log[s->reset].time_ns;
-    } else if (facts->probes.count > 1 && next < c->capture_end_ns) {
+    } else if (facts->probes.count > 1 && facts->probes.last.time_ns <= heard && next < heard) {
         s->outcome = PROBES_ENDED;
         s->until_ns = facts->probes.last.time_ns;
     } else {
         s->outcome = OPEN;
-        s->until_ns = c->last.time_ns;
+        s->until_ns = c->last.time_ns < heard ? c->last.time_ns : heard;
+        s->reset = LA_NOWHERE;
     }
 }
 
@@ -115,7 +117,7 @@ static bool fin_waited(const struct la_connection *c, const struct stall *s) {
 static const char *in_words(int outcome) {
     static const char *const words[] = {"then it opened", "then the connection was reset",
                                         "it stayed closed, and the probes ended",
-                                        "and it was closed when the capture ended"};
+                                        "and it was closed when the capture ended or paused"};
     return words[outcome];
 }
 
@@ -136,7 +138,7 @@ static void write(const struct la_connection *c, const struct stall *s, struct l
                   "its program did not read what had arrived");
     finding_show_where(f, &facts->closed, "window closed");
     wait_show_row(f, c, sender, &facts->probes, "window probe");
-    if (facts->opened.frame != 0)
+    if (s->outcome == REOPENED)
         finding_show_where(f, &facts->opened, "window opened");
     finding_show(f, c, s->reset, "RST");
     finding_assume_usual(f, c, sender);

@@ -336,6 +336,12 @@ static json_t *emit_limits(struct la_emit *emit, const struct la_report *report,
          "repeats beyond the first packets of an instance are not listed"},
         {"observations", -1, result->log_dropped,
          "segments that did not fit into the log of their connection"},
+        {"places", LA_CONNECTION_VLANS, result->crowded,
+         "connections seen in more files, VLANs or capture points than are kept of one"},
+        {"pauses", LA_RESULT_PAUSES, result->pauses_dropped,
+         "long pauses of the whole capture beyond the first ones: silence across one of them "
+         "counts "
+         "as heard"},
         {"connections", -1, result->evicted,
          "connections settled early, because there was no memory to follow them further"},
         {"hosts", LA_REPORT_HOSTS, beyond(overview->host_count, LA_REPORT_HOSTS),

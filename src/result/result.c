@@ -48,6 +48,7 @@ enum la_status la_result_add_connection(struct la_result *result,
     result->duplicates += connection->duplicates;
     result->log_dropped += connection->log_dropped + connection->icmp_dropped;
     result->evicted += connection->evicted;
+    result->crowded += connection->crowded;
     add_resets(result, connection);
     int64_t delay = la_connect_delay_ns(connection);
     if (delay >= 0)
@@ -144,6 +145,8 @@ enum la_status la_result_merge(struct la_result *into, const struct la_result *f
     into->log_dropped += from->log_dropped;
     into->evicted += from->evicted;
     into->evidence_dropped += from->evidence_dropped;
+    into->pauses_dropped += from->pauses_dropped;
+    into->crowded += from->crowded;
     for (size_t kind = 0; kind < LA_KIND_COUNT; kind++) {
         if (merge_kind(&into->kinds[kind], &from->kinds[kind]) != LA_OK)
             return LA_ENOMEM;

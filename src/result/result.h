@@ -15,6 +15,7 @@
 #include "track/connection.h"
 
 enum { LA_RESULT_INSTANCES = 50 };
+enum { LA_RESULT_PAUSES = 1024 }; /* long pauses of the capture that are known to its judges */
 
 /* How often each host appears, exactly. The first `sorted` items are in order of address and
  * different from each other; behind them lies what was added since, in order of arrival, so that
@@ -58,7 +59,8 @@ struct la_result {
     uint64_t duplicates;
     uint64_t resets[LA_RESET_CAUSE_COUNT][2]; /* by cause and form */
     uint64_t log_dropped, evicted;            /* limits */
-    uint64_t evidence_dropped;
+    uint64_t evidence_dropped, pauses_dropped;
+    uint64_t crowded; /* connections seen at more places than are kept of one */
     struct la_kind_result kinds[LA_KIND_COUNT];
     struct la_host_counts facts[LA_FACT_COUNT]; /* what findings told of which host */
     struct la_accounts *accounts;               /* owned */

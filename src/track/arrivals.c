@@ -9,6 +9,7 @@
 #include "base/seq.h"
 #include "base/time.h"
 #include "decode/segment.h"
+#include "track/listening.h"
 #include "track/old_copy.h"
 
 /* An acknowledgement may be delayed by 40 ms (Linux). */
@@ -184,8 +185,8 @@ static void judge_acks(const struct question *q) {
             reached = late;
             continue;
         }
-        bool quiet =
-            c->capture_end_ns - view->times[i].arrived_ns > patience(q, i) && speaks_later(q, i);
+        int64_t arrived = view->times[i].arrived_ns;
+        bool quiet = la_heard_until(c, arrived) - arrived > patience(q, i) && speaks_later(q, i);
         if (!(o->flags & LA_FIN) || o->arrival != LA_ARRIVAL_KNOWN)
             o->arrival = near || quiet ? LA_ARRIVAL_KNOWN : o->arrival;
         reached = true;

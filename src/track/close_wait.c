@@ -3,6 +3,7 @@
 #include "track/close_wait.h"
 
 #include "track/fin_story.h"
+#include "track/listening.h"
 
 #include <string.h>
 
@@ -148,7 +149,7 @@ static bool find_silent_end(const struct la_connection *c, unsigned side, struct
         end_with(c, side, w->heard, LA_CLOSE_WAIT_SYN, w);
         return true;
     }
-    w->until_ns = c->reach_ns;
+    w->until_ns = la_heard_until(c, c->last.time_ns);
     move_on(&w->heard_ns, c->side[side].last_ns - la_one_way_ns(c, side));
     return (challenged || !c->next) && !may_have_closed(c, side);
 }

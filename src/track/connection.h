@@ -334,6 +334,11 @@ struct la_meanwhile {
     bool one_way; /* the client acknowledged what did not pass here: it takes another way */
 };
 
+/* From one packet of the whole capture to the next, longer than anything is waited for. */
+struct la_pause {
+    int64_t from_ns, until_ns;
+};
+
 struct la_connection {
     struct la_endpoint side[2]; /* LA_CLIENT, LA_SERVER */
     bool initiator_known;
@@ -354,6 +359,7 @@ struct la_connection {
     uint16_t tunnels;                    /* LA_TUNNEL_... */
     uint16_t inputs[LA_CONNECTION_INPUTS]; /* inputs that hold its packets, ascending */
     size_t input_count;
+    bool crowded; /* there were more inputs, VLANs or capture points than have room */
     const struct la_recycle *recycle; /* NULL: the SYN was not older than anything remembered */
     const struct la_meanwhile
         *meanwhile;       /* NULL: the first SYN was answered, and what followed too */
@@ -368,9 +374,9 @@ struct la_connection {
     size_t icmp_count;
     uint64_t icmp_dropped; /* beyond these */
 
-    int64_t capture_end_ns; /* time of the last packet of the whole capture */
-    int64_t reach_ns; /* of the last one before all of it paused for long: from the connection's
-                         last packet up to here somebody listened */
+    int64_t capture_end_ns;        /* time of the last packet of the whole capture */
+    const struct la_pause *pauses; /* long ones of the whole capture: see listening.h */
+    size_t pause_count;
     const struct la_profile *profile[2]; /* assumed of each end */
 
     /* The incarnation before and after this one, NULL when the capture has none in reach. Settled

@@ -8,6 +8,7 @@
 #include "base/seq.h"
 #include "base/time.h"
 #include "decode/segment.h"
+#include "track/listening.h"
 #include "track/old_copy.h"
 #include "track/waits.h"
 
@@ -43,6 +44,7 @@ struct machine {
     enum la_state state;
     struct la_change *changes;
     size_t change_count;
+    uint64_t dropped;      /* steps without room */
     int64_t timer_from_ns; /* what the state's timer counts from */
     bool fin_sent, fin_received;
     bool holes; /* the capture missed packets of this connection */
@@ -196,7 +198,7 @@ static int64_t given_up(const struct machine *m, int64_t total_ns, bool *stopped
         started = r.last; /* the capture's clock has stepped back meanwhile */
     /* Two times of a capture may lie so far apart that their difference just fits. */
     int64_t model = started + total_ns;
-    *stopped = due + QUIET_NS < m->c->capture_end_ns && due < model;
+    *stopped = due + QUIET_NS < la_heard_until(m->c, r.last) && due < model;
     if (*stopped)
         return due;
     while (due < model) {
@@ -255,7 +257,7 @@ static int64_t syn_given_up(const struct machine *m) {
     if (count < 2)
         next = LA_SEC;
     int64_t due = last + next;
-    bool shown = count > 1 && due + next / 2 + QUIET_NS < m->c->capture_end_ns;
+    bool shown = count > 1 && due + next / 2 + QUIET_NS < la_heard_until(m->c, last);
     int64_t model = m->timer_from_ns + m->c->profile[m->side]->syn_retry_total_ns - hurried;
     return shown || due > model ? due : model;
 }
@@ -271,7 +273,7 @@ static int64_t probes_given_up(const struct machine *m) {
     if (k->idle_ns > patience)
         patience = k->idle_ns;
     int64_t last = k->waiting.last.time_ns - la_one_way_ns(m->c, m->side);
-    bool over = last + patience + QUIET_NS < m->c->capture_end_ns;
+    bool over = last + patience + QUIET_NS < la_heard_until(m->c, last);
     return over && !speaks_after(m, last) ? last + interval : LA_TIME_NONE;
 }
 
@@ -302,7 +304,7 @@ static int64_t syn_ack_given_up(const struct machine *m) {
         gap *= 2;
         due += gap;
     }
-    bool shown = due + gap / 8 + LA_SEC / 4 < m->c->capture_end_ns;
+    bool shown = due + gap / 8 + LA_SEC / 4 < la_heard_until(m->c, last);
     return shown || due > model ? due : model;
 }
 
@@ -363,7 +365,7 @@ static bool timer_is_sure(const struct machine *m, int64_t due) {
     if (is_open(m->state) && me_of(m)->repeats)
         shown = due + (due - m->repeats.last) / 8 + QUIET_NS;
     bool sure = m->state == LA_ST_TIME_WAIT || (shown != due && la_is_near(m->c, m->side));
-    return sure && known && shown <= m->c->capture_end_ns;
+    return sure && known && shown <= la_heard_until(m->c, shown == due ? due : m->repeats.last);
 }
 
 /* Lets the timers run that are due before `until`. */
@@ -515,7 +517,7 @@ static void take_icmp(struct machine *m, const struct step *s) {
     if (meaning == LA_ICMP_TOO_BIG || meaning == LA_ICMP_OTHER || m->state != LA_ST_SYN_SENT ||
         speaks_after(m, s->at))
         return;
-    bool heard = la_is_near(m->c, m->side) && m->c->capture_end_ns - s->at > 3 * LA_SEC;
+    bool heard = la_is_near(m->c, m->side) && la_heard_until(m->c, s->at) - s->at > 3 * LA_SEC;
     apply(m, LA_EV_RECV_UNREACHABLE,
           (struct cause){.at = s->at, .certain = heard, .icmp = s->icmp});
 }
@@ -564,33 +566,41 @@ static void take_next_syn(struct machine *m, const struct step *s) {
 
 /* Putting the steps in order */
 
-static void add_step(struct step *steps, size_t *count, struct step step) {
-    if (*count == MAX_STEPS)
+struct steps {
+    size_t count;
+    uint64_t dropped;
+    struct step items[MAX_STEPS];
+};
+
+static void add_step(struct steps *steps, struct step step) {
+    if (steps->count == MAX_STEPS) {
+        steps->dropped++;
         return;
-    size_t i = (*count)++;
-    for (; i > 0 && steps[i - 1].at > step.at; i--)
-        steps[i] = steps[i - 1];
-    steps[i] = step;
+    }
+    size_t i = steps->count++;
+    for (; i > 0 && steps->items[i - 1].at > step.at; i--)
+        steps->items[i] = steps->items[i - 1];
+    steps->items[i] = step;
 }
 
-static void add_log_steps(const struct machine *m, struct step *steps, size_t *count) {
+static void add_log_steps(const struct machine *m, struct steps *steps) {
     for (size_t i = 0; i < m->c->log_count; i++) {
         bool own = m->c->log[i].from == m->side;
         int64_t at = own ? m->view->times[i].sent_ns : m->view->times[i].arrived_ns;
-        add_step(steps, count, (struct step){.at = at, .observation = &m->c->log[i], .own = own});
+        add_step(steps, (struct step){.at = at, .observation = &m->c->log[i], .own = own});
     }
 }
 
-static void add_icmp_steps(const struct machine *m, struct step *steps, size_t *count) {
+static void add_icmp_steps(const struct machine *m, struct steps *steps) {
     for (size_t i = 0; i < m->c->icmp_count; i++) {
         const struct la_icmp_error *icmp = &m->c->icmp[i];
         int64_t at = icmp->where.time_ns + la_one_way_ns(m->c, m->side);
         if (icmp->of == m->side)
-            add_step(steps, count, (struct step){.at = at, .icmp = icmp});
+            add_step(steps, (struct step){.at = at, .icmp = icmp});
     }
 }
 
-static void add_next_steps(const struct machine *m, struct step *steps, size_t *count) {
+static void add_next_steps(const struct machine *m, struct steps *steps) {
     const struct la_connection *next = m->c->next;
     if (!next || la_answers_old_syn(next, m->c))
         return;
@@ -602,17 +612,15 @@ static void add_next_steps(const struct machine *m, struct step *steps, size_t *
         if (o->class != LA_CLASS_SYN && o->class != LA_CLASS_SYN_AGAIN && !refusal)
             continue;
         int64_t at = o->time_ns + (own ? -la_one_way_ns(next, side) : la_one_way_ns(next, side));
-        add_step(steps, count,
-                 (struct step){.at = at, .observation = o, .own = own, .next_life = true});
+        add_step(steps, (struct step){.at = at, .observation = o, .own = own, .next_life = true});
     }
     if (!next->side[0].syn_sent && !next->side[1].syn_sent) {
         /* Its SYN was missed: it began before its first packet, at both ends. */
         if (next->log_count > 0)
-            add_step(steps, count,
-                     (struct step){.at = next->first.time_ns,
-                                   .observation = &next->log[0],
-                                   .own = true,
-                                   .next_life = true});
+            add_step(steps, (struct step){.at = next->first.time_ns,
+                                          .observation = &next->log[0],
+                                          .own = true,
+                                          .next_life = true});
     }
 }
 
@@ -657,25 +665,26 @@ static void join(struct machine *m) {
 }
 
 static void run(struct machine *m) {
-    struct step steps[MAX_STEPS];
-    size_t count = 0;
+    struct steps steps;
+    steps.count = steps.dropped = 0;
     m->repeats = repeats_of(m);
     join(m);
-    add_log_steps(m, steps, &count);
-    add_icmp_steps(m, steps, &count);
-    add_next_steps(m, steps, &count);
-    for (size_t i = 0; i < count; i++) {
-        run_timers(m, steps[i].at);
-        if (steps[i].icmp)
-            take_icmp(m, &steps[i]);
-        else if (steps[i].next_life)
-            take_next_syn(m, &steps[i]);
-        else if (steps[i].own)
-            take_own(m, &steps[i]);
+    add_log_steps(m, &steps);
+    add_icmp_steps(m, &steps);
+    add_next_steps(m, &steps);
+    for (size_t i = 0; i < steps.count; i++) {
+        run_timers(m, steps.items[i].at);
+        if (steps.items[i].icmp)
+            take_icmp(m, &steps.items[i]);
+        else if (steps.items[i].next_life)
+            take_next_syn(m, &steps.items[i]);
+        else if (steps.items[i].own)
+            take_own(m, &steps.items[i]);
         else
-            take_arrival(m, &steps[i]);
+            take_arrival(m, &steps.items[i]);
     }
     run_timers(m, INT64_MAX);
+    m->dropped = steps.dropped;
 }
 
 /* The last time at or before `until` that this end was heard of in this connection. */
@@ -696,7 +705,7 @@ static int64_t last_heard(const struct machine *m, int64_t until) {
  * due: its socket may have ended (a limit of the program's own), and no packet says so. */
 static bool stopped_waiting(const struct machine *m) {
     const struct la_endpoint *me = me_of(m), *peer = peer_of(m);
-    int64_t end = m->c->capture_end_ns - QUIET_NS;
+    int64_t end = la_heard_until(m->c, m->c->last.time_ns) - QUIET_NS;
     bool stopped = false;
     if (me->repeats)
         given_up(m, m->c->profile[m->side]->data_retry_total_ns, &stopped);
@@ -754,6 +763,7 @@ void settle_histories(struct view *view) {
         run(&m);
         doubt_silence(&m);
         doubt_open_end(&m);
+        c->log_dropped += m.dropped;
         c->side[side].changes = m.changes;
         c->side[side].change_count = m.change_count;
     }

@@ -27,7 +27,8 @@ static struct flow *flow_of(struct live *live, struct la_pool *pool) {
     return live->flow;
 }
 
-/* Zeek's history: a letter the first time, upper case for side 0 (turned round when settled). */
+/* Zeek's history: a letter the first time, upper case for side 0 (turned round when settled). There
+ * is room for all eight of both sides. */
 static void note_letter(struct live *live, unsigned d, char lower) {
     char letter = d == 0 ? (char)(lower - 'a' + 'A') : lower;
     for (int i = 0; i < LIVE_HISTORY; i++) {

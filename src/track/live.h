@@ -108,6 +108,7 @@ struct extra {
     uint16_t ignored[FLOW_POINTS];     /* inputs whose packets are copies */
     uint8_t ignored_count, input_count, vlan_count;
     bool suspect; /* recycle holds something */
+    bool crowded; /* it was seen at more places than there is room for here */
     bool waits;   /* in the list of its pair of hosts (see recycle.c) */
     uint8_t waiting_client;
     uint32_t next_waiting;
@@ -125,7 +126,8 @@ enum {
     LIVE_RETURNED = 1 << 3, /* was on the shelf, and does not go there again */
 };
 
-enum { LIVE_HISTORY = 12 };
+/* Every letter that there is, of both sides. */
+enum { LIVE_HISTORY = 16 };
 
 struct live {
     int64_t expire_ns; /* when nothing more can happen to it; LA_TIME_NONE: not closed yet */

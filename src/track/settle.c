@@ -300,6 +300,7 @@ static void fill_places(const struct live *live, struct la_connection *c) {
     if (points) {
         input_count = points->input_count;
         vlan_count = points->vlan_count;
+        c->crowded = points->crowded;
         memcpy(c->inputs, points->inputs, sizeof points->inputs);
         memcpy(c->vlans, points->vlans, sizeof points->vlans);
     }
@@ -316,6 +317,7 @@ static void fill_places(const struct live *live, struct la_connection *c) {
         if (!have[l] || (i < *counts[l] && lists[l][i] == firsts[l]))
             continue;
         if (*counts[l] == most[l]) { /* whatever is left out, not where it began */
+            c->crowded = true;
             --*counts[l];
             i = i < *counts[l] ? i : *counts[l];
         }
@@ -404,7 +406,8 @@ bool view_fill(struct view *view, const struct settle_context *context, const st
     c->log = view->log;
     c->log_count = live->log.count;
     c->capture_end_ns = context->end_ns;
-    c->reach_ns = context->reach_ns;
+    c->pauses = context->pauses;
+    c->pause_count = context->pause_count;
     return true;
 }
 

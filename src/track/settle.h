@@ -29,8 +29,9 @@ struct arrival_times {
 struct settle_context {
     const struct table *table;
     const struct la_hosts *hosts;
-    int64_t end_ns;   /* what the capture is known to reach; later nothing is known */
-    int64_t reach_ns; /* ... without a long pause of all its traffic */
+    int64_t end_ns; /* what the capture is known to reach; later nothing is known */
+    const struct la_pause *pauses;
+    size_t pause_count;
 };
 
 /* False when out of memory. The view's neighbours are not set, its history is not written yet. */

@@ -17,8 +17,6 @@
 
 enum { WHEEL = 256, GROUP = 32, AHEAD_AT_END = 8 };
 
-enum { PAUSES = 32 };
-
 struct la_tracker {
     struct la_tracker_options options;
     struct table *table;
@@ -32,8 +30,8 @@ struct la_tracker {
     int64_t newest_ns;               /* 4-tuples first met later are passed over */
     struct view views[3];            /* previous, current, next */
     bool out_of_memory;
-    bool finishing; /* nothing is looked up any more */
-    int64_t pauses[PAUSES];
+    bool finishing;                /* nothing is looked up any more */
+    const struct la_pause *pauses; /* borrowed */
     size_t pause_count;
 };
 
@@ -141,22 +139,14 @@ static void settle_all_three(struct la_tracker *tracker, const struct la_connect
                 steps[step](&views[i]);
 }
 
-/* How far the capture is known to reach from the last packet of this connection on. */
-static int64_t reach_of(const struct la_tracker *tracker, const struct live *live, int64_t end_ns) {
-    int64_t last = live->first_ns;
-    for (int d = 0; d < 2; d++)
-        if (live->side[d].packets > 0 && live->side[d].last_ns > last)
-            last = live->side[d].last_ns;
-    for (size_t i = 0; i < tracker->pause_count; i++)
-        if (tracker->pauses[i] >= last)
-            return tracker->pauses[i];
-    return end_ns;
-}
-
 static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns) {
     struct settle_context context = {
-        .table = tracker->table, .hosts = tracker->options.hosts, .end_ns = end_ns};
-    context.reach_ns = reach_of(tracker, live, end_ns);
+        .table = tracker->table,
+        .hosts = tracker->options.hosts,
+        .end_ns = end_ns,
+        .pauses = tracker->pauses,
+        .pause_count = tracker->pause_count,
+    };
     if (!view_fill(&tracker->views[1], &context, live)) {
         tracker->out_of_memory = true;
         return;
@@ -320,6 +310,8 @@ static void ignore_input(struct la_tracker *tracker, struct live *live, uint16_t
     struct extra *extra = extra_of(tracker, live);
     if (extra && extra->ignored_count < FLOW_POINTS)
         extra->ignored[extra->ignored_count++] = input;
+    else if (extra)
+        extra->crowded = true; /* what of it has no identity is taken for another segment */
 }
 
 static bool is_ignored(const struct live *live, uint16_t input) {
@@ -466,15 +458,19 @@ static struct live *add(struct la_tracker *tracker, const struct key *key, struc
 
 /* Attributes that a connection gathers on the way */
 
-static void add_sorted(uint16_t *list, uint8_t *count, uint8_t most, uint16_t value) {
+/* False when there is no room. */
+static bool add_sorted(uint16_t *list, uint8_t *count, uint8_t most, uint16_t value) {
     uint8_t i = 0;
     while (i < *count && list[i] < value)
         i++;
-    if ((i < *count && list[i] == value) || *count == most)
-        return;
+    if (i < *count && list[i] == value)
+        return true;
+    if (*count == most)
+        return false;
     memmove(&list[i + 1], &list[i], (size_t)(*count - i) * sizeof *list);
     list[i] = value;
     ++*count;
+    return true;
 }
 
 static void note_places(struct la_tracker *tracker, struct live *live, const struct la_segment *s) {
@@ -488,11 +484,12 @@ static void note_places(struct la_tracker *tracker, struct live *live, const str
     struct extra *extra = extra_of(tracker, live);
     if (!extra)
         return;
-    if (other_input)
-        add_sorted(extra->inputs, &extra->input_count, LA_CONNECTION_INPUTS, s->input);
+    bool room = !other_input ||
+                add_sorted(extra->inputs, &extra->input_count, LA_CONNECTION_INPUTS, s->input);
     for (int i = 0; other_vlan && i < 2; i++)
         if (s->vlans[i])
-            add_sorted(extra->vlans, &extra->vlan_count, LA_CONNECTION_VLANS, s->vlans[i]);
+            room &= add_sorted(extra->vlans, &extra->vlan_count, LA_CONNECTION_VLANS, s->vlans[i]);
+    extra->crowded |= !room;
 }
 
 static enum la_class take_in(struct la_tracker *tracker, struct live *live, unsigned d,
@@ -769,12 +766,12 @@ enum la_status la_tracker_segments(struct la_tracker *tracker,
         }
         done += group;
     }
-    return LA_OK;
+    return la_pool_failed(tracker->pool) ? LA_ENOMEM : LA_OK;
 }
 
-void la_tracker_pause(struct la_tracker *tracker, int64_t at_ns) {
-    if (tracker->pause_count < PAUSES)
-        tracker->pauses[tracker->pause_count++] = at_ns;
+void la_tracker_pauses(struct la_tracker *tracker, const struct la_pause *pauses, size_t count) {
+    tracker->pauses = pauses;
+    tracker->pause_count = count;
 }
 
 enum la_status la_tracker_finish(struct la_tracker *tracker, int64_t end_ns) {
@@ -790,5 +787,5 @@ enum la_status la_tracker_finish(struct la_tracker *tracker, int64_t end_ns) {
     }
     clear_shelf(tracker, end_ns);
     table_clear(tracker->table);
-    return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
+    return tracker->out_of_memory || la_pool_failed(tracker->pool) ? LA_ENOMEM : LA_OK;
 }

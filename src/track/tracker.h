@@ -34,10 +34,9 @@ void la_tracker_free(struct la_tracker *tracker);
 enum la_status la_tracker_segments(struct la_tracker *tracker,
                                    const struct la_segment *const *segments, size_t count);
 
-/* After `at_ns` the whole capture said nothing for so long that it may have been stopped meanwhile:
- * what is left of a connection then is not known to go on. In the order of time; the first few are
- * remembered. Before la_tracker_finish(). */
-void la_tracker_pause(struct la_tracker *tracker, int64_t at_ns);
+/* The long pauses of the whole capture that are known so far, in the order of time; borrowed.
+ * Before the segments that come after the last of them. */
+void la_tracker_pauses(struct la_tracker *tracker, const struct la_pause *pauses, size_t count);
 
 /* Settles everything that is left. `end_ns` is the time of the last packet of the whole capture. */
 enum la_status la_tracker_finish(struct la_tracker *tracker, int64_t end_ns);

@@ -416,7 +416,7 @@ def golden_text(output):
     report["findings"] = shown
     for section in ("sockets", "services", "edges"):
         report.pop(section, None)  # held by `expect report` lines where they are the point
-    for limit in ("hosts", "services", "edges", "service_connections", "client_connections"):
+    for limit in ("places", "pauses", "hosts", "services", "edges", "service_connections", "client_connections"):
         if report["limits"][limit]["left_out"] == 0:  # as in every capture of a few connections
             report["limits"] = {key: value for key, value in report["limits"].items() if key != limit}
     lines = ["%s: %s" % (json.dumps(key), json.dumps(value, ensure_ascii=False)) for key, value in report.items()]

@@ -200,6 +200,7 @@ static void vlans_are_gathered_in_order(void **unused) {
     assert_int_equal(c->vlans[1], 20);
     assert_int_equal(c->vlans[2], 30);
     assert_int_equal(c->vlans[3], 0);
+    assert_false(c->crowded);
     rig_close(&rig);
 }
 
@@ -226,6 +227,7 @@ static void of_too_many_places_the_first_is_kept(void **unused) {
             vlan = vlan || c->vlans[i] == first + 1;
         }
         assert_true(input && vlan);
+        assert_true(c->crowded);
         rig_close(&rig);
     }
 }
