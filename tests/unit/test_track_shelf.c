@@ -167,7 +167,7 @@ static void fill_record(struct live *live, struct flow *flow, uint8_t *log, uint
     live->first_input = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
     live->input[0] = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
     live->input[1] = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
-    memcpy(live->history, "ShADadFafRrIi", next_random(seed) % (LIVE_HISTORY + 1));
+    memcpy(live->history, "ShADadFfRrIiQqsH", next_random(seed) % (LIVE_HISTORY + 1));
     for (int d = 0; d < 2; d++) {
         fill_side(&live->side[d], seed);
         fill_flow_side(&flow->side[d], seed);
