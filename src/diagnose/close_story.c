@@ -102,6 +102,13 @@ static void judge_arrived(const struct la_connection *c, struct close_story *s) 
     else if (fin->second && freezes(c, peer) && fin->re_ack_prompt)
         decide(s, CLOSE_FINAL_ACK_LOST, true,
                "the ACK echoes an earlier FIN's timestamp: that had arrived, its ACK had not");
+    else if (fin->second && freezes(c, peer) && fin->re_ack_nearer &&
+             goes_on_long_enough(c, fin->re_ack))
+        /* Else the first FIN was under way for longer than the gap, and an ACK is lost all the
+         * same. */
+        decide(s, CLOSE_FINAL_ACK_LOST, false,
+               "the ACK echoes an earlier FIN's timestamp, comes soon after the last one, and "
+               "stays the only one");
     else
         decide(s, CLOSE_UNKNOWN, true, "nothing tells whether an ACK was lost or late");
 }

@@ -250,6 +250,8 @@ static void read_re_ack(const struct la_connection *c, unsigned side, struct la_
     s->re_ack_early_by_ns = left_early_by(c, s, s->copies[later], &excess);
     int64_t after = c->log[s->re_ack].time_ns - excess - c->log[s->copies[later]].time_ns;
     s->re_ack_prompt = after <= (least > 0 ? least : 0) * 3 / 2 + PROMPT_NS;
+    s->re_ack_nearer =
+        2 * after < c->log[s->copies[later]].time_ns - c->log[s->copies[later - 1]].time_ns;
     bool bare = c->log[s->re_ack].payload == 0 && !(c->log[s->re_ack].flags & LA_FIN);
     s->re_ack_is_answer = bare || after <= (least > 0 ? least : 0) * 3 / 2 + LA_JITTER_NS;
     s->echo = la_read_echo(c, s->re_ack, s->copies[later - 1], s->copies[later]);

@@ -227,6 +227,7 @@ class Lab:
                 "sysctls": {host.name: self.sysctls_of(host.name) for host in self.hosts},
                 "truth": {"hertz": said.hertz, "full_every": said.full_every},
                 "expect": said.expect, "forbid": said.forbid, "allow": said.allow, "counters": said.counters,
+                "stalled": round(self.wire.stalled, 3),
                 "events": self.events, "cannot_show": self.unseen, "problems": self.problems}
 
     def scored(self, host):

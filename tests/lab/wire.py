@@ -96,6 +96,11 @@ class CraftedPort:
         self.wire.inject(self.direction, frame, "start")
 
 
+def waited_so_far(descriptor):
+    """Seconds for which the thread of that schedstat has stood in a run queue."""
+    return int(os.pread(descriptor, 128, 0).split()[1]) / 1e9
+
+
 class Wire(threading.Thread):
     def __init__(self, client_port, server_port, middle_path, delay=(0.002, 0.002)):
         super().__init__(daemon=True)
@@ -105,6 +110,7 @@ class Wire(threading.Thread):
         self.rules, self.cut = [], set()
         self.fin_end = {}                                       # (sender, ports) -> sequence after its FIN
         self.log = []                                           # packets as they entered, for scripts to read
+        self.stalled = 0.0                                      # longest that the thread wanted to run, and could not
         self.heap, self.order = [], itertools.count()
         self.lock = threading.RLock()
         self.wake_read, self.wake_write = os.pipe()
@@ -189,10 +195,14 @@ class Wire(threading.Thread):
 
     def run(self):
         hurry()
+        queue = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+        waited = waited_so_far(queue)
         taps = {port.fileno(): direction for direction, port in self.ports.items() if isinstance(port, TapPort)}
         while self.running:
             wait = max(0.0, self.heap[0][0] - time.monotonic()) if self.heap else 1.0
             ready, _, _ = select.select(list(taps) + [self.wake_read], [], [], wait)
+            before, waited = waited, waited_so_far(queue)
+            self.stalled = max(self.stalled, waited - before)
             with self.lock:
                 for descriptor in ready:
                     if descriptor == self.wake_read:
@@ -202,6 +212,7 @@ class Wire(threading.Thread):
                     for frame in self.ports[direction].receive():
                         self._enter(direction, Packet(frame))
                 self._due()
+        os.close(queue)
 
     def _wake(self):
         os.write(self.wake_write, b"!")
