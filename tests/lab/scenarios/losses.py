@@ -1,10 +1,11 @@
 """Each segment of the close lost once, repeatedly, for ever; late instead of lost; doubled by the network."""
 
+import socket
 import threading
 import time
 
-from lab import found, scenario
-from wire import C2S, S2C, acks_fin, fin
+from lab import found, receive, scenario
+from wire import C2S, S2C, acks_fin, fin, pure_ack
 
 # What nobody may see in a loss: none of these needs a host that lost its state.
 NO_RESETS = ["recycled-port-rst", "abortive-close", "half-open", "injected-rst", "challenge-ack", "syn-retransmitted",
@@ -303,6 +304,25 @@ def late_final_ack(lab):
     lab.wire.late(C2S, acks_fin, 0.3)
     close_client_first(lab)
     lab.rest(10)
+
+
+@scenario(expect=[found("fin-retransmitted", "OOO", host="server", cause="late-ack"),
+                  found("time-wait-assassination", "III", host="client"), found("half-close", "OOO")], forbid=SPURIOUS,
+          delay=(0.010, 0.010), counters={"server": {"OutRsts": 1, "TCPLossProbes": 1}})
+def late_final_ack_of_a_burst(lab):
+    """Data and FIN leave together, and their ACKs are 80 ms late: with more than one segment under way the loss probe,
+    which is the FIN, is due after twice the round trip of 20 ms already."""
+    client, server = lab.pair()
+    lab.talk(client, server)
+    client.shutdown(socket.SHUT_WR)
+    server.recv(1)
+    lab.wire.late(C2S, pure_ack, 0.08, count=None)
+    server.sendall(b"d" * 3000)
+    server.close()
+    receive(client, 3000)
+    client.recv(1)
+    client.close()
+    lab.rest(3)
 
 
 @scenario(expect=[found("fin-retransmitted", "OOO", host="server", cause="late-ack"),
