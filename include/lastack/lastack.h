@@ -91,7 +91,9 @@ struct la_session_options {
     unsigned threads;
     /* Called once for every connection, when nothing more can happen to it (some two minutes of the
      * packets' time after its end) or the session is finished, and once for every finding, then. In
-     * no order that means anything; times have nine digits of the second. NULL: not wanted. */
+     * no order that means anything; times have nine digits of the second. What a connection's
+     * `findings` say of a failed attempt may turn out to be a scan's, and then is not called with.
+     * NULL: not wanted. */
     la_session_sink on_connection;
     la_session_sink on_finding;
     void *context; /* for both; borrowed until la_session_free() */

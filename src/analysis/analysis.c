@@ -33,7 +33,8 @@ struct la_analysis {
     struct shard shards[LA_SHARDS];
     struct la_result *result;
     struct held *held;
-    pthread_mutex_t sinks; /* one thread at a time calls the embedder, and holds a finding */
+    struct la_crossing crossing; /* of the whole result, once it is there */
+    pthread_mutex_t sinks;       /* one thread at a time calls the embedder, and holds a finding */
     struct la_packet packets[READ_AT_ONCE];
     int64_t end_ns;
     struct la_pause pauses[LA_RESULT_PAUSES]; /* workers read those that came with a batch */
@@ -43,14 +44,14 @@ struct la_analysis {
 };
 
 /* Where scans are looked for, they may explain findings of single attempts. */
-static bool has_to_wait(const struct la_analysis *analysis, const struct la_finding *finding) {
-    return finding->of_attempt && (analysis->options.diagnoses >> LA_KIND_SCAN & 1);
+static bool looks_for_scans(const struct la_analysis *analysis) {
+    return analysis->options.diagnoses >> LA_KIND_SCAN & 1;
 }
 
 static void take_finding(void *context, const struct la_finding *finding) {
     struct shard *shard = context;
     struct la_analysis *analysis = shard->analysis;
-    if (has_to_wait(analysis, finding)) {
+    if (finding->of_attempt && looks_for_scans(analysis)) {
         pthread_mutex_lock(&analysis->sinks);
         held_add(analysis->held, finding);
         pthread_mutex_unlock(&analysis->sinks);
@@ -163,6 +164,7 @@ void la_analysis_free(struct la_analysis *analysis) {
     la_pages_free(analysis->pages);
     la_capture_free(analysis->capture);
     la_decoder_free(analysis->decoder);
+    la_crossing_close(&analysis->crossing);
     la_result_free(analysis->result);
     held_free(analysis->held);
     pthread_mutex_destroy(&analysis->sinks);
@@ -268,13 +270,12 @@ static void take_conclusion(void *context, const struct la_finding *finding) {
 /* What can only be said when everything is there. */
 static enum la_status conclude(struct la_analysis *analysis, struct la_error *err) {
     struct conclusion conclusion = {analysis, LA_OK};
-    struct la_crossing crossing;
-    if (!la_crossing_open(&crossing, analysis->result->accounts, analysis->options.hosts))
+    struct la_crossing *crossing = &analysis->crossing;
+    if (!la_crossing_open(crossing, analysis->result->accounts, analysis->options.hosts))
         return la_fail(err, LA_ENOMEM, "out of memory");
-    la_diagnose_crossing(&crossing, analysis->options.diagnoses, take_conclusion, &conclusion);
+    la_diagnose_crossing(crossing, analysis->options.diagnoses, take_conclusion, &conclusion);
     enum la_status status =
-        held_release(analysis->held, &crossing, take_conclusion, &conclusion, err);
-    la_crossing_close(&crossing);
+        held_release(analysis->held, crossing, take_conclusion, &conclusion, err);
     if (status == LA_OK && conclusion.status != LA_OK)
         status = la_fail(err, LA_ENOMEM, "out of memory");
     return status;
@@ -346,6 +347,11 @@ const struct la_capture *la_analysis_capture(const struct la_analysis *analysis)
 
 const struct la_decode_counts *la_analysis_decode_counts(const struct la_analysis *analysis) {
     return la_decoder_counts(analysis->decoder);
+}
+
+bool la_analysis_took_back(const struct la_analysis *analysis, const struct la_addr *client,
+                           int64_t first_ns) {
+    return looks_for_scans(analysis) && la_crossing_explains(&analysis->crossing, client, first_ns);
 }
 
 int64_t la_analysis_end_ns(const struct la_analysis *analysis) {

@@ -50,7 +50,8 @@ static bool release_one(void *context, char *bytes, size_t size) {
     const struct release *release = context;
     struct la_finding *finding = &release->held->finding;
     memcpy(finding, bytes, size);
-    if (!la_crossing_explains(release->crossing, finding))
+    const struct la_connection_ref *of = &finding->connection;
+    if (!la_crossing_explains(release->crossing, &of->client, of->first_ns))
         release->sink(release->context, finding);
     return true;
 }

@@ -120,11 +120,16 @@ static bool open_outputs(struct analyze *analyze) {
            open_companion(run, &analyze->findings, settings->findings, lines_of_findings);
 }
 
+static bool took_back(const void *context, const struct la_addr *client, int64_t first_ns) {
+    return la_analysis_took_back(context, client, first_ns);
+}
+
 static void write_companion(struct la_run *run, struct companion *companion) {
     struct la_error err = {0};
     if (!companion->lines)
         return;
-    if (la_lines_write(companion->lines, companion->output, &err) == LA_OK)
+    if (la_lines_write(companion->lines, companion->output, took_back, run->analysis, &err) ==
+        LA_OK)
         la_run_commit(run, companion->output);
     else
         la_run_fail(run, &err);

@@ -60,7 +60,9 @@ void la_crossing_close(struct la_crossing *crossing);
 /* Runs the diagnoses in `enabled` that look at what crosses connections. */
 void la_diagnose_crossing(const struct la_crossing *crossing, uint64_t enabled,
                           la_finding_sink *sink, void *context);
-/* Whether a finding of an attempt is explained by a scan, which is told as one. */
-bool la_crossing_explains(const struct la_crossing *crossing, const struct la_finding *finding);
+/* Whether an attempt is part of a scan, which is told as one: then what was found of the attempt
+ * (`of_attempt`) is no trouble of its own. */
+bool la_crossing_explains(const struct la_crossing *crossing, const struct la_addr *client,
+                          int64_t first_ns);
 
 #endif

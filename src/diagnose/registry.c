@@ -64,6 +64,8 @@ void la_diagnose_connection(struct la_connection *connection, uint64_t enabled,
             continue;
         connection->findings |= UINT64_C(1) << k;
         finding.of_attempt = row->of_attempt && connection->side[LA_CLIENT].data_bytes == 0;
+        if (finding.of_attempt)
+            connection->attempt_findings |= UINT64_C(1) << k;
         sink(context, &finding);
     }
 }
@@ -86,9 +88,10 @@ void la_crossing_close(struct la_crossing *crossing) {
     *crossing = (struct la_crossing){0};
 }
 
-bool la_crossing_explains(const struct la_crossing *crossing, const struct la_finding *finding) {
-    for (size_t i = 0; finding->of_attempt && i < crossing->scan_count; i++)
-        if (scan_holds(&crossing->scans[i], finding))
+bool la_crossing_explains(const struct la_crossing *crossing, const struct la_addr *client,
+                          int64_t first_ns) {
+    for (size_t i = 0; i < crossing->scan_count; i++)
+        if (scan_holds(&crossing->scans[i], client, first_ns))
             return true;
     return false;
 }

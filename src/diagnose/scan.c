@@ -135,10 +135,9 @@ struct la_scan *find_scans(const struct la_overview *overview, size_t *count) {
     return NULL;
 }
 
-bool scan_holds(const struct la_scan *scan, const struct la_finding *finding) {
-    return la_addr_cmp(&finding->connection.client, scan->host->addr) == 0 &&
-           finding->connection.first_ns >= scan->first_ns &&
-           finding->connection.first_ns <= scan->last_ns + PAUSE_NS;
+bool scan_holds(const struct la_scan *scan, const struct la_addr *client, int64_t first_ns) {
+    return la_addr_cmp(client, scan->host->addr) == 0 && first_ns >= scan->first_ns &&
+           first_ns <= scan->last_ns + PAUSE_NS;
 }
 
 static const struct la_addr *only_target(const struct la_scan *scan) {

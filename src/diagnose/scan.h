@@ -16,7 +16,7 @@ struct la_scan {
  */
 struct la_scan *find_scans(const struct la_overview *overview, size_t *count);
 
-/* Whether the finding is of one of the scan's attempts. */
-bool scan_holds(const struct la_scan *scan, const struct la_finding *finding);
+/* Whether an attempt of that client, which began then, is one of the scan's. */
+bool scan_holds(const struct la_scan *scan, const struct la_addr *client, int64_t first_ns);
 
 #endif

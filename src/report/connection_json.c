@@ -251,12 +251,16 @@ static void write_places(struct la_writer *w, const struct la_connection *c) {
     la_write_close(w, ']');
 }
 
-static void write_kinds(struct la_writer *w, uint64_t kinds) {
+static void write_kinds(struct la_writer *w, const struct la_connection *c) {
     la_write_name(w, "findings");
     la_write_open(w, '[');
-    for (unsigned kind = 0; kind < LA_KIND_COUNT; kind++)
-        if (kinds >> kind & 1)
+    for (unsigned kind = 0; kind < LA_KIND_COUNT; kind++) {
+        if (c->attempt_findings >> kind & 1)
+            la_write_word_of_attempt(w, la_kind_name(kind), &c->side[LA_CLIENT].addr,
+                                     c->first.time_ns);
+        else if (c->findings >> kind & 1)
             la_write_word(w, la_kind_name(kind));
+    }
     la_write_close(w, ']');
 }
 
@@ -290,7 +294,7 @@ void la_write_connection(struct la_writer *w, const struct la_connection *connec
     write_resets(w, connection);
     write_count(w, "gaps", connection->gaps);
     write_places(w, connection);
-    write_kinds(w, connection->findings);
+    write_kinds(w, connection);
     write_bool(w, "evicted", connection->evicted);
     write_side(w, "client", &connection->side[LA_CLIENT]);
     write_side(w, "server", &connection->side[LA_SERVER]);

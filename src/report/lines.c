@@ -68,8 +68,8 @@ char *la_line_of_connection(const struct la_inputs *inputs, const struct la_conn
         return NULL;
     la_write_connection(w, connection);
     const char *notes = la_writer_notes(w, length);
-    const char *text =
-        notes ? la_writer_print(w, notes, *length, LA_EMIT_DIGITS_MAX, length) : NULL;
+    const struct la_writer_print how = {.digits = LA_EMIT_DIGITS_MAX};
+    const char *text = notes ? la_writer_print(w, notes, *length, &how, length) : NULL;
     char *line = copy_of(text, *length);
     la_writer_free(w);
     return line;
@@ -131,7 +131,7 @@ void la_lines_add_finding(struct la_lines *lines, const struct la_finding *findi
 struct walk {
     struct la_lines *lines;
     struct la_output *output;
-    int digits;
+    struct la_writer_print how;
     bool out_of_memory;
 };
 
@@ -139,24 +139,25 @@ static bool write_line(void *context, char *line, size_t length) {
     struct walk *walk = context;
     const char *text = line;
     if (walk->lines->writer)
-        text = la_writer_print(walk->lines->writer, line, length, walk->digits, &length);
+        text = la_writer_print(walk->lines->writer, line, length, &walk->how, &length);
     else
-        length = la_emit_trim(line, length, walk->digits);
+        length = la_emit_trim(line, length, walk->how.digits);
     walk->out_of_memory = text == NULL;
     return text && la_output_write(walk->output, text, length) &&
            la_output_write(walk->output, "\n", 1);
 }
 
 enum la_status la_lines_write(struct la_lines *lines, struct la_output *output,
-                              struct la_error *err) {
+                              la_took_back *took_back, const void *context, struct la_error *err) {
     if (is_bad(lines)) {
         if (err)
             *err = lines->failure;
         return lines->failure.status;
     }
-    struct walk walk = {.lines = lines,
-                        .output = output,
-                        .digits = la_emit_digits(lines->emit.inputs, lines->emit.input_count)};
+    struct walk walk = {
+        .lines = lines,
+        .output = output,
+        .how = {la_emit_digits(lines->emit.inputs, lines->emit.input_count), took_back, context}};
     enum la_status status = la_spool_walk(lines->spool, write_line, &walk, err);
     return walk.out_of_memory ? la_fail(err, LA_ENOMEM, "out of memory") : status;
 }

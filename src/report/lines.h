@@ -6,6 +6,7 @@
 #include "capture/capture.h"
 #include "diagnose/finding.h"
 #include "report/output.h"
+#include "report/writer.h"
 #include "track/connection.h"
 
 struct la_lines;
@@ -21,10 +22,11 @@ void la_lines_free(struct la_lines *lines);
 void la_lines_add_connection(struct la_lines *lines, const struct la_connection *connection);
 void la_lines_add_finding(struct la_lines *lines, const struct la_finding *finding);
 
-/* Writes all lines in their order, once everything was read. LA_ENOMEM, LA_EOUTPUT when the
+/* Writes all lines in their order, once everything was read. `took_back` (NULL: nothing was) is
+ * asked of connections. LA_ENOMEM, LA_EOUTPUT when the
  * temporary file failed, or LA_OK: whether they arrived is what la_output_commit() says. */
 enum la_status la_lines_write(struct la_lines *lines, struct la_output *output,
-                              struct la_error *err);
+                              la_took_back *took_back, const void *context, struct la_error *err);
 
 /* The inputs that lines name, and the hosts; borrowed. */
 struct la_inputs {

@@ -13,8 +13,9 @@ enum note {
     NOTE_NULL,
     NOTE_FALSE,
     NOTE_TRUE,
-    NOTE_NAME, /* the number of a word */
-    NOTE_WORD, /* likewise */
+    NOTE_NAME,            /* the number of a word */
+    NOTE_WORD,            /* likewise */
+    NOTE_WORD_OF_ATTEMPT, /* behind a struct attempt */
     NOTE_COUNT,
     NOTE_THOUSANDTHS,
     NOTE_DELAY, /* nanoseconds */
@@ -25,6 +26,11 @@ enum note {
 };
 
 enum { ROOM_MIN = 4096, NUMBER_TEXT = 24, NANO_DIGITS = 9, WORDS_MIN = 256 };
+
+struct attempt {
+    struct la_addr client;
+    int64_t first_ns;
+};
 
 struct buffer {
     char *bytes; /* owned */
@@ -214,6 +220,14 @@ void la_write_word(struct la_writer *w, const char *word) {
         note_word(w, NOTE_WORD, word);
     else
         note(w, NOTE_NULL);
+}
+
+void la_write_word_of_attempt(struct la_writer *w, const char *word, const struct la_addr *client,
+                              int64_t first_ns) {
+    const struct attempt attempt = {*client, first_ns};
+    note(w, NOTE_WORD_OF_ATTEMPT);
+    put(&w->notes, &attempt, sizeof attempt);
+    la_write_word(w, word);
 }
 
 void la_write_text(struct la_writer *w, const char *text) {
@@ -438,14 +452,31 @@ static void print_note(struct la_writer *w, enum note what, struct reading *r) {
     w->text.used = (size_t)(out - w->text.bytes);
 }
 
-const char *la_writer_print(struct la_writer *w, const char *notes, size_t length, int digits,
-                            size_t *text_length) {
-    struct reading r = {.at = (const uint8_t *)notes, .digits = digits};
+/* Whether the word behind the attempt there was taken back; then it is passed over. */
+static bool pass_over(struct reading *r, const struct la_writer_print *how) {
+    struct attempt attempt;
+    memcpy(&attempt, r->at, sizeof attempt);
+    r->at += sizeof attempt;
+    if (!how->took_back || !how->took_back(how->context, &attempt.client, attempt.first_ns))
+        return false;
+    r->at++;
+    (void)read_number(r);
+    return true;
+}
+
+const char *la_writer_print(struct la_writer *w, const char *notes, size_t length,
+                            const struct la_writer_print *how, size_t *text_length) {
+    struct reading r = {.at = (const uint8_t *)notes, .digits = how->digits};
     const uint8_t *end = r.at + length;
     w->text.used = 0;
     w->text.failed = false;
     while (r.at < end && !w->text.failed) {
         uint8_t what = *r.at++;
+        if (what == NOTE_WORD_OF_ATTEMPT) {
+            if (pass_over(&r, how))
+                continue;
+            what = *r.at++;
+        }
         bool closes = what == '}' || what == ']';
         if (!closes && wants_comma(&w->text))
             put(&w->text, ",", 1);

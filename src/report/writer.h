@@ -23,10 +23,19 @@ void la_writer_clear(struct la_writer *w);
 /* What was written down since; borrowed until the next call. NULL when out of memory. Only this
  * writer can print it. */
 const char *la_writer_notes(const struct la_writer *w, size_t *length);
-/* Notes as text, with that many digits of the second (at least one). Borrowed until the next call,
- * with a NUL behind its `text_length` bytes; NULL when out of memory. */
-const char *la_writer_print(struct la_writer *w, const char *notes, size_t length, int digits,
-                            size_t *text_length);
+/* Whether what was found of an attempt of that client, which began then, was taken back. */
+typedef bool la_took_back(const void *context, const struct la_addr *client, int64_t first_ns);
+
+/* How notes become text. */
+struct la_writer_print {
+    int digits;              /* of the second, at least one */
+    la_took_back *took_back; /* NULL: nothing was */
+    const void *context;
+};
+/* Notes as text. Borrowed until the next call, with a NUL behind its `text_length` bytes; NULL when
+ * out of memory. */
+const char *la_writer_print(struct la_writer *w, const char *notes, size_t length,
+                            const struct la_writer_print *how, size_t *text_length);
 
 /* `bracket`: '{' or '[', and its counterpart. */
 void la_write_open(struct la_writer *w, char bracket);
@@ -45,6 +54,10 @@ void la_write_delay(struct la_writer *w, int64_t ns);
 void la_write_time(struct la_writer *w, int64_t ns);
 /* Static, ASCII that needs no escape; NULL gives null. */
 void la_write_word(struct la_writer *w, const char *word);
+/* A word of a list that is left out where what was found of that attempt was taken back meanwhile.
+ */
+void la_write_word_of_attempt(struct la_writer *w, const char *word, const struct la_addr *client,
+                              int64_t first_ns);
 /* Any bytes: what is not UTF-8 is replaced. NULL gives null. */
 void la_write_text(struct la_writer *w, const char *text);
 void la_write_addr(struct la_writer *w, const struct la_addr *addr);

@@ -382,7 +382,9 @@ struct la_connection {
     /* The incarnation before and after this one, NULL when the capture has none in reach. Settled
      * as well, but of their own neighbours only this one is filled in. */
     const struct la_connection *previous, *next;
-    uint64_t findings; /* set of diagnosis kinds found, 1 << enum la_kind; filled by diagnose */
+    /* Sets of diagnosis kinds found, 1 << enum la_kind; filled by diagnose. Those of the attempt
+     * are taken back where its client turns out to have scanned. */
+    uint64_t findings, attempt_findings;
 };
 
 /* Which side of `other`, another life of the same 4-tuple, is `side` of `c`. */

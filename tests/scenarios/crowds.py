@@ -588,7 +588,7 @@ def run_case(lastack, work, one, schemas):
     function(world)
     path = os.path.join(work, name)
     world.write(path + ".pcap")
-    command = [lastack, "--findings", path + ".findings"]
+    command = [lastack, "--findings", path + ".findings", "--connections", path + ".connections"]
     if settings:
         with open(path + ".conf", "w", encoding="ascii") as stream:
             stream.write(settings)
@@ -602,6 +602,7 @@ def run_case(lastack, work, one, schemas):
     findings, report = run.read_lines(path + ".findings"), json.loads(outputs[0])
     problems = [] if outputs[0] == outputs[1] else ["one thread and two do not say the same"]
     problems += run.validate(schemas, [("finding", finding) for finding in findings] + [("report", report)])
+    problems += run.check_told(findings, run.read_lines(path + ".connections"))
     problems += check(findings, expected, allowed)
     told = {item["kind"]: item["count"] for item in report["findings"]}
     counted = {kind: sum(finding["kind"] == kind for finding in findings) for kind in told}

@@ -251,6 +251,17 @@ def check_claims(script, vantage, names, findings, connections, report):
     return problems
 
 
+def check_told(findings, connections):
+    """What a line of --connections says was found is what --findings says."""
+    found = {}
+    for finding in findings:
+        if finding["connection"]:
+            found.setdefault(finding["connection"]["id"], set()).add(finding["kind"])
+    wrong = [item for item in connections if set(item["findings"]) != found.get(item["id"], set())]
+    return ["%s: findings %s, but %s are told" % (item["id"], item["findings"], sorted(found.get(item["id"], ())))
+            for item in wrong[:3]]
+
+
 def check_evidence(script, records, findings, connections):
     """Frames must be packets of the connection, with the packet's own time; the display filter must name them."""
     problems = []
@@ -373,6 +384,7 @@ def run_case(lastack, work, stem, script, vantage, schemas):
     names = connection_names(script, records)
     problems += check_claims(script, vantage, names, findings, connections, report)
     problems += check_evidence(script, records, findings, connections)
+    problems += check_told(findings, connections)
     report["lastack"] = "VERSION"
     return {"report": report, "connections": connections, "findings": findings}, problems
 

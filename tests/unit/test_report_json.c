@@ -204,8 +204,9 @@ static json_t *read_connection(const struct la_connection *connection) {
     la_writer_clear(w);
     la_write_connection(w, connection);
     const char *notes = la_writer_notes(w, &length);
+    const struct la_writer_print how = {.digits = LA_EMIT_DIGITS_MIN};
     assert_non_null(notes);
-    const char *line = la_writer_print(w, notes, length, LA_EMIT_DIGITS_MIN, &length);
+    const char *line = la_writer_print(w, notes, length, &how, &length);
     assert_non_null(line);
     assert_int_equal(strlen(line), length);
     json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, &error);
@@ -344,7 +345,7 @@ static void the_worst_kind_stands_first(void **unused) {
 }
 
 static enum la_status write_lines(struct la_output *output, const void *what) {
-    return la_lines_write(*(struct la_lines *const *)what, output, NULL);
+    return la_lines_write(*(struct la_lines *const *)what, output, NULL, NULL, NULL);
 }
 
 static void lines_come_in_the_order_of_the_last_packet(void **unused) {

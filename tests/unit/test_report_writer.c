@@ -28,7 +28,8 @@ static const char *print(struct la_writer *w, int digits) {
     assert_non_null(notes);
     char *copy = malloc(length + 1); /* as it comes back from a spool */
     memcpy(copy, notes, length);
-    const char *text = la_writer_print(w, copy, length, digits, &text_length);
+    const struct la_writer_print how = {.digits = digits};
+    const char *text = la_writer_print(w, copy, length, &how, &text_length);
     assert_non_null(text);
     assert_int_equal(strlen(text), text_length);
     free(copy);
@@ -212,6 +213,29 @@ static void a_line_grows_as_far_as_it_has_to(void **unused) {
     assert_written(w, "1");
 }
 
+static bool is_of(const void *context, const struct la_addr *client, int64_t first_ns) {
+    return memcmp(context, client, sizeof *client) == 0 && first_ns == 7;
+}
+
+static void words_of_an_attempt_are_left_out_when_they_were_taken_back(void **unused) {
+    (void)unused;
+    struct la_addr scanner = {.bytes = {[15] = 7}}, other = {.bytes = {[15] = 8}};
+    const struct la_writer_print how = {LA_EMIT_DIGITS_MIN, is_of, &scanner};
+    struct la_writer *w = new_writer();
+    size_t length, text_length;
+    la_write_open(w, '[');
+    la_write_word_of_attempt(w, "a", &scanner, 7);
+    la_write_word_of_attempt(w, "b", &other, 7);
+    la_write_word_of_attempt(w, "c", &scanner, 8);
+    la_write_word_of_attempt(w, "d", &scanner, 7);
+    la_write_word(w, "e");
+    la_write_close(w, ']');
+    const char *notes = la_writer_notes(w, &length);
+    assert_string_equal(la_writer_print(w, notes, length, &how, &text_length),
+                        "[\"b\",\"c\",\"e\"]");
+    assert_written(w, "[\"a\",\"b\",\"c\",\"d\",\"e\"]");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commas_come_by_themselves),
@@ -222,6 +246,7 @@ int main(void) {
         cmocka_unit_test(addresses_are_those_of_the_tree),
         cmocka_unit_test(any_number_of_words_is_told_apart),
         cmocka_unit_test(a_line_grows_as_far_as_it_has_to),
+        cmocka_unit_test(words_of_an_attempt_are_left_out_when_they_were_taken_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
