@@ -31,6 +31,7 @@ struct la_analysis {
     struct crew *crew;
     struct batch *batch; /* being fed, borrowed from the crew; NULL: none */
     struct shard shards[LA_SHARDS];
+    uint64_t kinds[2]; /* that look at ordinary connections, and at remarkable ones */
     struct la_result *result;
     struct held *held;
     struct la_crossing crossing; /* of the whole result, once it is there */
@@ -69,7 +70,7 @@ static void take_finding(void *context, const struct la_finding *finding) {
 static void take_connection(void *context, struct la_connection *connection) {
     struct shard *shard = context;
     struct la_analysis *analysis = shard->analysis;
-    la_diagnose_connection(connection, analysis->options.diagnoses, take_finding, shard);
+    la_diagnose_connection(connection, analysis->kinds[connection->remarkable], take_finding, shard);
     if (la_result_add_connection(shard->result, connection) != LA_OK)
         shard->status = LA_ENOMEM;
     if (!analysis->options.on_connection)
@@ -137,6 +138,8 @@ enum la_status la_analysis_new(const struct la_analysis_options *options, struct
     if (!analysis)
         return la_fail(err, LA_ENOMEM, "out of memory");
     analysis->options = *options;
+    for (int remarkable = 0; remarkable < 2; remarkable++)
+        analysis->kinds[remarkable] = la_kinds_to_examine(options->diagnoses, remarkable);
     if (options->threads == 0)
         analysis->options.threads = default_threads();
     analysis->options.capture.read_ahead = analysis->options.threads > 1;

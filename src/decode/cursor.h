@@ -106,38 +106,4 @@ static inline void cur_limit_exact(struct cursor *c, uint32_t n) {
     c->exact = true;
 }
 
-/* The sum of RFC 1071: it does not depend on how wide words are nor on the order of their bytes, so
- * that it is made of words as the machine has them, and turned at the end. */
-static inline uint64_t sum_add(uint64_t sum, const uint8_t *bytes, uint32_t size) {
-    uint64_t word;
-    for (; size >= sizeof word; size -= (uint32_t)sizeof word) {
-        memcpy(&word, bytes, sizeof word);
-        bytes += sizeof word;
-        sum += word;
-        sum += sum < word;
-    }
-    if (size == 0)
-        return sum;
-    word = 0;
-    memcpy(&word, bytes, size);
-    sum += word;
-    return sum + (sum < word);
-}
-
-/* As 16 bits, an odd last byte being the upper half of its word. */
-static inline uint16_t sum_fold(uint64_t sum) {
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    uint16_t folded = (uint16_t)((sum & 0xffff) + (sum >> 16));
-    uint8_t bytes[2];
-    memcpy(bytes, &folded, sizeof bytes);
-    return be16(bytes);
-}
-
-/* Of all captured bytes. */
-static inline uint64_t cur_sum(const struct cursor *c, uint64_t sum) {
-    return sum_add(sum, c->data, c->remaining);
-}
-
 #endif

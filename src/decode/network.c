@@ -187,7 +187,6 @@ enum layer network_ipv4(struct walk *walk) {
     }
     if (options > 0 && !cur_skip(&walk->at, options))
         return walk_short(walk, PART_NETWORK);
-    walk->rerouted = options > 0; /* by a source route */
     note_ipv4(walk->segment, &ip);
     if (be16(ip.fragment) & 0x3fff)
         return ipv4_fragment(walk, &ip);
@@ -207,7 +206,6 @@ enum layer network_ipv6(struct walk *walk) {
         limit_to_payload(walk, be16(ip.payload_length));
     else
         walk->at.bounded = false; /* the size of what is around it is all there is */
-    walk->rerouted = false;
     segment->src = la_addr_from_v6(ip.src);
     segment->dst = la_addr_from_v6(ip.dst);
     segment->ip_id = 0;
@@ -271,13 +269,10 @@ enum layer network_hop_by_hop(struct walk *walk) {
     return next_by_protocol(walk, extension.next);
 }
 
-/* May hold a home address, which takes the source's place in the pseudo header (RFC 6275, 11.3.1).
- */
 enum layer network_destination_options(struct walk *walk) {
     struct extension extension;
     if (!take_extension(walk, &extension))
         return walk_short(walk, PART_NETWORK);
-    walk->rerouted = true;
     return next_by_protocol(walk, extension.next);
 }
 
@@ -294,19 +289,15 @@ static bool last_of_route(struct cursor body, uint8_t type, uint8_t address[16])
 }
 
 /* Under way, the destination in the IPv6 header is the next hop of the route; the peer, which the
- * way back and the TCP checksum name, is the route's last address. */
+ * way back names, is the route's last address. */
 enum layer network_routing(struct walk *walk) {
     struct extension extension;
     uint8_t type, segments_left, address[16];
     if (!take_extension(walk, &extension))
         return walk_short(walk, PART_NETWORK);
     if (cur_u8(&extension.body, &type) && cur_u8(&extension.body, &segments_left) &&
-        segments_left > 0) {
-        if (last_of_route(extension.body, type, address))
-            walk->segment->dst = la_addr_from_v6(address);
-        else
-            walk->rerouted = true;
-    }
+        segments_left > 0 && last_of_route(extension.body, type, address))
+        walk->segment->dst = la_addr_from_v6(address);
     return next_by_protocol(walk, extension.next);
 }
 

@@ -33,9 +33,6 @@ enum {
     LA_HAS_MPTCP = 1 << 8,
     LA_IP_DONT_FRAGMENT = 1 << 9, /* IPv4 DF */
     LA_IP_REASSEMBLED = 1 << 10,  /* came in fragments; frame and time are the completing one's */
-    /* A hint: a small segment (payload up to 64 bytes) was captured whole and its TCP checksum is
-     * wrong, or was left to the sender's network card. */
-    LA_BAD_CHECKSUM = 1 << 11,
     LA_SENT_BY_CAPTURER = 1 << 12, /* the link layer says so: SLL/SLL2 packet type "outgoing" */
     LA_FOR_CAPTURER = 1 << 13,     /* SLL/SLL2 packet type "to us" */
     LA_IS_NOTICE = 1 << 14,        /* no segment: an ICMP error about one, see struct la_notice */

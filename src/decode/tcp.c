@@ -19,7 +19,6 @@ enum {
     SACK_BLOCK = 8,
     SACK_BLOCKS_MAX = 4,
     WINDOW_SCALE_MAX = 14, /* greater ones are used as 14 (RFC 7323, 2.3) */
-    CHECKED_PAYLOAD_MAX = 64,
 };
 
 /* Each reads the body of one option. A length that its RFC does not allow makes it absent, as it
@@ -154,17 +153,6 @@ static void read_options(struct la_segment *segment, struct cursor at, uint32_t 
         segment->options |= LA_OPTIONS_CUT;
 }
 
-/* RFC 9293, 3.1. IPv4 addresses may be summed with the prefix under which la_addr has them: its
- * ff:ff is the zero of this arithmetic. */
-static bool is_checksum_bad(const struct la_segment *segment, struct cursor tcp) {
-    uint64_t words = sum_add(0, segment->src.bytes, sizeof segment->src.bytes);
-    words = cur_sum(&tcp, sum_add(words, segment->dst.bytes, sizeof segment->dst.bytes));
-    uint32_t sum = sum_fold(words) + PROTOCOL_TCP + (tcp.wire & 0xffff) + (tcp.wire >> 16);
-    while (sum >> 16)
-        sum = (sum & 0xffff) + (sum >> 16);
-    return sum != 0xffff;
-}
-
 struct tcp_header {
     uint8_t sport[2], dport[2], seq[4], ack[4], offset, flags, window[2], checksum[2], urgent[2];
 };
@@ -192,10 +180,5 @@ enum layer tcp_segment(struct walk *walk) {
     uint32_t options = size - (uint32_t)sizeof tcp;
     if (options > 0 && !read_usual_options(segment, walk->at, options))
         read_options(segment, walk->at, options);
-    /* Only a hint, and dear for large ones. Where the sender's card computes the checksum, what it
-     * sends is captured without: bad as well. */
-    if (segment->payload <= CHECKED_PAYLOAD_MAX && whole.remaining == whole.wire &&
-        size <= whole.wire && !walk->rerouted && is_checksum_bad(segment, whole))
-        segment->options |= LA_BAD_CHECKSUM;
     return LAYER_DONE;
 }

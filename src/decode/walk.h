@@ -70,7 +70,6 @@ struct walk {
     uint8_t vlan_count;    /* of segment->vlans */
     bool guessed;  /* only a port or a nibble says what this is: a failure means "not that" */
     bool cut;      /* not all of the packet was captured */
-    bool rerouted; /* the addresses at hand need not be those of the TCP pseudo header */
 };
 
 struct ipv4_header {

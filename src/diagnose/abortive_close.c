@@ -262,5 +262,6 @@ const struct la_diagnosis diagnosis_abortive_close = {
     .summary = "a side ended with RST instead of FIN",
     .details = details,
     .examine = examine,
+    .only_remarkable = true,
     .of_attempt = true,
 };

@@ -41,6 +41,8 @@ struct la_diagnosis {
     void (*conclude)(const struct la_crossing *crossing, la_finding_sink *sink, void *context);
     /* An instance may be nothing but what a scan looks like from the side of one attempt. */
     bool of_attempt;
+    /* Its traces make a connection remarkable (see connection.h); of others it is not asked. */
+    bool only_remarkable;
 };
 
 /* The row of a kind. */
@@ -48,9 +50,13 @@ const struct la_diagnosis *la_diagnosis_of(enum la_kind kind);
 /* The kind of that name; false when there is none. */
 bool la_kind_find(const char *name, enum la_kind *kind);
 
-/* Runs the diagnoses in `enabled` (1 << enum la_kind) on one settled connection, sets
+/* Of the kinds in `enabled` those that look at single connections: at remarkable ones, or at
+ * ordinary ones, which most are. */
+uint64_t la_kinds_to_examine(uint64_t enabled, bool remarkable);
+
+/* Runs the diagnoses in `kinds` (1 << enum la_kind) on one settled connection, sets
  * connection->findings, and hands each finding on. */
-void la_diagnose_connection(struct la_connection *connection, uint64_t enabled,
+void la_diagnose_connection(struct la_connection *connection, uint64_t kinds,
                             la_finding_sink *sink, void *context);
 
 /* False when out of memory. `accounts` are borrowed until it is closed. */

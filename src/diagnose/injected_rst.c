@@ -132,4 +132,5 @@ const struct la_diagnosis diagnosis_injected_rst = {
     .summary = "a RST came in the name of a host that hardly sent it",
     .details = details,
     .examine = examine,
+    .only_remarkable = true,
 };

@@ -55,12 +55,21 @@ bool la_kind_find(const char *name, enum la_kind *kind) {
     return false;
 }
 
-void la_diagnose_connection(struct la_connection *connection, uint64_t enabled,
-                            la_finding_sink *sink, void *context) {
+uint64_t la_kinds_to_examine(uint64_t enabled, bool remarkable) {
+    uint64_t kinds = 0;
+    for (int k = 0; k < LA_KIND_COUNT; k++)
+        if (registry[k]->examine && (remarkable || !registry[k]->only_remarkable))
+            kinds |= UINT64_C(1) << k;
+    return kinds & enabled;
+}
+
+void la_diagnose_connection(struct la_connection *connection, uint64_t kinds, la_finding_sink *sink,
+                            void *context) {
     struct la_finding finding;
-    for (int k = 0; k < LA_KIND_COUNT; k++) {
+    for (uint64_t left = kinds; left != 0; left &= left - 1) {
+        int k = __builtin_ctzll(left);
         const struct la_diagnosis *row = registry[k];
-        if (!(enabled >> k & 1) || !row->examine || !row->examine(connection, &finding))
+        if (!row->examine(connection, &finding))
             continue;
         connection->findings |= UINT64_C(1) << k;
         finding.of_attempt = row->of_attempt && connection->side[LA_CLIENT].data_bytes == 0;

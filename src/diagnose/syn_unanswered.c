@@ -98,5 +98,6 @@ const struct la_diagnosis diagnosis_syn_unanswered = {
     .summary = "a connection attempt failed because nothing came back",
     .details = details,
     .examine = examine,
+    .only_remarkable = true,
     .of_attempt = true,
 };

@@ -343,8 +343,8 @@ static void observe(const struct live *live, const struct intake *in, struct la_
         .tsecr = s->tsecr,
         .sack_from = s->sack_count ? s->sack[0] : 0,
         .sack_to = s->sack_count ? s->sack[1] : 0,
-        /* DF and the checksum are of no use to anybody downstream, and would cost a byte each. */
-        .options = (uint16_t)(s->options & ~(LA_IP_DONT_FRAGMENT | LA_BAD_CHECKSUM)),
+        /* DF is of no use to anybody downstream, and would cost a byte. */
+        .options = (uint16_t)(s->options & ~LA_IP_DONT_FRAGMENT),
         .ip_id = identity ? s->ip_id : 0,
         .ttl = identity ? s->ttl : 0,
     };

@@ -75,14 +75,6 @@ static void a_capture_longer_than_the_wire_is_believed(void **state) {
     assert_int_equal(c.wire, 8);
 }
 
-static void the_sum_takes_an_odd_byte_as_an_upper_half(void **state) {
-    (void)state;
-    for (uint32_t n = 0; n <= 8; n++) {
-        struct cursor c = cur_from(bytes, n, n);
-        assert_int_equal(sum_fold(cur_sum(&c, 0)), sum_pairs(bytes, n, 0));
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_big_endian_and_advance),
@@ -92,7 +84,6 @@ int main(void) {
         cmocka_unit_test(a_limit_narrows_what_was_captured),
         cmocka_unit_test(a_limit_beyond_the_packet_is_believed_unless_the_outer_one_is_exact),
         cmocka_unit_test(a_capture_longer_than_the_wire_is_believed),
-        cmocka_unit_test(the_sum_takes_an_odd_byte_as_an_upper_half),
     };
     return cmocka_run_group_tests_name("decode, cursor", tests, NULL, NULL);
 }

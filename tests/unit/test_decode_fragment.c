@@ -70,10 +70,6 @@ static struct outcome send_dirty(struct bench *bench, struct piece piece, uint8_
     struct test_packet datagram, p;
     begin(&datagram);
     put_usual_tcp(&datagram);
-    if (bench->version == 4)
-        set_tcp_checksum(&datagram, test_src4, test_dst4, 4);
-    else
-        set_tcp_checksum(&datagram, test_src6, test_dst6, 16);
     begin(&p);
     for (uint32_t i = piece.offset + piece.length; i > piece.offset; i--)
         put8(&p, (i <= DATAGRAM ? at(&datagram, i - 1)[0] : (unsigned)'x') + dirt);

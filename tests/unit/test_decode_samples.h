@@ -225,7 +225,6 @@ static inline void sample_ipv6(struct test_packet *p) {
 static inline void sample_ipv6_extensions(struct test_packet *p) {
     begin(p);
     put_usual_tcp(p);
-    set_tcp_checksum(p, test_src6, test_dst6, 16);
     put_extension(p, 6);   /* mobility */
     put_extension(p, 135); /* destination options */
     put_extension(p, 60);  /* routing, no segments left */
@@ -238,7 +237,6 @@ static inline void sample_ipv6_extensions(struct test_packet *p) {
 static inline void sample_ipv6_atomic(struct test_packet *p) {
     begin(p);
     put_usual_tcp(p);
-    set_tcp_checksum(p, test_src6, test_dst6, 16);
     put32(p, 0xabcd1234);
     put32(p, 0x06000000);
     put_ipv6(p, 44);
@@ -248,7 +246,6 @@ static inline void sample_ipv6_atomic(struct test_packet *p) {
 static inline void sample_ah(struct test_packet *p) {
     begin(p);
     put_usual_tcp(p);
-    set_tcp_checksum(p, test_src4, test_dst4, 4);
     put_zeros(p, 22);
     put16(p, 0x0604); /* TCP; (4 + 2) * 4 bytes */
     put_ipv4(p, 51);

@@ -1,4 +1,4 @@
-/* The TCP header, its options, its checksum. */
+/* The TCP header and its options. */
 #include "test_decode_packets.h"
 
 #define SYN_OPTIONS "\x02\x04\x05\xb4\x04\x02\x08\x0a\xca\xfe\0\1\0\0\0\0\x01\x03\x03\x07"
@@ -214,69 +214,6 @@ static void every_flag_is_kept(void **state) {
     }
 }
 
-static bool has_bad_checksum(struct test_packet *p) {
-    struct outcome o = decode(p);
-    assert_int_equal(o.result, LA_DECODED_TCP);
-    return o.segment.options & LA_BAD_CHECKSUM;
-}
-
-static void every_flipped_bit_of_a_small_segment_is_a_bad_checksum(void **state) {
-    (void)state;
-    struct test_packet p;
-    build_plain(&p);
-    assert_false(has_bad_checksum(&p));
-    for (size_t byte = TCP_AT; byte < size_of(&p); byte++) {
-        if (byte == TCP_AT + 12) /* the header length: another segment altogether */
-            continue;
-        at(&p, byte)[0] ^= 0x10;
-        assert_true(has_bad_checksum(&p));
-        at(&p, byte)[0] ^= 0x10;
-    }
-}
-
-static void the_checksum_of_a_cut_segment_is_unknown(void **state) {
-    (void)state;
-    struct test_packet p;
-    build_plain(&p);
-    at(&p, TCP_AT + 16)[0] ^= 1;
-    struct la_packet packet = {
-        .caplen = (uint32_t)size_of(&p) - 1, .len = (uint32_t)size_of(&p), .linktype = ETHERNET};
-    struct la_decoder *decoder = la_decoder_new();
-    struct outcome o = decode_bytes(decoder, &packet, at(&p, 0));
-    la_decoder_free(decoder);
-    assert_false(o.segment.options & LA_BAD_CHECKSUM);
-}
-
-static void a_checksum_of_the_pseudo_header_alone_is_bad_as_well(void **state) {
-    (void)state;
-    struct test_packet p;
-    begin(&p);
-    put_usual_tcp(&p);
-    uint32_t length = (uint32_t)size_of(&p);
-    put_ipv4(&p, 6);
-    uint32_t sum = sum_pairs(test_src4, 4, sum_pairs(test_dst4, 4, 6 + length));
-    at(&p, 20 + 16)[0] = (uint8_t)(sum >> 8);
-    at(&p, 20 + 17)[0] = (uint8_t)sum;
-    p.linktype = RAW;
-    assert_true(has_bad_checksum(&p));
-}
-
-static void odd_payloads_are_summed_right(void **state) {
-    (void)state;
-    for (size_t payload = 0; payload <= 64; payload++) {
-        struct test_packet p;
-        begin(&p);
-        put_tcp(&p, &(struct test_tcp){.flags = LA_ACK, .payload = payload});
-        if (payload % 2)
-            put_ipv6(&p, 6);
-        else
-            put_ipv4(&p, 6);
-        p.linktype = RAW;
-        assert_false(has_bad_checksum(&p));
-        assert_int_equal(decode(&p).segment.payload, payload);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_syn_of_linux_is_read_whole),
@@ -300,10 +237,6 @@ int main(void) {
         cmocka_unit_test(a_header_beyond_its_segment_is_malformed),
         cmocka_unit_test(a_datagram_too_short_for_a_header_is_malformed),
         cmocka_unit_test(every_flag_is_kept),
-        cmocka_unit_test(every_flipped_bit_of_a_small_segment_is_a_bad_checksum),
-        cmocka_unit_test(the_checksum_of_a_cut_segment_is_unknown),
-        cmocka_unit_test(a_checksum_of_the_pseudo_header_alone_is_bad_as_well),
-        cmocka_unit_test(odd_payloads_are_summed_right),
     };
     return cmocka_run_group_tests_name("decode, TCP", tests, NULL, NULL);
 }
