@@ -121,7 +121,7 @@ struct extra {
 
 enum {
     LIVE_V6 = 1 << 0,       /* hosts are indices of the address table */
-    LIVE_IN_WHEEL = 1 << 1, /* among those of `wheel_slot` */
+    LIVE_IN_WHEEL = 1 << 1, /* waits in `wheel_slot` for its expiry */
     LIVE_SETTLED = 1 << 2,  /* already handed on; kept as its successor's past */
     LIVE_RETURNED = 1 << 3, /* was on the shelf, and does not go there again */
 };
@@ -137,9 +137,8 @@ struct live {
     struct flow *flow; /* NULL: bare, that is without payload and without anything odd */
     uint32_t host[2];  /* IPv4 addresses in host order, or indices of the tracker's address table */
     uint16_t port[2];
-    uint32_t self;                       /* its index */
-    uint32_t wheel_next, wheel_previous; /* of those that expire together; LA_NO_LIVE ends */
-    uint32_t older, newer;               /* incarnations of the same 4-tuple */
+    uint32_t self;         /* its index; of one without use 0 */
+    uint32_t older, newer; /* incarnations of the same 4-tuple; of one without use, the next such */
     uint16_t first_input;
     uint16_t input[2];    /* where the last segment of each side was seen */
     uint16_t incarnation; /* saturates */

@@ -262,7 +262,7 @@ static bool add_slab(struct table *table) {
 static uint32_t take_index(struct table *table) {
     uint32_t index = table->free_list;
     if (index != LA_NO_LIVE) {
-        table->free_list = table_at(table, index)->wheel_next;
+        table->free_list = table_at(table, index)->older;
         return index;
     }
     if (table->top == SHELVED || (table->top / TABLE_SLAB == table->slab_count && !add_slab(table)))
@@ -343,10 +343,9 @@ void table_remove(struct table *table, struct live *live) {
 }
 
 void table_release(struct table *table, struct live *live) {
-    uint32_t index = live->self;
-    memset(live, 0, sizeof *live);
-    live->wheel_next = table->free_list;
-    table->free_list = index;
+    live->older = table->free_list;
+    table->free_list = live->self;
+    live->self = LA_NO_LIVE;
     table->in_use--;
 }
 

@@ -36,7 +36,7 @@ struct table {
     struct shelf *shelf;      /* owned */
     struct shapes *shapes;    /* owned: of what is packed on the shelf */
     uint32_t top;             /* first index never used */
-    uint32_t free_list;       /* through wheel_next */
+    uint32_t free_list;       /* through `older` */
     struct table_slot *slots; /* owned: the newest incarnation of each 4-tuple, by linear probing */
     size_t slot_count, in_table, in_use;
 

@@ -17,13 +17,22 @@
 
 enum { WHEEL = 256, GROUP = 32, AHEAD_AT_END = 8 };
 
+/* Indices of records. Nothing is taken out of such a list before its second comes: a record may
+ * have left long since, and another may have come in its place (see is_in_slot()). That costs a few
+ * bytes for a while; to unlink it would touch two other records, which are in no cache. */
+struct wheel_slot {
+    uint32_t *items; /* owned */
+    uint32_t count, capacity;
+};
+
 struct la_tracker {
     struct la_tracker_options options;
     struct table *table;
     struct la_pool *pool;
     struct recycle_table *recycle;
     struct meanwhile_table *meanwhile;
-    uint32_t wheel[WHEEL];           /* lists of records by the second in which they expire */
+    struct wheel_slot wheel[WHEEL];  /* by the second in which records expire */
+    struct wheel_slot spare;         /* memory of the list that was looked at last */
     int64_t now_ns;                  /* of the capture; LA_TIME_NONE before the first segment */
     int64_t second;                  /* of now_ns */
     int64_t shelved_ns[SHELF_KINDS]; /* when what was put on the shelf last expires */
@@ -62,6 +71,9 @@ void la_tracker_free(struct la_tracker *tracker) {
     meanwhile_free(tracker->meanwhile);
     table_free(tracker->table);
     la_pool_free(tracker->pool);
+    for (int i = 0; i < WHEEL; i++)
+        free(tracker->wheel[i].items);
+    free(tracker->spare.items);
     free(tracker);
 }
 
@@ -70,7 +82,10 @@ void la_tracker_follow_until(struct la_tracker *tracker, int64_t newest_ns) {
 }
 
 size_t la_tracker_bytes(const struct la_tracker *tracker) {
-    return table_bytes(tracker->table) + la_pool_bytes(tracker->pool) +
+    size_t wheel = tracker->spare.capacity;
+    for (int i = 0; i < WHEEL; i++)
+        wheel += tracker->wheel[i].capacity;
+    return wheel * sizeof(uint32_t) + table_bytes(tracker->table) + la_pool_bytes(tracker->pool) +
            recycle_bytes(tracker->recycle) + meanwhile_bytes(tracker->meanwhile);
 }
 
@@ -167,27 +182,28 @@ static int64_t second_of(int64_t ns) {
 
 static void wheel_put(struct la_tracker *tracker, struct live *live) {
     live->wheel_slot = (uint8_t)((uint64_t)second_of(live->expire_ns) % WHEEL);
-    uint32_t *first = &tracker->wheel[live->wheel_slot];
-    live->wheel_previous = LA_NO_LIVE;
-    live->wheel_next = *first;
-    if (*first != LA_NO_LIVE)
-        table_at(tracker->table, *first)->wheel_previous = live->self;
-    *first = live->self;
+    struct wheel_slot *slot = &tracker->wheel[live->wheel_slot];
+    if (slot->count == slot->capacity) {
+        uint32_t capacity = slot->capacity > 0 ? slot->capacity * 2 : 16;
+        uint32_t *items = realloc(slot->items, capacity * sizeof *items);
+        if (!items) {
+            tracker->out_of_memory = true;
+            return;
+        }
+        slot->items = items;
+        slot->capacity = capacity;
+    }
+    slot->items[slot->count++] = live->self;
     live->flags |= LIVE_IN_WHEEL;
 }
 
-static void wheel_remove(struct la_tracker *tracker, struct live *live) {
-    if (!(live->flags & LIVE_IN_WHEEL))
-        return;
-    struct live *previous = neighbour(tracker, live->wheel_previous);
-    struct live *next = neighbour(tracker, live->wheel_next);
-    if (previous)
-        previous->wheel_next = live->wheel_next;
-    else
-        tracker->wheel[live->wheel_slot] = live->wheel_next;
-    if (next)
-        next->wheel_previous = live->wheel_previous;
+static void wheel_remove(struct live *live) {
     live->flags &= (uint8_t)~LIVE_IN_WHEEL;
+}
+
+/* Whether it waits there. One that is noted twice is looked at twice, which does no harm. */
+static bool is_in_slot(const struct live *live, uint32_t index, unsigned slot) {
+    return live->self == index && (live->flags & LIVE_IN_WHEEL) && live->wheel_slot == slot;
 }
 
 static void forget(struct la_tracker *tracker, struct live *live) {
@@ -200,7 +216,7 @@ static void forget(struct la_tracker *tracker, struct live *live) {
         newer->older = LA_NO_LIVE;
     recycle_forget(tracker->recycle, tracker->table, live);
     meanwhile_forget(tracker->meanwhile, tracker->table, live);
-    wheel_remove(tracker, live);
+    wheel_remove(live);
     live_release(live, tracker->pool);
     table_release(tracker->table, live);
 }
@@ -271,15 +287,20 @@ static bool has_expired(const struct live *live, int64_t now_ns) {
 
 /* Looks at one second's list: what expires later is put where that belongs. */
 static void sweep(struct la_tracker *tracker, unsigned slot) {
-    struct live *next, *live = neighbour(tracker, tracker->wheel[slot]);
-    for (; live; live = next) {
-        next = neighbour(tracker, live->wheel_next);
-        wheel_remove(tracker, live);
+    struct wheel_slot list = tracker->wheel[slot];
+    tracker->wheel[slot] = tracker->spare;
+    for (uint32_t i = 0; i < list.count; i++) {
+        struct live *live = table_at(tracker->table, list.items[i]);
+        if (!is_in_slot(live, list.items[i], slot))
+            continue;
+        wheel_remove(live);
         if (has_expired(live, tracker->now_ns))
             retire(tracker, live, live->expire_ns);
         else if (live->expire_ns != LA_TIME_NONE)
             wheel_put(tracker, live);
     }
+    list.count = 0;
+    tracker->spare = list;
 }
 
 /* Copies of packets */
@@ -446,7 +467,7 @@ static void begin(struct live *live, const struct la_segment *s, uint16_t lives)
 static struct live *add(struct la_tracker *tracker, const struct key *key, struct live *former,
                         const struct la_segment *s) {
     if (former)
-        wheel_remove(tracker, former);
+        wheel_remove(former);
     struct live *live = table_add(tracker->table, key, former);
     if (!live)
         return NULL;
@@ -548,7 +569,7 @@ static void shelve_closed(struct la_tracker *tracker, struct live *live) {
     if (!item)
         return;
     memcpy(item + 1, packed, size);
-    wheel_remove(tracker, live);
+    wheel_remove(live);
     live_release(live, tracker->pool);
     table_release(tracker->table, live);
     tracker->shelved_ns[SHELF_CLOSED] = item->expire_ns;
