@@ -36,7 +36,16 @@ void la_pool_free(struct la_pool *pool) {
     free(pool);
 }
 
+/* The class of sizes up to a kilobyte, by their sixteenths rounded up. */
+enum { SMALL = 1024 };
+static const uint8_t class_of_small[SMALL / 16 + 1] = {
+    0,  0,  1,  2,  3,  4,  5,  6,  6,  7,  7,  8,  8,  9,  9,  10, 10, 11, 11, 11, 11, 12,
+    12, 12, 12, 13, 13, 13, 13, 14, 14, 14, 14, 15, 15, 15, 15, 15, 15, 15, 15, 16, 16, 16,
+    16, 16, 16, 16, 16, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17};
+
 static size_t class_of(size_t size) {
+    if (size <= SMALL)
+        return class_of_small[(size + 15) / 16];
     size_t i = 0;
     while (i < CLASSES && class_sizes[i] < size)
         i++;

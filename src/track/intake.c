@@ -27,34 +27,29 @@ static struct flow *flow_of(struct live *live, struct la_pool *pool) {
     return live->flow;
 }
 
-/* Zeek's history: a letter the first time, upper case for side 0 (turned round when settled). There
- * is room for all eight of both sides. */
-static void note_letter(struct live *live, unsigned d, char lower) {
-    char letter = d == 0 ? (char)(lower - 'a' + 'A') : lower;
-    for (int i = 0; i < LIVE_HISTORY; i++) {
-        if (live->history[i] == letter)
-            return;
-        if (live->history[i] == '\0') {
-            live->history[i] = letter;
-            return;
-        }
-    }
-}
-
-static void note_history(struct live *live, unsigned d, const struct la_segment *s) {
+static char letter_of(const struct la_segment *s) {
     unsigned kinds = s->flags & (LA_SYN | LA_FIN | LA_RST);
     if (kinds & (kinds - 1))
-        note_letter(live, d, (kinds & LA_FIN) && (kinds & LA_RST) ? 'i' : 'q');
-    else if (kinds == LA_SYN)
-        note_letter(live, d, s->flags & LA_ACK ? 'h' : 's');
-    else if (kinds == LA_FIN)
-        note_letter(live, d, 'f');
-    else if (kinds == LA_RST)
-        note_letter(live, d, 'r');
-    else if (s->payload > 0)
-        note_letter(live, d, 'd');
-    else if (s->flags & LA_ACK)
-        note_letter(live, d, 'a');
+        return (kinds & LA_FIN) && (kinds & LA_RST) ? 'i' : 'q';
+    if (kinds == LA_SYN)
+        return s->flags & LA_ACK ? 'h' : 's';
+    if (kinds != 0)
+        return kinds == LA_FIN ? 'f' : 'r';
+    if (s->payload > 0)
+        return 'd';
+    return s->flags & LA_ACK ? 'a' : '\0';
+}
+
+/* Zeek's history: a letter the first time, upper case for side 0 (turned round when settled). */
+static void note_history(struct live *live, unsigned d, const struct la_segment *s) {
+    char letter = letter_of(s);
+    uint32_t bit = live_letter_bit(letter);
+    if (letter == '\0' || (live->side[d].letters & bit))
+        return;
+    live->side[d].letters |= bit;
+    size_t used = strnlen(live->history, LIVE_HISTORY);
+    if (used < LIVE_HISTORY)
+        live->history[used] = d == 0 ? (char)(letter - 'a' + 'A') : letter;
 }
 
 static void keep_sample(struct flow_side *side, float seconds) {
@@ -338,7 +333,7 @@ static void observe(const struct live *live, const struct intake *in, struct la_
         .seq = s->seq,
         .ack = s->ack,
         .payload = s->payload,
-        .window = scaled_window(live, in->side, s),
+        .window = in->verdict.class == LA_CLASS_RST ? scaled_window(live, in->side, s) : 0,
         .tsval = s->tsval,
         .tsecr = s->tsecr,
         .sack_from = s->sack_count ? s->sack[0] : 0,

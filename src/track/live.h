@@ -45,6 +45,7 @@ struct live_side {
     uint32_t fingerprints[2];      /* of its last two segments, to know a copy by */
     uint32_t last_payload;
     uint32_t packets;
+    uint32_t letters; /* of its history, a bit each */
     uint16_t flags;
     uint16_t mss;
     uint16_t syn, fin, rst; /* segments with that flag; saturate */
@@ -187,6 +188,11 @@ void live_take_waiting(struct live *live, const struct intake *intake);
  * A day of answered probes does not. */
 bool live_wants_probe(const struct live *live, const struct intake *intake);
 bool live_wants_repeat(const struct live *live, const struct intake *intake);
+
+/* Of a letter of a history, in either case. */
+static inline uint32_t live_letter_bit(char letter) {
+    return UINT32_C(1) << (letter & 0x1f);
+}
 
 /* NULL when the record has none. */
 static inline struct extra *live_extra(const struct live *live) {

@@ -180,6 +180,8 @@ static bool make_room(struct la_log *log, struct la_pool *pool, size_t wanted, s
     return true;
 }
 
+enum { USUAL_ENTRY = 16 };
+
 bool la_log_append(struct la_log *log, const struct la_log_base *base, struct la_pool *pool,
                    const struct la_observation *entry) {
     uint8_t encoded[LA_LOG_MAX_ENTRY];
@@ -190,7 +192,11 @@ bool la_log_append(struct la_log *log, const struct la_log_base *base, struct la
             log->dropped++;
         return false;
     }
-    memcpy(log->bytes + log->used, encoded, size);
+    /* Few entries are longer, and a copy of known size is no call. */
+    if (size <= USUAL_ENTRY && (size_t)log->used + USUAL_ENTRY <= log->capacity)
+        memcpy(log->bytes + log->used, encoded, USUAL_ENTRY);
+    else
+        memcpy(log->bytes + log->used, encoded, size);
     log->used = (uint16_t)(log->used + size);
     log->count++;
     return true;

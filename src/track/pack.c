@@ -269,6 +269,10 @@ static unsigned read_shape(struct live *live, const uint8_t *p) {
     unsigned rare = *p++;
     size_t letters = *p++;
     p = get_bytes(p, live->history, letters);
+    for (size_t i = 0; i < letters; i++) {
+        char letter = live->history[i];
+        live->side[letter >= 'a'].letters |= live_letter_bit(letter);
+    }
     for (unsigned d = 0; d < 2; d++)
         p = get_character(p, &live->side[d]);
     for (unsigned d = 0; !(rare & HAS_FLOW) && d < 2; d++)
