@@ -31,8 +31,8 @@ enum {
     LA_HAS_FAST_OPEN = 1 << 6, /* cookie or request (RFC 7413) */
     LA_OPTIONS_CUT = 1 << 7, /* the capture's snaplen ended inside the options: absent is unknown */
     LA_HAS_MPTCP = 1 << 8,
-    LA_IP_DONT_FRAGMENT = 1 << 9, /* IPv4 DF */
-    LA_IP_REASSEMBLED = 1 << 10,  /* came in fragments; frame and time are the completing one's */
+    LA_IP_DONT_FRAGMENT = 1 << 9,  /* IPv4 DF */
+    LA_IP_REASSEMBLED = 1 << 10,   /* came in fragments; frame and time are the completing one's */
     LA_SENT_BY_CAPTURER = 1 << 12, /* the link layer says so: SLL/SLL2 packet type "outgoing" */
     LA_FOR_CAPTURER = 1 << 13,     /* SLL/SLL2 packet type "to us" */
     LA_IS_NOTICE = 1 << 14,        /* no segment: an ICMP error about one, see struct la_notice */

@@ -68,8 +68,8 @@ struct walk {
     uint32_t absorbed;     /* earlier packets: fragments of the datagram that this one completes */
     enum la_undecoded why; /* with LAYER_FAILED */
     uint8_t vlan_count;    /* of segment->vlans */
-    bool guessed;  /* only a port or a nibble says what this is: a failure means "not that" */
-    bool cut;      /* not all of the packet was captured */
+    bool guessed; /* only a port or a nibble says what this is: a failure means "not that" */
+    bool cut;     /* not all of the packet was captured */
 };
 
 struct ipv4_header {

@@ -56,8 +56,8 @@ uint64_t la_kinds_to_examine(uint64_t enabled, bool remarkable);
 
 /* Runs the diagnoses in `kinds` (1 << enum la_kind) on one settled connection, sets
  * connection->findings, and hands each finding on. */
-void la_diagnose_connection(struct la_connection *connection, uint64_t kinds,
-                            la_finding_sink *sink, void *context);
+void la_diagnose_connection(struct la_connection *connection, uint64_t kinds, la_finding_sink *sink,
+                            void *context);
 
 /* False when out of memory. `accounts` are borrowed until it is closed. */
 bool la_crossing_open(struct la_crossing *crossing, const struct la_accounts *accounts,

@@ -6,7 +6,11 @@
 
 #include <string.h>
 
-/* First byte: what almost every entry needs. */
+/* An entry has one of two forms: the short one for what nearly every opening and closing is made
+ * of, and the whole one for everything. Both begin with these two bytes.
+ *
+ * First byte: what almost every entry needs. In the short form the upper two bits say which options
+ * it has. */
 enum {
     CLASS_MASK = 0x1f,
     HEAD_SIDE_1 = 1 << 5,
@@ -17,14 +21,30 @@ enum {
 /* Second byte: the four TCP flags that matter to anybody downstream, and more. */
 enum {
     KEPT_FLAGS = LA_FIN | LA_SYN | LA_RST | LA_ACK, /* 0x17 */
+    FLAG_SHORT = 1 << 3,                            /* where PSH would be, which is not kept */
     FLAG_EXACT = 1 << 5,
     FLAG_IN_WINDOW = 1 << 6,
     FLAG_USEC = 1 << 7, /* the time is written in microseconds */
 };
 
-/* Third and fourth byte: in how many bytes each number is written, by the shift of its code. The
- * numbers follow in this order. Telling the lengths beforehand takes fewer branches than a mark on
- * each byte, and every segment of every opening and closing comes through here. */
+/* The short form: a byte of sequence and acknowledgement number, three of microseconds, three of
+ * the frame, and two of either timestamp where there are any; all of them distances. */
+enum {
+    SHORT_OPTIONS_SHIFT = 6,
+    SHORT_SIZE = 9,
+    SHORT_STAMPED_SIZE = 13,
+    SHORT_SERIAL_BITS = 4,
+    SHORT_LONG_BITS = 24,
+    SHORT_STAMP_BITS = 16,
+};
+enum { OPTIONS_OF_SYN = LA_HAS_MSS | LA_HAS_SACK_PERMITTED | LA_HAS_WINDOW_SCALE };
+static const uint16_t short_options[] = {0, LA_HAS_TIMESTAMPS, OPTIONS_OF_SYN,
+                                         OPTIONS_OF_SYN | LA_HAS_TIMESTAMPS};
+
+/* Of the whole form, third and fourth byte: in how many bytes each number is written, by the shift
+ * of its code. The numbers follow in this order. Telling the lengths beforehand takes fewer
+ * branches than a mark on each byte, and every segment of every opening and closing comes through
+ * here. */
 enum {
     LONG_CODE = 7, /* of time and frame */
     SHORT_CODE = 3,
@@ -125,10 +145,48 @@ static uint8_t *put_short(uint8_t *p, uint32_t value, unsigned at, unsigned *siz
     return p + short_size[code];
 }
 
+/* The code of a set of options in the short form; SHORT_OPTIONS: it has none. */
+enum { SHORT_OPTIONS = sizeof short_options / sizeof short_options[0] };
+static unsigned short_options_code(uint16_t options) {
+    unsigned code = 0;
+    while (code < SHORT_OPTIONS && short_options[code] != options)
+        code++;
+    return code;
+}
+
+/* Whatever has a RST comes with TTL and IP ID, or with a window. Returns 0 when the entry does not
+ * fit into the short form. */
+static size_t encode_short(uint8_t *out, const struct la_log_base *base,
+                           const struct la_observation *entry) {
+    unsigned from = entry->from, options = short_options_code(entry->options);
+    bool ack = entry->flags & LA_ACK, stamped = options & 1;
+    uint64_t elapsed = (uint64_t)(entry->time_ns - base->time_ns), usec = elapsed / LA_USEC;
+    uint64_t frame = entry->frame - base->frame;
+    uint32_t serials[2] = {entry->seq - base->seq[from], ack ? entry->ack - base->seq[!from] : 0};
+    uint32_t stamps[2] = {stamped ? entry->tsval - base->tsval[from] : 0,
+                          stamped && ack ? entry->tsecr - base->tsval[!from] : 0};
+    bool plain = options < SHORT_OPTIONS && entry->class != LA_CLASS_RST && entry->payload == 0 &&
+                 entry->input == base->input && entry->ttl == 0 && entry->ip_id == 0 &&
+                 (ack || !stamped || entry->tsecr == 0);
+    if (!plain || usec * LA_USEC != elapsed || (usec | frame) >> SHORT_LONG_BITS ||
+        (serials[0] | serials[1]) >> SHORT_SERIAL_BITS ||
+        (stamps[0] | stamps[1]) >> SHORT_STAMP_BITS)
+        return 0;
+    unsigned head =
+        (entry->class & CLASS_MASK) | (from ? HEAD_SIDE_1 : 0u) | options << SHORT_OPTIONS_SHIFT;
+    unsigned flags = (entry->flags & KEPT_FLAGS) | FLAG_SHORT | (entry->exact ? FLAG_EXACT : 0u) |
+                     (entry->in_window ? FLAG_IN_WINDOW : 0u);
+    put_little_endian(out, head | flags << 8 |
+                               (serials[0] | serials[1] << SHORT_SERIAL_BITS) << 16 | usec << 24 |
+                               frame << 48);
+    put_little_endian(out + 8, frame >> 16 | (uint64_t)stamps[0] << 8 | (uint64_t)stamps[1] << 24);
+    return stamped ? SHORT_STAMPED_SIZE : SHORT_SIZE;
+}
+
 /* Every number as its distance to the base, which nothing but a clock or a file that steps back is
  * below. */
-static size_t encode(uint8_t *out, const struct la_log_base *base,
-                     const struct la_observation *entry) {
+static size_t encode_whole(uint8_t *out, const struct la_log_base *base,
+                           const struct la_observation *entry) {
     unsigned from = entry->from, to = !from, sizes = 0;
     uint8_t rare = rare_of(entry, base);
     bool ack = entry->flags & LA_ACK, timestamps = entry->options & LA_HAS_TIMESTAMPS;
@@ -185,7 +243,9 @@ enum { USUAL_ENTRY = 16 };
 bool la_log_append(struct la_log *log, const struct la_log_base *base, struct la_pool *pool,
                    const struct la_observation *entry) {
     uint8_t encoded[LA_LOG_MAX_ENTRY];
-    size_t size = encode(encoded, base, entry);
+    size_t size = encode_short(encoded, base, entry);
+    if (size == 0)
+        size = encode_whole(encoded, base, entry);
     size_t most = opens_or_closes(entry) ? LA_LOG_MAX_BYTES : LA_LOG_MAX_COMMON;
     if (!make_room(log, pool, size, most)) {
         if (log->dropped < UINT16_MAX)
@@ -253,9 +313,36 @@ static uint32_t get_short(const uint8_t **p, unsigned sizes, unsigned at) {
     return value;
 }
 
-/* Reads up to 8 bytes beyond the entry. */
-static const uint8_t *decode(const uint8_t *p, const struct la_log_base *base,
-                             struct la_observation *entry) {
+/* Reads up to 8 bytes beyond the entry, as decode_whole() does. */
+static const uint8_t *decode_short(const uint8_t *p, const struct la_log_base *base,
+                                   struct la_observation *entry) {
+    const uint64_t long_bits = (UINT64_C(1) << SHORT_LONG_BITS) - 1;
+    uint64_t first = get_little_endian(p), second = get_little_endian(p + 8);
+    unsigned from = (first & HEAD_SIDE_1) != 0, flags = first >> 8 & 0xff;
+    uint16_t options = short_options[first >> SHORT_OPTIONS_SHIFT & (SHORT_OPTIONS - 1)];
+    bool ack = flags & LA_ACK, stamped = options & LA_HAS_TIMESTAMPS;
+    uint32_t seq = first >> 16 & 0xf, acked = first >> 20 & 0xf;
+    uint32_t tsval = second >> 8 & 0xffff, tsecr = second >> 24 & 0xffff;
+    *entry = (struct la_observation){
+        .time_ns = base->time_ns + (int64_t)(first >> 24 & long_bits) * LA_USEC,
+        .frame = base->frame + (first >> 48 | (second & 0xff) << 16),
+        .input = base->input,
+        .seq = base->seq[from] + seq,
+        .ack = ack ? base->seq[!from] + acked : 0,
+        .tsval = stamped ? base->tsval[from] + tsval : 0,
+        .tsecr = stamped && ack ? base->tsval[!from] + tsecr : 0,
+        .options = options,
+        .flags = flags & KEPT_FLAGS,
+        .from = (uint8_t)from,
+        .class = first & CLASS_MASK,
+        .exact = flags & FLAG_EXACT,
+        .in_window = flags & FLAG_IN_WINDOW,
+    };
+    return p + (stamped ? SHORT_STAMPED_SIZE : SHORT_SIZE);
+}
+
+static const uint8_t *decode_whole(const uint8_t *p, const struct la_log_base *base,
+                                   struct la_observation *entry) {
     unsigned head = p[0], flags = p[1], sizes = p[2] | (unsigned)p[3] << 8;
     uint8_t rare = head & HEAD_RARE ? p[4] : 0;
     unsigned from = (head & HEAD_SIDE_1) != 0;
@@ -293,7 +380,7 @@ void la_log_read(const struct la_log *log, const struct la_log_base *base,
         memcpy(copy, log->bytes, log->used);
     memset(copy + log->used, 0, sizeof(uint64_t));
     for (size_t i = 0; i < log->count; i++)
-        p = decode(p, base, &out[i]);
+        p = p[1] & FLAG_SHORT ? decode_short(p, base, &out[i]) : decode_whole(p, base, &out[i]);
 }
 
 bool la_log_copy(struct la_log *log, struct la_pool *pool) {
