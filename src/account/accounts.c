@@ -6,7 +6,6 @@
 #include "decode/segment.h"
 #include "track/close_wait.h"
 #include "track/listening.h"
-#include "track/open_story.h"
 
 #include <stdlib.h>
 
@@ -15,6 +14,7 @@
 #define REPEAT_NS (3 * LA_SEC)
 #define FORGOTTEN_NS (3600 * LA_SEC)
 #define LATE_NS (500 * LA_MSEC)
+#define AGED_NS (9 * LA_SEC) /* less than any age that is counted, as a span is not exact */
 
 static void add_counts(uint32_t *into, const uint32_t *from, size_t count) {
     for (size_t i = 0; i < count; i++)
@@ -276,7 +276,8 @@ static void take_span(void *context, const struct la_span *span) {
     if (!series)
         return;
     raise(adding, series, LA_STRAND_STATE + span->state, span);
-    if (span->state == LA_ST_CLOSE_WAIT)
+    /* INT64_MAX is long, whatever it began with. */
+    if (span->state == LA_ST_CLOSE_WAIT && span->until_ns - AGED_NS > span->from_ns)
         raise_aged(adding, series, span->side);
 }
 
@@ -301,7 +302,7 @@ static void count_failure(struct adding *adding) {
 
 static void count_delay(struct adding *adding) {
     const struct la_connection *c = adding->c;
-    int64_t delay_ns = la_connect_delay_ns(c);
+    int64_t delay_ns = c->connect_delay_ns;
     count_event(adding, LA_STRAND_OPENED);
     if (delay_ns < 0)
         return;

@@ -2,8 +2,6 @@
  * count, a set or "the worst of", so the order of arrival leaves no trace. */
 #include "result/result.h"
 
-#include "track/open_story.h"
-
 #include <stdlib.h>
 
 struct la_result *la_result_new(void) {
@@ -50,9 +48,8 @@ enum la_status la_result_add_connection(struct la_result *result,
     result->evicted += connection->evicted;
     result->crowded += connection->crowded;
     add_resets(result, connection);
-    int64_t delay = la_connect_delay_ns(connection);
-    if (delay >= 0)
-        la_histogram_add(&result->connect_delay, delay);
+    if (connection->connect_delay_ns >= 0)
+        la_histogram_add(&result->connect_delay, connection->connect_delay_ns);
     return la_accounts_add(result->accounts, connection);
 }
 

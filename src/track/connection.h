@@ -275,7 +275,7 @@ struct la_endpoint {
     uint8_t ttl;                       /* of its first packet */
     int window_scale;                  /* as announced; -1: not seen or not offered */
     bool timestamps_used;
-    double timestamp_hz; /* 0: unknown */
+    double timestamp_hz; /* 0: unknown; as state, not set without histories */
     bool sack;           /* SACK permitted was offered; false also when the SYN was not seen */
 
     /* Sequence space, host order; what the log alone does not tell. */
@@ -348,6 +348,7 @@ struct la_connection {
     enum la_opening opening;
     enum la_ending ending;
     enum la_closer first_closer;
+    int64_t connect_delay_ns;    /* from the first SYN to the SYN-ACK; negative: not told */
     uint8_t late_cause;          /* enum la_late_cause */
     const char *zeek_conn_state; /* "SF", ... */
     char zeek_history[LA_ZEEK_HISTORY];

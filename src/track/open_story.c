@@ -28,7 +28,7 @@ static int64_t arrived_ns(const struct la_connection *c, const struct la_observa
 }
 
 static void take_server(struct la_open_story *s, const struct la_observation *o) {
-    if (is_syn_ack(o) && !s->ack) {
+    if (is_syn_ack(o)) {
         if (!s->first_syn_ack)
             s->first_syn_ack = o;
         s->syn_ack = o;
@@ -40,8 +40,6 @@ static void take_server(struct la_open_story *s, const struct la_observation *o)
 
 static void take_client(const struct la_connection *c, struct la_open_story *s,
                         const struct la_observation *o) {
-    if (is_syn(o) && s->ack)
-        return; /* an old duplicate: the client had its answer */
     if (is_syn(o)) {
         if (!s->syn)
             s->syn = o;
@@ -53,9 +51,9 @@ static void take_client(const struct la_connection *c, struct la_open_story *s,
     }
     bool fits = s->first_syn_ack && (o->flags & LA_ACK) && o->class != LA_CLASS_OUTSIDE &&
                 seq_lt(s->first_syn_ack->seq, o->ack);
-    if (!s->ack && fits && !(o->flags & LA_RST))
+    if (fits && !(o->flags & LA_RST))
         s->ack = o;
-    if (!s->ack && s->first_syn_ack && (o->flags & LA_RST) && o->seq == s->first_syn_ack->ack)
+    else if (s->first_syn_ack && (o->flags & LA_RST) && o->seq == s->first_syn_ack->ack)
         s->rejection = o;
 }
 
@@ -93,7 +91,8 @@ static void count_unanswered(struct la_open_story *s) {
 
 void la_open_story(const struct la_connection *c, struct la_open_story *story) {
     *story = (struct la_open_story){0};
-    for (size_t i = 0; i < c->log_count; i++) {
+    /* What comes behind the client's acknowledgement opens nothing. */
+    for (size_t i = 0; i < c->log_count && !story->ack; i++) {
         const struct la_observation *o = &c->log[i];
         if (o->from == LA_CLIENT)
             take_client(c, story, o);

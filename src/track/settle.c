@@ -173,44 +173,6 @@ static void fill_turnaround(const struct view *view, const struct live *live, un
     end->rtt_median_ns = samples[count / 2];
 }
 
-/* When the newest timestamp of a side passed: by the log if that has it, because what came last may
- * bear none, or an old one. */
-static int64_t newest_stamp_ns(const struct view *view, const struct live *live, unsigned side) {
-    const struct live_side *me = &live->side[side];
-    for (size_t i = 0; i < live->log.count; i++) {
-        const struct la_observation *o = &view->log[i];
-        if (o->from == side && (o->options & LA_HAS_TIMESTAMPS) && o->tsval == me->tsval)
-            return o->time_ns;
-    }
-    return me->last_ns;
-}
-
-/* The rate of a timestamp clock, from the first logged segment to the newest value. */
-static double clock_rate(const struct view *view, const struct live *live, unsigned side) {
-    const struct live_side *me = &live->side[side];
-    if (!(me->flags & SIDE_TIMESTAMPS))
-        return 0;
-    for (size_t i = 0; i < live->log.count; i++) {
-        const struct la_observation *o = &view->log[i];
-        if (o->from != side || !(o->options & LA_HAS_TIMESTAMPS))
-            continue;
-        int64_t elapsed = newest_stamp_ns(view, live, side) - o->time_ns;
-        int32_t ticks = seq_diff(me->tsval, o->tsval);
-        /* Below 10 ticks the rounding of one tick is too much. */
-        return elapsed > 0 && ticks >= 10 ? (double)ticks / la_seconds(elapsed) : 0;
-    }
-    return 0;
-}
-
-/* Clocks tick at a few customary rates; a measured one within 10 % of such is that. */
-static double round_rate(double hz) {
-    static const double customary[] = {1, 2, 10, 100, 250, 300, 500, 1000, 10000, 1000000};
-    for (size_t i = 0; i < sizeof customary / sizeof customary[0]; i++)
-        if (hz > customary[i] * 0.9 && hz < customary[i] * 1.1)
-            return customary[i];
-    return hz;
-}
-
 static uint64_t count_gaps(const struct flow_side *flow) {
     uint64_t gaps = flow->gaps;
     for (int i = 0; i < flow->hole_count; i++)
@@ -286,7 +248,6 @@ static void fill_endpoint(const struct view *view, const struct settle_context *
     end->ttl = me->ttl;
     end->window_scale = me->flags & SIDE_SCALE ? me->window_scale : -1;
     end->timestamps_used = me->flags & SIDE_TIMESTAMPS;
-    end->timestamp_hz = round_rate(clock_rate(view, live, side));
     end->sack = me->flags & SIDE_SACK;
     fill_traffic(live->flow, side, end);
     fill_waiting(live, side, end);

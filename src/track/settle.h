@@ -43,7 +43,8 @@ void view_release(struct view *view);
 void live_turnarounds(const struct live *live, int64_t out[2]);
 
 /* The steps, in this order, on a filled view whose neighbours are set. Each is a file. */
-void settle_vantage(struct view *view);   /* where the capture point lies; one-way times */
+void settle_vantage(struct view *view);   /* where the capture point lies */
+void settle_clocks(struct view *view);    /* how fast timestamps tick; one-way times */
 void settle_arrivals(struct view *view);  /* which segments arrived */
 void settle_histories(struct view *view); /* both ends through the state table */
 void settle_resets(struct view *view);    /* what drew each RST */

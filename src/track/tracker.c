@@ -134,9 +134,11 @@ static bool is_remarkable(const struct la_tracker *tracker, const struct la_conn
  * other neighbour is not looked at: it has no bearing on this pair. */
 static void settle_all_three(struct la_tracker *tracker, const struct la_connection *older,
                              const struct la_connection *newer) {
-    static void (*const steps[])(struct view *) = {settle_vantage, settle_arrivals,
-                                                   settle_histories, settle_resets, settle_words};
-    static const bool is_basic[] = {true, false, false, false, true}; /* vantage, and words */
+    static const struct {
+        void (*take)(struct view *view);
+        bool is_basic; /* wanted of every connection */
+    } steps[] = {{settle_vantage, true},    {settle_clocks, false}, {settle_arrivals, false},
+                 {settle_histories, false}, {settle_resets, false}, {settle_words, true}};
     const bool present[3] = {older != NULL, true, newer != NULL};
     bool remarkable = is_remarkable(tracker, older, newer);
     bool whole = tracker->options.histories || remarkable;
@@ -150,8 +152,8 @@ static void settle_all_three(struct la_tracker *tracker, const struct la_connect
         views[2].connection.previous = &views[1].connection;
     for (size_t step = 0; step < sizeof steps / sizeof steps[0]; step++)
         for (int i = 0; i < 3; i++)
-            if (present[i] && (whole || is_basic[step]))
-                steps[step](&views[i]);
+            if (present[i] && (whole || steps[step].is_basic))
+                steps[step].take(&views[i]);
 }
 
 static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns) {

@@ -36,7 +36,7 @@ void settle_vantage(struct view *view) {
     v->kind = LA_VANTAGE_UNKNOWN;
     v->fraction = -1;
     if (x < 0 || y < 0 || x + y < SHORTEST_PATH_NS)
-        goto times;
+        return;
     v->fraction = (double)y / (double)(x + y);
     if (v->fraction < 0.1)
         v->kind = LA_VANTAGE_NEAR_CLIENT;
@@ -44,10 +44,4 @@ void settle_vantage(struct view *view) {
         v->kind = LA_VANTAGE_NEAR_SERVER;
     else
         v->kind = LA_VANTAGE_MIDDLE;
-times:
-    for (size_t i = 0; i < c->log_count; i++) {
-        const struct la_observation *o = &view->log[i];
-        view->times[i].sent_ns = o->time_ns - la_one_way_ns(c, o->from);
-        view->times[i].arrived_ns = o->time_ns + la_one_way_ns(c, !o->from);
-    }
 }

@@ -152,6 +152,7 @@ void settle_words(struct view *view) {
     c->opening = opening_of(c);
     c->ending = ending_of(c);
     c->first_closer = first_closer_of(c);
+    c->connect_delay_ns = la_connect_delay_ns(c);
     c->late_cause = (uint8_t)la_late_cause_of(c, NULL);
     c->zeek_conn_state = zeek_conn_state(c);
     for (int side = 0; side < 2; side++)
