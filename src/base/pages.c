@@ -2,7 +2,6 @@
 #include "base/pages.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -10,19 +9,23 @@
  * capture costs little. */
 enum { LARGE_PAGE = 2 * 1024 * 1024, SMALL_BLOCKS = 8 };
 
+struct free_piece {
+    struct free_piece *next;
+};
+
 struct la_pages {
     pthread_mutex_t lock;
     void **blocks; /* owned */
     size_t count, capacity;
-    size_t used; /* bytes of the newest block */
+    char *rest; /* of the newest block: what was not taken yet */
+    size_t rest_bytes;
+    struct free_piece *free; /* given back */
 };
 
 struct la_pages *la_pages_new(void) {
     struct la_pages *pages = calloc(1, sizeof *pages);
-    if (pages) {
+    if (pages)
         pthread_mutex_init(&pages->lock, NULL);
-        pages->used = LARGE_PAGE;
-    }
     return pages;
 }
 
@@ -36,32 +39,70 @@ void la_pages_free(struct la_pages *pages) {
     free(pages);
 }
 
-static bool add_block(struct la_pages *pages) {
+/* `size` bytes that are freed with the rest; a multiple of LARGE_PAGE. */
+static char *make_block(struct la_pages *pages, size_t size) {
     if (pages->count == pages->capacity) {
         size_t capacity = pages->capacity ? pages->capacity * 2 : 16;
         void **blocks = realloc(pages->blocks, capacity * sizeof *blocks);
         if (!blocks)
-            return false;
+            return NULL;
         pages->blocks = blocks;
         pages->capacity = capacity;
     }
-    void *block = aligned_alloc(LARGE_PAGE, LARGE_PAGE);
+    void *block = aligned_alloc(LARGE_PAGE, size);
     if (!block)
-        return false;
+        return NULL;
     if (pages->count >= SMALL_BLOCKS)
-        (void)madvise(block, LARGE_PAGE, MADV_HUGEPAGE); /* a wish: small pages do as well */
-    pages->blocks[pages->count++] = block;
-    pages->used = 0;
-    return true;
+        (void)madvise(block, size, MADV_HUGEPAGE); /* a wish: small pages do as well */
+    return pages->blocks[pages->count++] = block;
+}
+
+static void give(struct la_pages *pages, char *row, size_t bytes) {
+    for (; bytes >= LA_PIECE; bytes -= LA_PIECE, row += LA_PIECE) {
+        struct free_piece *piece = (struct free_piece *)(void *)row;
+        piece->next = pages->free;
+        pages->free = piece;
+    }
+}
+
+static void *cut(struct la_pages *pages, size_t bytes) {
+    if (bytes > LARGE_PAGE)
+        return make_block(pages, (bytes + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE);
+    if (pages->rest_bytes < bytes) {
+        char *block = make_block(pages, LARGE_PAGE);
+        if (!block)
+            return NULL;
+        give(pages, pages->rest, pages->rest_bytes);
+        pages->rest = block;
+        pages->rest_bytes = LARGE_PAGE;
+    }
+    char *row = pages->rest;
+    pages->rest += bytes;
+    pages->rest_bytes -= bytes;
+    return row;
+}
+
+void *la_pages_take_row(struct la_pages *pages, size_t count) {
+    void *row;
+    pthread_mutex_lock(&pages->lock);
+    if (count == 1 && pages->free) {
+        row = pages->free;
+        pages->free = pages->free->next;
+    } else {
+        row = cut(pages, count * LA_PIECE);
+    }
+    pthread_mutex_unlock(&pages->lock);
+    return row;
 }
 
 void *la_pages_take(struct la_pages *pages) {
-    void *piece = NULL;
+    return la_pages_take_row(pages, 1);
+}
+
+void la_pages_give_row(struct la_pages *pages, void *row, size_t count) {
+    if (!row)
+        return;
     pthread_mutex_lock(&pages->lock);
-    if (pages->used + LA_PIECE <= LARGE_PAGE || add_block(pages)) {
-        piece = (char *)pages->blocks[pages->count - 1] + pages->used;
-        pages->used += LA_PIECE;
-    }
+    give(pages, row, count * LA_PIECE);
     pthread_mutex_unlock(&pages->lock);
-    return piece;
 }

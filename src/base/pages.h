@@ -16,7 +16,12 @@ struct la_pages *la_pages_new(void);
 void la_pages_free(struct la_pages *pages);
 
 /* LA_PIECE bytes, aligned to 64 and not cleared; NULL when out of memory. Safe from several
- * threads. A piece is never given back by itself. */
+ * threads. */
 void *la_pages_take(struct la_pages *pages);
+
+/* The same for `count` pieces in a row. */
+void *la_pages_take_row(struct la_pages *pages, size_t count);
+/* Gives such a row back, to be taken as single pieces. NULL is fine. */
+void la_pages_give_row(struct la_pages *pages, void *row, size_t count);
 
 #endif

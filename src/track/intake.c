@@ -47,9 +47,7 @@ static void note_history(struct live *live, unsigned d, const struct la_segment 
     if (letter == '\0' || (live->side[d].letters & bit))
         return;
     live->side[d].letters |= bit;
-    size_t used = strnlen(live->history, LIVE_HISTORY);
-    if (used < LIVE_HISTORY)
-        live->history[used] = d == 0 ? (char)(letter - 'a' + 'A') : letter;
+    live->history[live->history_count++] = d == 0 ? (char)(letter - 'a' + 'A') : letter;
 }
 
 static void keep_sample(struct flow_side *side, float seconds) {

@@ -127,8 +127,7 @@ enum {
     LIVE_RETURNED = 1 << 3, /* was on the shelf, and does not go there again */
 };
 
-/* Every letter that there is, of both sides. */
-enum { LIVE_HISTORY = 16 };
+enum { LIVE_HISTORY = 16 }; /* eight letters, each once by either side */
 
 struct live {
     int64_t expire_ns; /* when nothing more can happen to it; LA_TIME_NONE: not closed yet */
@@ -145,7 +144,7 @@ struct live {
     uint16_t incarnation; /* saturates */
     uint16_t duplicates;
     uint16_t tunnels, vlan;
-    uint8_t flags, wheel_slot;
+    uint8_t flags, wheel_slot, history_count;
     char history[LIVE_HISTORY]; /* Zeek's letters; upper case: side 0 */
     struct live_side side[2];
 };

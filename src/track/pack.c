@@ -253,7 +253,7 @@ static const uint8_t *get_rare(const uint8_t *p, struct live *live, struct flow 
 
 /* In common, as far as there is no payload: the rare bits, the letters, options, counts. */
 static size_t write_shape(const struct live *live, unsigned rare, uint8_t *out) {
-    size_t letters = strnlen(live->history, LIVE_HISTORY);
+    size_t letters = live->history_count;
     uint8_t *p = out;
     *p++ = (uint8_t)rare;
     *p++ = (uint8_t)letters;
@@ -267,7 +267,7 @@ static size_t write_shape(const struct live *live, unsigned rare, uint8_t *out) 
 
 static unsigned read_shape(struct live *live, const uint8_t *p) {
     unsigned rare = *p++;
-    size_t letters = *p++;
+    size_t letters = live->history_count = *p++;
     p = get_bytes(p, live->history, letters);
     for (size_t i = 0; i < letters; i++) {
         char letter = live->history[i];

@@ -328,7 +328,7 @@ static void fill_meanwhile(struct view *view, const struct live *live, unsigned 
 
 /* Zeek writes the originator's letters in upper case; the record those of side 0. */
 static void fill_letters(const struct live *live, unsigned client, struct la_connection *c) {
-    for (size_t i = 0; i < LIVE_HISTORY && live->history[i]; i++) {
+    for (size_t i = 0; i < live->history_count; i++) {
         char letter = live->history[i];
         c->zeek_history[i] = client == 0 ? letter : (char)(letter ^ 0x20);
     }

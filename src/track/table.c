@@ -9,6 +9,29 @@ enum { FIRST_SLOTS = 1024, MAX_PAST = 1 << 20 };
 
 #define SHELVED (UINT32_C(1) << 31)
 
+/* Large tables are met at random: address translation counts there, see base/pages.h. */
+static size_t pieces_of(size_t slot_count) {
+    return slot_count * sizeof(struct table_slot) / LA_PIECE;
+}
+
+static struct table_slot *make_slots(struct la_pages *pages, size_t count) {
+    size_t pieces = pieces_of(count);
+    if (pieces == 0)
+        return calloc(count, sizeof(struct table_slot));
+    struct table_slot *slots = la_pages_take_row(pages, pieces);
+    if (slots)
+        memset(slots, 0, count * sizeof *slots);
+    return slots;
+}
+
+static void free_slots(struct la_pages *pages, struct table_slot *slots, size_t count) {
+    size_t pieces = pieces_of(count);
+    if (pieces == 0)
+        free(slots);
+    else
+        la_pages_give_row(pages, slots, pieces);
+}
+
 struct table *table_new(struct la_pages *pages) {
     struct table *table = calloc(1, sizeof *table);
     if (!table)
@@ -17,7 +40,7 @@ struct table *table_new(struct la_pages *pages) {
     table->hash_key = la_hash_key_random();
     table->top = 1;
     table->slot_count = FIRST_SLOTS;
-    table->slots = calloc(FIRST_SLOTS, sizeof *table->slots);
+    table->slots = make_slots(pages, FIRST_SLOTS);
     table->shelf = shelf_new(pages);
     table->shapes = shapes_new();
     if (!table->slots || !table->shelf || !table->shapes) {
@@ -33,7 +56,7 @@ void table_free(struct table *table) {
     shelf_free(table->shelf);
     shapes_free(table->shapes);
     free(table->slabs);
-    free(table->slots);
+    free_slots(table->pages, table->slots, table->slot_count);
     free(table->addresses);
     free(table->address_buckets);
     free(table->past);
@@ -231,7 +254,7 @@ static void put_slot(struct table *table, struct table_slot slot) {
 static bool grow_slots(struct table *table) {
     size_t old_count = table->slot_count;
     struct table_slot *old = table->slots;
-    struct table_slot *slots = calloc(old_count * 2, sizeof *slots);
+    struct table_slot *slots = make_slots(table->pages, old_count * 2);
     if (!slots)
         return false;
     table->slots = slots;
@@ -239,7 +262,7 @@ static bool grow_slots(struct table *table) {
     for (size_t i = 0; i < old_count; i++)
         if (old[i].index != LA_NO_LIVE)
             put_slot(table, old[i]);
-    free(old);
+    free_slots(table->pages, old, old_count);
     return true;
 }
 

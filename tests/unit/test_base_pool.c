@@ -157,6 +157,33 @@ static void pieces_are_whole_aligned_and_apart(void **unused) {
     la_pages_free(source);
 }
 
+static void a_row_is_in_a_row_and_its_pieces_are_used_again(void **unused) {
+    (void)unused;
+    static const size_t counts[] = {1, 2, 4, 8, 16, 9, 3};
+    enum { ROWS = sizeof counts / sizeof counts[0] };
+    unsigned char *rows[ROWS];
+    struct la_pages *source = la_pages_new();
+    assert_non_null(source);
+    for (int i = 0; i < ROWS; i++) {
+        rows[i] = la_pages_take_row(source, counts[i]);
+        assert_non_null(rows[i]);
+        memset(rows[i], i, counts[i] * LA_PIECE);
+    }
+    for (int i = 0; i < ROWS; i++)
+        for (size_t at = 0; at < counts[i] * LA_PIECE; at += LA_PIECE / 4)
+            assert_int_equal(rows[i][at], i);
+    la_pages_give_row(source, rows[4], counts[4]);
+    la_pages_give_row(source, NULL, 3);
+    for (size_t i = 0; i < counts[4]; i++) {
+        unsigned char *piece = la_pages_take(source);
+        assert_in_range((uintptr_t)piece, (uintptr_t)rows[4],
+                        (uintptr_t)(rows[4] + (counts[4] - 1) * LA_PIECE));
+        memset(piece, 0xff, LA_PIECE);
+    }
+    assert_int_equal(rows[5][0], 5);
+    la_pages_free(source);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_block_is_at_least_as_large_as_asked),
@@ -168,6 +195,7 @@ int main(void) {
         cmocka_unit_test(classes_do_not_mix),
         cmocka_unit_test(memory_does_not_grow_with_use_only_with_need),
         cmocka_unit_test(nothing_may_be_given_back_and_freed),
+        cmocka_unit_test(a_row_is_in_a_row_and_its_pieces_are_used_again),
         cmocka_unit_test(pieces_are_whole_aligned_and_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
