@@ -69,7 +69,7 @@ void la_diagnose_connection(struct la_connection *connection, uint64_t kinds, la
     for (uint64_t left = kinds; left != 0; left &= left - 1) {
         int k = __builtin_ctzll(left);
         const struct la_diagnosis *row = registry[k];
-        if (!row->examine(connection, &finding))
+        if (!row->examine || !row->examine(connection, &finding))
             continue;
         connection->findings |= UINT64_C(1) << k;
         finding.of_attempt = row->of_attempt && connection->side[LA_CLIENT].data_bytes == 0;

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "decode/segment.h"
 #include "result/result.h"
+#include "track/open_story.h"
 
 enum { HOSTS = 300, EVENTS = 2000 };
 
@@ -310,10 +311,12 @@ static void the_connect_delay_ends_with_the_syn_ack_that_was_answered(void **unu
     struct la_connection connection = {
         .opening = LA_OPENING_HANDSHAKE, .log = log, .log_count = 6, .profile = {profile, profile}};
     struct la_result *result = new_result();
+    connection.connect_delay_ns = la_connect_delay_ns(&connection);
     assert_int_equal(la_result_add_connection(result, &connection), LA_OK);
     assert_int_equal(result->connect_delay.count, 1);
     assert_int_equal(result->connect_delay.max_ns, 1000001000);
     connection.opened_ns = LA_TIME_NONE;
+    connection.connect_delay_ns = la_connect_delay_ns(&connection);
     assert_int_equal(la_result_add_connection(result, &connection), LA_OK);
     assert_int_equal(result->connect_delay.count, 1);
     la_result_free(result);

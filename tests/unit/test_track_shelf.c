@@ -167,7 +167,10 @@ static void fill_record(struct live *live, struct flow *flow, uint8_t *log, uint
     live->first_input = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
     live->input[0] = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
     live->input[1] = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
-    memcpy(live->history, "ShADadFfRrIiQqsH", next_random(seed) % (LIVE_HISTORY + 1));
+    live->history_count = (uint8_t)(next_random(seed) % (LIVE_HISTORY + 1));
+    memcpy(live->history, "ShADadFfRrIiHsQq", live->history_count);
+    for (unsigned i = 0; i < live->history_count; i++)
+        live->side[live->history[i] >= 'a'].letters |= live_letter_bit(live->history[i]);
     for (int d = 0; d < 2; d++) {
         fill_side(&live->side[d], seed);
         fill_flow_side(&flow->side[d], seed);
