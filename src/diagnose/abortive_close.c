@@ -18,7 +18,8 @@ static const struct la_detail_spec details[] = {
     {"cause", LA_DETAIL_WORD, false, causes, "why it was a RST"},
     {"side", LA_DETAIL_WORD, false, sides, "who sent it"},
     {"complete", LA_DETAIL_BOOL, true, NULL,
-     "whether everything that either side had sent was acknowledged"},
+     "whether everything that either side had sent was acknowledged, and nothing waited behind a "
+     "closed window"},
     {"unacknowledged_sent", LA_DETAIL_INTEGER, true, NULL,
      "bytes that this side had sent and the other never acknowledged"},
     {"unacknowledged_received", LA_DETAIL_INTEGER, true, NULL,
@@ -41,6 +42,8 @@ static bool is_active(const struct la_observation *rst) {
 struct loss {
     bool known;
     uint32_t sent, received;
+    bool waiting[2];  /* by the side that had a closed window before it, and probed it */
+    bool hidden;      /* a window was closed, and whether anything waited does not show */
     bool sent_lacked; /* the peer showed after the RST that it lacked some of `sent` */
     bool sent_lost;   /* ... and that had never come by here, next to the peer */
 };
@@ -65,6 +68,21 @@ static bool shows_hole(const struct la_connection *c, const struct reset_story *
     return false;
 }
 
+/* What waits behind a closed window has not been sent: no acknowledgement lacks. */
+static void look_behind_windows(const struct la_connection *c, struct loss *loss) {
+    for (unsigned side = 0; side < 2; side++) {
+        const struct la_stalls *stalls = c->side[side].stalls;
+        const struct la_stall *last = stalls ? &stalls->last : NULL;
+        bool closed = last && last->closed.frame != 0 && last->opened.frame == 0;
+        loss->waiting[!side] = closed && last->probes.count > 0;
+        loss->hidden |= c->side[side].window == 0 && !loss->waiting[!side];
+    }
+}
+
+static bool is_complete(const struct loss *loss) {
+    return loss->sent == 0 && loss->received == 0 && !loss->waiting[0] && !loss->waiting[1];
+}
+
 static struct loss measure(const struct la_connection *c, const struct reset_story *s) {
     const struct la_endpoint *me = &c->side[s->side], *peer = &c->side[!s->side];
     const struct la_observation *rst = &c->log[s->reset->index];
@@ -76,6 +94,7 @@ static struct loss measure(const struct la_connection *c, const struct reset_sto
         taken = seq_leq(rst->ack, peer->next) ? seq_max(taken, rst->ack) : taken;
         sent = rst->in_window ? seq_max(sent, rst->seq) : sent;
     }
+    look_behind_windows(c, &loss);
     loss.sent = beyond(me, sent, peer->acked);
     loss.received = beyond(peer, peer->next, taken);
     loss.sent_lacked = loss.sent > 0 && shows_hole(c, s);
@@ -104,7 +123,8 @@ static const char *cause_of(const struct la_connection *c, const struct reset_st
         return causes[2];
     if (s->verdict != RESET_ABORT || !is_active(rst))
         return causes[3];
-    if (loss->known && loss->received >= IN_PROGRESS)
+    /* A window is closed by what was not read. */
+    if (loss->known && (loss->received >= IN_PROGRESS || loss->waiting[!s->side]))
         return causes[1];
     return loss->known && loss->received == 0 && nothing_unread(c, s) ? causes[0] : causes[3];
 }
@@ -126,18 +146,31 @@ static enum la_severity severity_of(const struct la_connection *c, const struct 
     if (loss->sent_lacked)
         return loss->sent_lost ? LA_CRITICAL : LA_WARNING;
     bool goodbye = loss->received <= GOODBYE && c->side[!s->side].fin_seen;
-    bool wanted = loss->received > 0 && !goodbye;
+    bool wanted = (loss->received > 0 && !goodbye) || loss->waiting[!s->side];
     if (wanted && c->initiator_known && s->side == LA_SERVER)
         return LA_CRITICAL;
     if (wanted && !c->initiator_known)
         return LA_NOTICE;
-    return loss->sent > 0 ? LA_NOTICE : LA_INFO;
+    return loss->sent > 0 || loss->waiting[s->side] ? LA_NOTICE : LA_INFO;
 }
 
 static const char *fate_of(const struct loss *loss) {
     if (loss->sent_lost)
         return "are lost";
     return loss->sent_lacked ? "are hardly all there" : "were not acknowledged";
+}
+
+/* Of a connection in which all that was sent was acknowledged. */
+static const char *completeness_of(const struct la_connection *c, const struct reset_story *s,
+                                   const struct loss *loss) {
+    if (loss->waiting[!s->side])
+        return ", and its peer had more to send: its window was closed";
+    if (loss->waiting[s->side])
+        return ", and had more to send itself: the peer's window was closed";
+    if (loss->hidden)
+        return "";
+    bool data = c->side[0].data_bytes > 0 || c->side[1].data_bytes > 0;
+    return data ? ", after a complete transfer" : ", before any data";
 }
 
 static void summarize(struct la_finding *f, const struct la_connection *c,
@@ -149,7 +182,7 @@ static void summarize(struct la_finding *f, const struct la_connection *c,
     if (!loss->known)
         f->summary = finding_text(f, "%s %s", who, how);
     else if (loss->sent == 0 && loss->received == 0)
-        f->summary = finding_text(f, "%s %s, after a complete transfer", who, how);
+        f->summary = finding_text(f, "%s %s%s", who, how, completeness_of(c, s, loss));
     else if (loss->sent == 0)
         f->summary = finding_text(f, "%s %s: %u bytes sent to it were thrown away", who, how,
                                   loss->received);
@@ -200,12 +233,14 @@ static void add_details(struct la_finding *f, const struct reset_story *s, const
                         const char *cause) {
     detail_word(f, "cause", cause);
     detail_word(f, "side", sides[s->side]);
+    if (loss->known && (!is_complete(loss) || !loss->hidden))
+        detail_bool(f, "complete", is_complete(loss));
+    else
+        detail_null(f, "complete");
     if (loss->known) {
-        detail_bool(f, "complete", loss->sent == 0 && loss->received == 0);
         detail_integer(f, "unacknowledged_sent", loss->sent);
         detail_integer(f, "unacknowledged_received", loss->received);
     } else {
-        detail_null(f, "complete");
         detail_null(f, "unacknowledged_sent");
         detail_null(f, "unacknowledged_received");
     }
