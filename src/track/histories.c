@@ -208,12 +208,30 @@ static int64_t given_up(const struct machine *m, int64_t total_ns, bool *stopped
     return due;
 }
 
-/* The end of a socket whose FIN has no answer. A stop is taken for an ACK that the capture missed;
- * but what several repeats of the data before it had not brought has not come unseen next to it. */
+static enum la_event classify_reset(const struct machine *m, const struct step *s);
+
+/* A RST that it takes comes by then: after that nothing is repeated. */
+static bool reset_is_coming(const struct machine *m, int64_t until) {
+    for (size_t i = 0; i < m->c->log_count; i++) {
+        const struct la_observation *o = &m->c->log[i];
+        const struct step step = {.at = m->view->times[i].arrived_ns, .observation = o};
+        if (o->from != m->side && (o->flags & LA_RST) && o->arrival != LA_ARRIVAL_LOST &&
+            step.at > m->repeats.last && step.at <= until &&
+            classify_reset(m, &step) == LA_EV_RECV_RST)
+            return true;
+    }
+    return false;
+}
+
+/* The end of a socket whose FIN has no answer. A stop is taken for an ACK that the capture missed,
+ * where no RST explains it; but what several repeats of the data before it had not brought has not
+ * come unseen next to it. */
 static int64_t fin_given_up(const struct machine *m, bool *acked_unseen) {
     int64_t due = given_up(m, m->c->profile[m->side]->orphan_retry_total_ns, acked_unseen);
     int64_t round_trip = la_round_trip_ns(m->c);
     if (!m->repeats.of_fin && m->repeats.count > 2 && la_is_near(m->c, m->side))
+        *acked_unseen = false;
+    if (*acked_unseen && reset_is_coming(m, due))
         *acked_unseen = false;
     return *acked_unseen ? m->repeats.last + (round_trip > 0 ? round_trip : LA_MSEC) : due;
 }
