@@ -171,6 +171,9 @@ static void judge_repeat(const struct la_connection *c, struct close_story *s) {
     const struct la_fin_story *fin = &s->fin;
     bool re_ack_dsack =
         fin->re_ack != LA_NOWHERE && (c->log[fin->re_ack].options & LA_HAS_DSACK) != 0;
+    bool silent = fin->ack_count == 0 && fin->peer_reset == LA_NOWHERE;
+    if (fin->data_rides && silent)
+        decide(s, CLOSE_UNANSWERED, true, "no ACK of it, nor of the data in it, was captured");
     if (fin->data_is_cause)
         return;
     if (fin->own_reset != LA_NOWHERE)

@@ -110,13 +110,15 @@ static bool examine_reset(const struct la_connection *c, struct la_finding *f) {
     f->confidence = proven ? LA_OBSERVED : LA_INFERRED;
     const char *who = endpoint_text(f, &c->side[s.side]);
     const char *living = endpoint_text(f, &c->side[!s.side]);
+    bool repeated = drew->class == LA_CLASS_DATA_AGAIN || drew->class == LA_CLASS_FIN_AGAIN;
     f->summary = finding_text(
-        f, "%s had lost the connection, and %s did not know: its %s after %s drew a RST", who,
+        f, "%s had lost the connection, and %s did not know: its %s after %s%s drew a RST", who,
         living,
         found == BY_FIN    ? "FIN"
         : found == BY_DATA ? "data"
                            : "keepalive probe",
-        seconds_text(f, s.idle_ns));
+        seconds_text(f, s.idle_ns),
+        repeated ? finding_text(f, ", sent again for %s,", seconds_text(f, f->delay_ns)) : "");
     blame_reset(f, c, &s);
     show_reset(f, c, &s);
     finding_assume_usual(f, c, s.side);

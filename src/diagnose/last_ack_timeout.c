@@ -26,13 +26,14 @@ static bool timed_out(const struct la_connection *c, unsigned side, int64_t *at)
     return false;
 }
 
-/* Nothing that reached this side answered; an ACK after the last FIN may have. */
+/* Nothing that reached this side answered; an ACK after the last FIN may have. Where it was data
+ * that it repeated, retransmission-timeout says so. */
 static bool stays_unanswered(const struct close_story *s) {
     const struct la_fin_story *fin = &s->fin;
     bool verdict = s->verdict == CLOSE_UNANSWERED || s->verdict == CLOSE_FINAL_ACK_LOST;
     size_t last = fin->copies[fin->copy_count - 1];
     bool acked_last = fin->ack_count > 0 && fin->acks[fin->ack_count - 1] > last;
-    return verdict && fin->passive && fin->copy_count > 1 && !acked_last &&
+    return verdict && !fin->data_is_cause && fin->passive && fin->copy_count > 1 && !acked_last &&
            fin->peer_reset == LA_NOWHERE && !s->port_recycled;
 }
 

@@ -297,6 +297,8 @@ bool la_fin_story(const struct la_connection *c, unsigned side, struct la_fin_st
         return false;
     find_repeat(c, story);
     read_re_ack(c, side, story);
-    story->data_is_cause = data_waits(c, story) || older_data_waits(c, side, story);
+    bool older = older_data_waits(c, side, story);
+    story->data_rides = data_waits(c, story) && !older;
+    story->data_is_cause = story->data_rides || older;
     return true;
 }

@@ -56,8 +56,8 @@ struct la_fin_story {
     bool passive;          /* it acknowledges the peer's FIN: LAST-ACK, not CLOSING */
     size_t peer_reset;     /* the peer's RST that answers a copy */
     size_t own_reset;   /* the RST with which this side answers a second ACK: the first was late */
-    bool data_is_cause; /* the repeat carries data that was still unacknowledged, and is that data's
-                         */
+    bool data_is_cause; /* the repeat is that of data which was still unacknowledged ... */
+    bool data_rides;    /* ... and which every copy of the FIN carries: none stands before it */
 };
 
 /* False when `side` sent no FIN, or only one. */
