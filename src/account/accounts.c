@@ -6,6 +6,7 @@
 #include "decode/segment.h"
 #include "track/close_wait.h"
 #include "track/listening.h"
+#include "track/open_story.h"
 
 #include <stdlib.h>
 
@@ -213,6 +214,8 @@ static enum la_outcome outcome_of(const struct la_connection *c) {
     case LA_OPENING_HALF_OPEN:
         return LA_OUTCOME_HALF_OPEN;
     case LA_OPENING_MID_STREAM:
+        if (la_was_probed(c))
+            return c->side[LA_SERVER].rst > 0 ? LA_OUTCOME_REFUSED : LA_OUTCOME_UNANSWERED;
         return had_traffic(c) ? LA_OUTCOME_JOINED : LA_OUTCOME_STRAY;
     default:
         return LA_OUTCOME_OPENED;
@@ -411,7 +414,7 @@ enum la_status la_accounts_add(struct la_accounts *accounts, const struct la_con
     count_service(&adding);
     if (adding.edge)
         count_edge(&adding);
-    if (adding.outcome != LA_OUTCOME_STRAY)
+    if (was_open(adding.outcome) || c->opening != LA_OPENING_MID_STREAM)
         la_spans_of(c, take_span, &adding);
     return adding.status;
 }

@@ -10,6 +10,7 @@
 #include "decode/segment.h"
 #include "track/listening.h"
 #include "track/old_copy.h"
+#include "track/open_story.h"
 #include "track/waits.h"
 
 #include <string.h>
@@ -662,7 +663,7 @@ static bool refuses_all(const struct machine *m) {
 /* Where the capture starts after the SYN, the first packet starts the history. */
 static void join(struct machine *m) {
     const struct la_connection *c = m->c;
-    if (c->side[0].syn_sent || c->side[1].syn_sent || c->log_count == 0)
+    if (c->side[0].syn_sent || c->side[1].syn_sent || c->log_count == 0 || la_was_probed(c))
         return;
     enum la_state state = LA_ST_UNKNOWN;
     const struct la_observation *first = &c->log[0];

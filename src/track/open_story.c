@@ -111,6 +111,15 @@ void la_open_story(const struct la_connection *c, struct la_open_story *story) {
     }
 }
 
+bool la_was_probed(const struct la_connection *c) {
+    const struct la_endpoint *client = &c->side[LA_CLIENT], *server = &c->side[LA_SERVER];
+    bool refused_at_most = client->packets > client->rst && server->packets == server->rst;
+    for (size_t i = 0; refused_at_most && i < c->log_count; i++)
+        if (c->log[i].from == LA_CLIENT && !(c->log[i].flags & LA_RST))
+            return !(c->log[i].flags & (LA_SYN | LA_ACK));
+    return false;
+}
+
 int64_t la_connect_delay_ns(const struct la_connection *c) {
     struct la_open_story s;
     if (c->opening != LA_OPENING_HANDSHAKE || c->opened_ns == LA_TIME_NONE)

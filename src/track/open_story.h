@@ -32,6 +32,11 @@ int64_t la_connect_delay_ns(const struct la_connection *c);
  * where the whole way is too short to have sides, or a host speaks to itself. */
 bool la_reached_server(const struct la_connection *c);
 
+/* Whether the client sent nothing but segments without SYN, ACK and RST to a host that at most
+ * refused them: with FIN, with FIN, PSH and URG, or with nothing. Scanners send these; no
+ * connection has them. */
+bool la_was_probed(const struct la_connection *c);
+
 /* Whether that was while the attempt waited. */
 bool la_is_meanwhile(const struct la_open_story *story, const struct la_where *where);
 

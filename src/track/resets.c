@@ -201,6 +201,12 @@ static enum la_reset_cause cause_of_own_will(const struct la_connection *c, size
     return (r->flags & LA_ACK) || r->exact ? LA_RESET_ABORT : LA_RESET_UNKNOWN;
 }
 
+/* Nothing but RSTs of its sender passed. */
+static bool is_all(const struct la_connection *c, const struct la_observation *rst) {
+    const struct la_endpoint *me = &c->side[rst->from];
+    return !c->side[!rst->from].seen && me->packets == me->rst;
+}
+
 /* As its form and its numbers say; `repeated`: its sender has sent one before. */
 static enum la_reset_cause cause_of(const struct la_connection *c, size_t rst, size_t drawer,
                                     bool repeated) {
@@ -214,6 +220,10 @@ static enum la_reset_cause cause_of(const struct la_connection *c, size_t rst, s
         return LA_RESET_PORT_RECYCLED; /* an ACK that answers another SYN than ours */
     if (repeated)
         return LA_RESET_REPEATED;
+    if (!drew && is_all(c, r)) /* of what was forged, or did not pass here */
+        return !(r->flags & LA_ACK) ? LA_RESET_UNKNOWN
+               : r->seq == 0        ? LA_RESET_REFUSED
+                                    : LA_RESET_ABORT;
     if (!drew)
         return cause_of_own_will(c, rst);
     if (drew->flags & LA_SYN)

@@ -68,11 +68,16 @@ static void read_log(struct view *view, const struct live *live) {
     sort_log(view->log, live->log.count);
 }
 
-/* Without a SYN: a SYN-ACK tells, then the lower port serves, then whoever spoke first asked. */
+/* Without a SYN: a SYN-ACK tells, or a segment without any of SYN, ACK and RST, which no connection
+ * has and scanners send; then the lower port serves, then whoever spoke first asked. */
 static unsigned likely_client(const struct view *view, const struct live *live) {
-    for (size_t i = 0; i < live->log.count; i++)
-        if (view->log[i].flags & LA_SYN)
-            return !view->log[i].from;
+    for (size_t i = 0; i < live->log.count; i++) {
+        const struct la_observation *o = &view->log[i];
+        if (o->flags & LA_SYN)
+            return !o->from;
+        if (!(o->flags & (LA_ACK | LA_RST)))
+            return o->from;
+    }
     if (live->port[0] != live->port[1])
         return live->port[0] > live->port[1] ? 0 : 1;
     return live->log.count > 0 ? view->log[0].from : 0;

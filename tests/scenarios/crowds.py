@@ -21,7 +21,7 @@ sys.path.insert(0, HERE)
 import run  # noqa: E402
 
 START = 1780000000.0
-FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 RTT = 0.004
 
 
@@ -436,6 +436,134 @@ def dead_backends_tried_again_and_again(world):
             talk.next[1] = 0
             talk.say(1, RST | ACK)
     world.until(90)
+
+
+def probe(world, number, flags, port, answer, scanner=None, at=None, target=None, sport=None):
+    """A segment out of nowhere, and what a closed port says to it."""
+    scanner, target = scanner or SCANNER, target or SERVER
+    at = START + (number * 0.01 if at is None else at)
+    seq, sport = 77000 + number * 31, sport or 61000
+    world.say(scanner, sport, target, port, at, flags, seq, 0 if not flags & ACK else 5000 + number)
+    if not answer:
+        return
+    if flags & ACK:
+        world.say(target, port, scanner, sport, at + RTT / 2, RST, 5000 + number, 0)
+    else:
+        world.say(target, port, scanner, sport, at + RTT / 2, RST | ACK, 0, seq + bool(flags & FIN))
+
+
+def probe_ports(world, flags, closed=lambda port: port not in (22, 80, 443)):
+    """As nmap does: what is not answered is asked again a second later, from another port."""
+    for number in range(200):
+        port = 1 + number * 3
+        probe(world, number, flags, port, closed(port))
+        if not closed(port):
+            probe(world, number, flags, port, False, at=number * 0.01 + 1, sport=61001)
+    users(world, 20)
+    world.until(30)
+
+
+STEALTHY = {"severity": "notice", "confidence": "observed", "host": SCANNER.text, "peer": SERVER.text, "form": "ports",
+            "targets": 200, "responsible.host": SCANNER.text}
+
+
+@case(("scan", STEALTHY))
+def scan_with_fins(world):
+    probe_ports(world, FIN)
+
+
+@case(("scan", STEALTHY))
+def scan_with_no_flags(world):
+    probe_ports(world, 0)
+
+
+@case(("scan", STEALTHY))
+def scan_of_a_christmas_tree(world):
+    probe_ports(world, FIN | PSH | URG)
+
+
+@case(unlike="scan")
+def acks_to_many_ports(world):
+    """It may be a scan; or a host that was restarted and has forgotten as many connections."""
+    probe_ports(world, ACK)
+
+
+@case(unlike="scan")
+def fins_and_acks_to_many_ports(world):
+    probe_ports(world, FIN | ACK)
+
+
+@case(("scan", dict(STEALTHY, confidence="inferred")))
+def scan_with_fins_through_a_filter(world):
+    probe_ports(world, FIN, closed=lambda port: False)
+
+
+@case(unlike="scan")
+def connections_that_a_restarted_client_forgot(world):
+    """A firewall that was restarted lets the ends of two hundred old connections through, to one service."""
+    for number in range(200):
+        probe(world, number, FIN | ACK, 443, True, scanner=many("198.51", 200)[number], sport=40000 + number)
+    world.until(30)
+
+
+@case(unlike="scan", allow=["half-open"])
+def server_that_was_restarted(world):
+    """A proxy tells two hundred backends that it is done; they have forgotten the connections."""
+    for number, backend in enumerate(many("10.9", 200)):
+        probe(world, number, FIN | ACK, 8080, True, scanner=WEB, target=backend, sport=40000 + number)
+    world.until(30)
+
+
+# -- backscatter ------------------------------------------------------------------------------------
+
+
+def backscatter(world, alive, flags=SYN | ACK, victim=Host("198.51.100.99")):
+    """Somebody floods `victim` with SYNs in the name of our hosts, of which some exist."""
+    for number, host in enumerate(many("10.0", 200)):
+        at, isn = START + number * 0.02, 900000 + number * 977
+        if flags & RST:
+            world.say(victim, 80, host, 1024 + number * 7, at, flags, 0, 5000 + number)
+            continue
+        for again in (0, 1, 3, 7):
+            world.say(victim, 80, host, 1024 + number * 7, at + again, flags, isn, 5000 + number)
+            if number % 4 == 0 and alive:
+                world.say(host, 1024 + number * 7, victim, 80, at + again + 0.001, RST, 5000 + number, 0)
+                break
+    users(world, 20)
+    world.until(40)
+
+
+@case(unlike="syn-flood")
+def backscatter_to_hosts_that_do_not_exist(world):
+    backscatter(world, False)
+
+
+@case(unlike="scan")
+def backscatter_to_hosts_that_answer(world):
+    backscatter(world, True)
+
+
+@case(unlike="syn-refused")
+def backscatter_of_a_closed_port(world):
+    backscatter(world, False, RST | ACK)
+
+
+@case(unlike="abortive-close")
+def backscatter_of_a_host_that_knows_nothing(world):
+    """What was forged were ACKs."""
+    backscatter(world, False, RST)
+
+
+@case(unlike="scan")
+def backscatter_to_one_host(world):
+    """The same host was named two hundred times, from as many ports."""
+    victim, host = Host("198.51.100.99"), Host("10.0.0.77")
+    for number in range(200):
+        at, isn = START + number * 0.02, 900000 + number * 977
+        world.say(victim, 80, host, 1024 + number * 7, at, SYN | ACK, isn, 5000 + number)
+        world.say(host, 1024 + number * 7, victim, 80, at + 0.001, RST, 5000 + number, 0)
+    users(world, 20)
+    world.until(40)
 
 
 # -- clocks -----------------------------------------------------------------------------------------

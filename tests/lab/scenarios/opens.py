@@ -7,7 +7,7 @@ import time
 
 from lab import PORT, found, scenario
 from netns import ip_batch
-from packet import SYN, build, mss
+from packet import FIN, PSH, SYN, URG, build, mss
 from wire import C2S, S2C, pure_ack, syn, syn_ack
 
 NO_OLD_LIFE = ["recycled-port-rst", "timestamp-rejected-syn", "time-wait-reuse", "half-open", "abortive-close",
@@ -359,4 +359,60 @@ def scan(lab):
         except OSError:
             pass
         sock.close()
+    lab.rest(3)
+
+
+def forge(lab, port, flags, number, source_port=61000):
+    """A segment in the client's name that its kernel knows nothing of."""
+    frame = build((lab.address(7), source_port), (lab.address(2), port), flags, seq=77000 + 31 * number, ttl=64,
+                  macs=tuple(bytes.fromhex(mac.replace(":", "")) for mac in (lab.client.mac, lab.server.mac)))
+    lab.wire.inject(C2S, frame, "before")
+
+
+def scan_without_syns(lab, flags):
+    """100 ports, of which three are open: these say nothing, and are asked twice."""
+    opened = (8100, 8120, 8140)
+    for port in opened:
+        lab.listen(port)
+    for number, port in enumerate(range(8050, 8150)):
+        forge(lab, port, flags, number)
+        time.sleep(0.01)
+    for number, port in enumerate(opened):
+        forge(lab, port, flags, 100 + number, 61001)
+    lab.rest(3)
+
+
+WITHOUT_SYNS = {"expect": [found("scan", "-OO", host="client", form="ports", targets=100, refused=97)],
+                "crafted": "the segments, which no kernel sends", "counters": {"server": {"OutRsts": 97}}}
+
+
+@scenario(**WITHOUT_SYNS)
+def scan_fin(lab):
+    """Bare FINs to 100 ports."""
+    scan_without_syns(lab, FIN)
+
+
+@scenario(**WITHOUT_SYNS)
+def scan_null(lab):
+    """Segments without any flag to 100 ports."""
+    scan_without_syns(lab, 0)
+
+
+@scenario(**WITHOUT_SYNS)
+def scan_xmas(lab):
+    """FIN, PSH and URG to 100 ports."""
+    scan_without_syns(lab, FIN | PSH | URG)
+
+
+@scenario(crafted="the SYNs in the client's name", allow=["syn-refused"],
+          forbid=["scan", "syn-flood", "abortive-close", "half-open", "recycled-port-rst", "challenge-ack", "injected-rst"],
+          counters={"client": {"OutRsts": 60}, "server": {"EmbryonicRsts": 60, "OutRsts": 60}})
+def backscatter(lab):
+    """Somebody sends SYNs in the client's name, to a service and to a closed port: the client gets SYN-ACKs, which it
+    answers by RST, and RSTs, and has done nothing."""
+    lab.listen()
+    for number in range(60):
+        forge(lab, PORT, SYN, number, 30000 + number)
+        forge(lab, PORT + 1, SYN, number, 30100 + number)
+        time.sleep(0.01)
     lab.rest(3)
