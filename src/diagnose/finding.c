@@ -115,8 +115,10 @@ void finding_show_observation(struct la_finding *f, const struct la_observation 
 
 void finding_show(struct la_finding *f, const struct la_connection *c, size_t index,
                   const char *role) {
-    if (index != LA_NOWHERE && index < c->log_count)
-        finding_show_observation(f, &c->log[index], role);
+    if (index == LA_NOWHERE || index >= c->log_count)
+        return;
+    struct la_where where = la_place_of(c, index);
+    finding_show_where(f, &where, role);
 }
 
 void finding_assume(struct la_finding *f, const char *what) {

@@ -1,5 +1,6 @@
-/* injected-rst: a RST in the name of a host that hardly sent it. Never observed: one capture shows
- * what passed it, not who wrote it. The signs are those of track/forgery.c. */
+/* injected-rst: a RST in the name of a host that hardly sent it. One capture shows what passed it,
+ * not who wrote it: observed it is only where a second one, nearer to that host, does not have it.
+ * The signs are those of track/forgery.c. */
 #include "diagnose/reset_story.h"
 
 #include "base/time.h"
@@ -20,6 +21,7 @@ static const struct {
     unsigned sign;
     const char *words;
 } signs[] = {
+    {LA_SIGN_DISOWNED, "the capture nearer to that host does not have it"},
     {LA_SIGN_TTL, "its TTL is not that host's"},
     {LA_SIGN_IP_ID, "its IP ID is far from that host's"},
     {LA_SIGN_NO_TIMESTAMPS, "it lacks the timestamps that the connection uses"},
@@ -100,10 +102,11 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     finding_start(f, LA_KIND_INJECTED_RST, c, !s.side);
     f->time_ns = reset->where.time_ns;
     f->severity = effect == TOOK_EFFECT ? LA_CRITICAL : effect == NO_EFFECT ? LA_INFO : LA_NOTICE;
-    f->confidence = LA_INFERRED;
+    bool disowned = reset->signs & LA_SIGN_DISOWNED;
+    f->confidence = disowned && is_whole(c) ? LA_OBSERVED : LA_INFERRED;
     const char *who = endpoint_text(f, &c->side[s.side]);
-    f->summary = finding_text(f, "a RST came in the name of %s that it hardly sent: %s", who,
-                              list_signs(f, reset->signs));
+    f->summary = finding_text(f, "a RST came in the name of %s that it %s sent: %s", who,
+                              disowned ? "never" : "hardly", list_signs(f, reset->signs));
     finding_blame(f, LA_ROLE_MIDDLEBOX, NULL,
                   "something on the way (a firewall, a filter, a load balancer, an intruder) ends "
                   "connections in the name of their ends");

@@ -338,6 +338,10 @@ static json_t *emit_limits(struct la_emit *emit, const struct la_report *report,
          "segments that did not fit into the log of their connection"},
         {"places", LA_CONNECTION_VLANS, result->crowded,
          "connections seen in more files, VLANs or capture points than are kept of one"},
+        {"waiting", LA_MEANWHILE_WAITING, result->unheard,
+         "attempts that had to wait while so many others of the same two hosts did: what the "
+         "server "
+         "said meanwhile is not held against them"},
         {"pauses", LA_RESULT_PAUSES, result->pauses_dropped,
          "long pauses of the whole capture beyond the first ones: silence across one of them "
          "counts "

@@ -47,6 +47,7 @@ enum la_status la_result_add_connection(struct la_result *result,
     result->log_dropped += connection->log_dropped + connection->icmp_dropped;
     result->evicted += connection->evicted;
     result->crowded += connection->crowded;
+    result->unheard += connection->unheard;
     add_resets(result, connection);
     if (connection->connect_delay_ns >= 0)
         la_histogram_add(&result->connect_delay, connection->connect_delay_ns);
@@ -144,6 +145,7 @@ enum la_status la_result_merge(struct la_result *into, const struct la_result *f
     into->evidence_dropped += from->evidence_dropped;
     into->pauses_dropped += from->pauses_dropped;
     into->crowded += from->crowded;
+    into->unheard += from->unheard;
     for (size_t kind = 0; kind < LA_KIND_COUNT; kind++) {
         if (merge_kind(&into->kinds[kind], &from->kinds[kind]) != LA_OK)
             return LA_ENOMEM;

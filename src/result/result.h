@@ -60,6 +60,7 @@ struct la_result {
     uint64_t resets[LA_RESET_CAUSE_COUNT][2]; /* by cause and form */
     uint64_t log_dropped, evicted;            /* limits */
     uint64_t evidence_dropped, pauses_dropped;
+    uint64_t unheard; /* attempts of which nobody noted what the server said meanwhile */
     uint64_t crowded; /* connections seen at more places than are kept of one */
     struct la_kind_result kinds[LA_KIND_COUNT];
     struct la_host_counts facts[LA_FACT_COUNT]; /* what findings told of which host */

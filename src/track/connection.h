@@ -186,6 +186,7 @@ enum {
     LA_SIGN_TOO_SOON = 1 << 5,      /* sooner than that host can have answered */
     LA_SIGN_GOES_ON = 1 << 6,       /* that host goes on sending */
     LA_SIGN_PAYLOAD = 1 << 7,       /* it carries data */
+    LA_SIGN_DISOWNED = 1 << 8,      /* a second capture, nearer to that host, does not have it */
 };
 
 struct la_reset {
@@ -194,7 +195,7 @@ struct la_reset {
     uint8_t by;           /* LA_CLIENT or LA_SERVER */
     uint8_t form;         /* enum la_reset_form */
     uint8_t cause;        /* enum la_reset_cause */
-    uint8_t signs;        /* LA_SIGN_... */
+    uint16_t signs;       /* LA_SIGN_... */
     size_t index;         /* of the log: the RST, and what drew it (or LA_NOWHERE) */
     size_t drawer;
 };
@@ -316,6 +317,9 @@ struct la_recycle {
     bool refuted;             /* a SYN older than what was stored was answered all the same */
 };
 
+/* So many attempts of a pair of hosts that wait at the same time are told of the others. */
+enum { LA_MEANWHILE_WAITING = 64 };
+
 /* What the two hosts said to each other in other connections from the moment when an attempt had to
  * be repeated, was refused, or got nothing from its server beyond the SYN-ACK: the ACK of that drew
  * a RST, or data had to be sent again. */
@@ -332,6 +336,16 @@ struct la_meanwhile {
     uint8_t ttl;              /* of its latest SYN-ACK; 0: none */
     bool two_way;             /* something of it passed here */
     bool one_way; /* the client acknowledged what did not pass here: it takes another way */
+};
+
+/* What a second capture point shows of a connection that is followed at the first. */
+struct la_elsewhere {
+    uint16_t input;
+    /* Up to when it saw all that an end sent, from nearer than the first; LA_TIME_NONE: it did not
+     * or may not have. */
+    int64_t witness_until_ns[2];
+    struct la_observation resets[4]; /* that passed there */
+    size_t reset_count;
 };
 
 /* From one packet of the whole capture to the next, longer than anything is waited for. */
@@ -362,6 +376,8 @@ struct la_connection {
     size_t input_count;
     bool crowded; /* there were more inputs, VLANs or capture points than have room */
     const struct la_recycle *recycle; /* NULL: the SYN was not older than anything remembered */
+    bool unheard; /* it waited, and for want of room nobody noted what was said meanwhile */
+    const struct la_elsewhere *elsewhere; /* NULL: it stands in the capture once */
     const struct la_meanwhile
         *meanwhile;       /* NULL: the first SYN was answered, and what followed too */
     bool remarkable;      /* anything beside opening, talking and closing: it has histories */
@@ -394,6 +410,9 @@ static inline unsigned la_side_in(const struct la_connection *other, const struc
     const struct la_endpoint *a = &other->side[0], *b = &c->side[0];
     return a->port == b->port && la_addr_cmp(&a->addr, &b->addr) == 0 ? side : !side;
 }
+
+/* The packet behind a line of the log, with the time that its capture gave it. */
+struct la_where la_place_of(const struct la_connection *c, size_t index);
 
 enum la_icmp_meaning la_icmp_meaning(const struct la_icmp_error *error);
 

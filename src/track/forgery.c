@@ -123,6 +123,7 @@ unsigned forgery_signs(const struct la_connection *c, size_t rst, size_t drawer)
     signs |= comes_too_soon(c, rst, drawer) ? LA_SIGN_TOO_SOON : 0;
     signs |= sender_goes_on(c, rst) ? LA_SIGN_GOES_ON : 0;
     signs |= c->log[rst].payload > 0 ? LA_SIGN_PAYLOAD : 0;
+    signs |= la_is_disowned(c, rst) ? LA_SIGN_DISOWNED : 0;
     return signs;
 }
 
@@ -130,5 +131,6 @@ bool forgery_is_likely(unsigned signs) {
     /* On a path that jitters an answer comes too soon for what it did not answer. */
     unsigned beside = signs & ~(unsigned)(LA_SIGN_GOES_ON | LA_SIGN_TOO_SOON | LA_SIGN_BOTH_ENDS);
     bool several = signs & (signs - 1);
-    return (several && (signs & LA_SIGN_TTL)) || ((signs & LA_SIGN_GOES_ON) && beside);
+    return (signs & LA_SIGN_DISOWNED) || (several && (signs & LA_SIGN_TTL)) ||
+           ((signs & LA_SIGN_GOES_ON) && beside);
 }

@@ -5,6 +5,10 @@
 
 #include "track/connection.h"
 
+/* A second capture, nearer to the host in whose name it came, saw all that this host sent, and not
+ * this RST: see elsewhere.c. */
+bool la_is_disowned(const struct la_connection *c, size_t rst);
+
 /* LA_SIGN_... of the RST at `rst`; `drawer` is the segment that it answers, or LA_NOWHERE. */
 unsigned forgery_signs(const struct la_connection *c, size_t rst, size_t drawer);
 

@@ -1,4 +1,5 @@
 /* Taking a classified segment in: sequence numbers, counters, turnarounds, and the log. */
+#include "track/elsewhere.h"
 #include "track/live.h"
 
 #include "base/time.h"
@@ -571,6 +572,7 @@ static void release_extra(struct extra *extra, struct la_pool *pool) {
     if (extra) {
         la_pool_give(pool, extra->icmp, sizeof *extra->icmp);
         la_pool_give(pool, extra->waiting, sizeof *extra->waiting);
+        la_pool_give(pool, extra->elsewhere, sizeof *extra->elsewhere);
     }
     la_pool_give(pool, extra, sizeof *extra);
 }

@@ -109,14 +109,16 @@ struct extra {
     uint16_t ignored[FLOW_POINTS];     /* inputs whose packets are copies */
     uint8_t ignored_count, input_count, vlan_count;
     bool suspect; /* recycle holds something */
+    bool unheard; /* an attempt that had to wait when too many others of its hosts did */
     bool crowded; /* it was seen at more places than there is room for here */
     bool waits;   /* in the list of its pair of hosts (see recycle.c) */
     uint8_t waiting_client;
     uint32_t next_waiting;
     uint16_t inputs[LA_CONNECTION_INPUTS];
     uint16_t vlans[LA_CONNECTION_VLANS];
-    struct icmp_errors *icmp; /* NULL: none */
-    struct waiting *waiting;  /* NULL: it did not have to */
+    struct icmp_errors *icmp;    /* NULL: none */
+    struct elsewhere *elsewhere; /* NULL: it was not seen at a second point */
+    struct waiting *waiting;     /* NULL: it did not have to */
     struct la_recycle recycle;
 };
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAITING_MOST = 64, FIRST_SIZE = 64 }; /* of one pair of hosts; slots */
+enum { WAITING_MOST = LA_MEANWHILE_WAITING, FIRST_SIZE = 64 }; /* of one pair of hosts; slots */
 /* Data is sent again for many a reason; the first time of all this costs nothing. */
 enum { REPEATED_ENOUGH = 2 };
 
@@ -135,7 +135,10 @@ static void begin_to_wait(struct meanwhile_table *meanwhile, const struct meanwh
                           unsigned client) {
     struct extra *extra = live_make_extra(event->live, event->pool);
     struct pair *pair = make_pair(meanwhile, event->live);
-    if (!extra || !pair || pair->waiting_count == WAITING_MOST)
+    if (!extra || !pair)
+        return;
+    extra->unheard = pair->waiting_count == WAITING_MOST;
+    if (extra->unheard)
         return;
     extra->waiting = la_pool_take(event->pool, sizeof *extra->waiting);
     if (!extra->waiting)

@@ -244,15 +244,16 @@ static struct la_reset read_reset(const struct view *view, size_t rst, bool repe
     const struct la_observation *r = &c->log[rst];
     size_t drawer = find_drawer(view, rst);
     struct la_reset reset = {
-        .where = {r->time_ns, r->frame, r->input},
+        .where = la_place_of(c, rst),
         .by = r->from,
         .form = r->flags & LA_ACK ? LA_RESET_WITH_ACK : LA_RESET_BARE,
         .cause = (uint8_t)cause_of(c, rst, drawer, repeated),
-        .signs = (uint8_t)forgery_signs(c, rst, drawer),
+        .signs = (uint16_t)forgery_signs(c, rst, drawer),
         .index = rst,
         .drawer = drawer,
     };
-    if (may_be_injected(reset.cause) && forgery_is_likely(reset.signs))
+    bool may_be = may_be_injected(reset.cause) || (reset.signs & LA_SIGN_DISOWNED);
+    if (may_be && forgery_is_likely(reset.signs))
         reset.cause = LA_RESET_INJECTED;
     if (drawer != LA_NOWHERE) {
         const struct la_observation *drew = &c->log[drawer];

@@ -2,6 +2,7 @@
 #include "track/settle.h"
 
 #include "base/time.h"
+#include "track/elsewhere.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -340,7 +341,7 @@ static void fill_letters(const struct live *live, unsigned client, struct la_con
 }
 
 bool view_fill(struct view *view, const struct settle_context *context, const struct live *live) {
-    if (!reserve(view, live->log.count))
+    if (!reserve(view, live->log.count + ELSEWHERE_RESETS))
         return false;
     struct la_connection *c = &view->connection;
     memset(c, 0, sizeof *c);
@@ -368,9 +369,13 @@ bool view_fill(struct view *view, const struct settle_context *context, const st
     fill_icmp(view, live, client);
     fill_meanwhile(view, live, client);
     const struct extra *extra = live_extra(live);
+    c->unheard = extra && extra->unheard;
     c->recycle = extra && extra->suspect ? &extra->recycle : NULL;
     c->log = view->log;
     c->log_count = live->log.count;
+    elsewhere_fill(view, live, client);
+    if (c->log_count > live->log.count)
+        sort_log(view->log, c->log_count);
     c->capture_end_ns = context->end_ns;
     c->pauses = context->pauses;
     c->pause_count = context->pause_count;

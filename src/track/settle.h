@@ -15,6 +15,7 @@ struct view {
     struct la_reset *resets;
     struct la_icmp_error icmp[LA_CONNECTION_ICMP];
     struct la_meanwhile meanwhile;
+    struct la_elsewhere elsewhere;
     struct arrival_times *times; /* parallel to log */
     size_t capacity;             /* of log, times and resets */
     size_t change_capacity;      /* of each of changes */

@@ -2,6 +2,7 @@
 
 #include "base/time.h"
 #include "track/attempt.h"
+#include "track/elsewhere.h"
 #include "track/meanwhile.h"
 #include "track/pack.h"
 #include "track/recycle.h"
@@ -345,6 +346,13 @@ static bool is_ignored(const struct live *live, uint16_t input) {
     return false;
 }
 
+static void note_elsewhere(struct la_tracker *tracker, struct live *live, unsigned d,
+                           const struct la_segment *s, uint32_t fingerprint) {
+    bool same = live->side[d].fingerprints[0] == fingerprint;
+    if (!elsewhere_note(live, tracker->pool, d, s, same))
+        tracker->out_of_memory = true;
+}
+
 /* Can a repeat by the sender be told from a copy of the packet? By its IP ID; and a SYN or FIN is
  * only sent again after an RTO, data with another timestamp. */
 static bool has_identity(const struct la_segment *s) {
@@ -358,8 +366,10 @@ static bool has_identity(const struct la_segment *s) {
 static bool is_copy(struct la_tracker *tracker, struct live *live, unsigned d,
                     const struct la_segment *s, uint32_t fingerprint) {
     const struct live_side *me = &live->side[d];
-    if (is_ignored(live, s->input))
+    if (is_ignored(live, s->input)) {
+        note_elsewhere(tracker, live, d, s, fingerprint);
         return true;
+    }
     if (!seen_before(me, fingerprint))
         return false;
     int64_t apart = s->time_ns - me->last_ns;
@@ -371,6 +381,7 @@ static bool is_copy(struct la_tracker *tracker, struct live *live, unsigned d,
         if (!identified || !unique || apart > OTHER_POINT_NS || apart < -OTHER_POINT_NS)
             return false;
         ignore_input(tracker, live, s->input);
+        note_elsewhere(tracker, live, d, s, fingerprint);
         return true;
     }
     int64_t close = identified ? LIVE_COPY_NS : COPY_BLIND_NS;

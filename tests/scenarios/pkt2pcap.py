@@ -128,7 +128,7 @@ class Script:
         self.start = datetime(2026, 11, 20, 14, 3, 5, 118000, timezone.utc).timestamp()
         self.link, self.nano, self.snaplen, self.bigendian = "ethernet", False, 262144, False
         self.vlan, self.duplicates = {}, None
-        self.capture = {v: (None, None) for v in VANTAGES}
+        self.capture = {v: (None, None) for v in VANTAGES + ("both",)}
         self.current = None
         self.exit_code = 0
         self.oneway = None
@@ -560,6 +560,10 @@ class Script:
 
     # -- what a vantage sees ------------------------------------------------------------------------
 
+    def places(self, vantage):
+        """The captures of a vantage: `both` are those of the two ends, given together."""
+        return ["client", "server"] if vantage == "both" else [vantage]
+
     def seen(self, line, vantage):
         """When the packet passed the vantage, or None; and how many hops it had made."""
         if self.oneway and line.source.name != self.oneway:
@@ -586,7 +590,10 @@ class Script:
         return when, hops
 
     def records(self, vantage):
-        """[(time, line, frame bytes, original length)] in capture order."""
+        """[(time, line, frame bytes)] in capture order."""
+        if vantage == "both":
+            return sorted((record for place in self.places(vantage) for record in self.records(place)),
+                          key=lambda record: record[0])
         found = []
         for index, line in enumerate(self.lines):
             seen = self.seen(line, vantage)
