@@ -5,10 +5,6 @@
 enum { STRANDS = 32 }; /* room for enum la_strand in a key */
 _Static_assert((int)LA_STRAND_COUNT <= (int)STRANDS, "a strand has its place in a key");
 
-static int64_t floor_seconds(int64_t ns) {
-    return ns / LA_SEC - (ns % LA_SEC < 0);
-}
-
 static int64_t key_of(const struct la_series *series, int64_t second, unsigned strand) {
     return (second >> series->shift) * STRANDS + strand;
 }
@@ -42,14 +38,14 @@ static void reach(struct la_series *series, int64_t first_s, int64_t last_s) {
 }
 
 enum la_status la_series_add(struct la_series *series, int64_t ns, unsigned strand, int64_t count) {
-    int64_t second = floor_seconds(ns);
+    int64_t second = la_floor_seconds(ns);
     reach(series, second, second);
     return la_sums_add(&series->sums, key_of(series, second, strand), count);
 }
 
 enum la_status la_series_raise(struct la_series *series, unsigned strand, int64_t from_ns,
                                int64_t until_ns) {
-    if (until_ns != INT64_MAX && floor_seconds(from_ns) >= floor_seconds(until_ns))
+    if (until_ns != INT64_MAX && la_floor_seconds(from_ns) >= la_floor_seconds(until_ns))
         return LA_OK; /* over before anybody looked */
     enum la_status status = la_series_add(series, from_ns, strand, 1);
     if (status != LA_OK || until_ns == INT64_MAX)

@@ -76,8 +76,13 @@ static struct moments read_moments(const struct la_connection *c) {
     return m;
 }
 
+/* Most states of an ordinary connection are over within the second in which they began, and need
+ * not be handed on. */
 static void say(const struct reading *reading, unsigned side, enum la_state state, int64_t from_ns,
                 int64_t until_ns) {
+    if (until_ns <= reading->c->capture_end_ns &&
+        la_floor_seconds(from_ns) >= la_floor_seconds(until_ns))
+        return;
     hand_on(reading, &(struct la_span){side, state, from_ns, until_ns});
 }
 

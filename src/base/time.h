@@ -34,6 +34,11 @@ bool la_duration_parse(const char *text, int64_t *ns);
 /* Reads a time of day "HH:MM[:SS[.fraction]]" as nanoseconds since midnight. */
 bool la_time_of_day_parse(const char *text, int64_t *ns);
 
+/* The second that a time lies in, also before 1970. */
+static inline int64_t la_floor_seconds(int64_t ns) {
+    return ns / LA_SEC - (ns % LA_SEC < 0);
+}
+
 static inline double la_seconds(int64_t ns) {
     return (double)ns / 1e9;
 }

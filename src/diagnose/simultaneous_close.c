@@ -25,7 +25,7 @@ static bool crossed(const struct la_connection *c, const size_t fin[2]) {
 }
 
 static bool examine(const struct la_connection *c, struct la_finding *f) {
-    if (c->side[0].fin == 0 || c->side[1].fin == 0)
+    if (c->first_closer != LA_CLOSER_BOTH)
         return false;
     size_t fin[2] = {first_fin(c, 0), first_fin(c, 1)};
     if (!crossed(c, fin))

@@ -193,8 +193,10 @@ static bool counts(const struct la_connection *c, unsigned side, const struct la
 }
 
 bool la_close_wait_of(const struct la_connection *c, unsigned side, struct la_close_wait *out) {
+    if (!is_possible(c, side))
+        return false;
     memset(out, 0, sizeof *out);
-    if (!is_possible(c, side) || !find_start(c, side, out) || !find_end(c, side, out))
+    if (!find_start(c, side, out) || !find_end(c, side, out))
         return false;
     if (out->end == LA_CLOSE_WAIT_LASTS && !find_silent_end(c, side, out))
         return false;

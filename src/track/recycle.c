@@ -122,7 +122,7 @@ static void remember(struct recycle_table *recycle, const struct recycle_event *
 /* The connection that left the entry, by the number of its sides; false when it is forgotten. */
 static bool find_turnarounds(const struct table *table, const struct key *key,
                              const struct entry *entry, int64_t out[2]) {
-    struct found found = table_find(table, key);
+    struct found found = table_find(table, key, NULL);
     const struct live *live = found.live;
     struct live unpacked = {0};
     struct flow flow;

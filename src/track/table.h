@@ -62,7 +62,8 @@ struct found {
     struct live *live;
     uint32_t shelved; /* SHELF_NOTHING: none */
 };
-struct found table_find(const struct table *table, const struct key *key);
+/* `likely` is what table_prefetch_record() gave; NULL is fine. */
+struct found table_find(const struct table *table, const struct key *key, struct live *likely);
 /* Ask for the memory that table_find() will touch: first the slot, later the record. The record
  * that is likely meant is returned, not to be looked at before it can have arrived; NULL: none. */
 void table_prefetch_slot(const struct table *table, const struct key *key);

@@ -178,13 +178,8 @@ static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns
     live->flags |= LIVE_SETTLED;
 }
 
-/* Floored, so that times before 1970 are no exception. */
-static int64_t second_of(int64_t ns) {
-    return ns / LA_SEC - (ns % LA_SEC < 0);
-}
-
 static void wheel_put(struct la_tracker *tracker, struct live *live) {
-    live->wheel_slot = (uint8_t)((uint64_t)second_of(live->expire_ns) % WHEEL);
+    live->wheel_slot = (uint8_t)((uint64_t)la_floor_seconds(live->expire_ns) % WHEEL);
     struct wheel_slot *slot = &tracker->wheel[live->wheel_slot];
     if (slot->count == slot->capacity) {
         uint32_t capacity = slot->capacity > 0 ? slot->capacity * 2 : 16;
@@ -686,7 +681,7 @@ static void clear_shelf(struct la_tracker *tracker, int64_t now_ns) {
 /* A second of the capture's time is over. A step back (of a clock, or another capture in the same
  * file) just restarts it. */
 static void turn_wheel(struct la_tracker *tracker, int64_t now_ns) {
-    int64_t from = tracker->second, to = second_of(now_ns);
+    int64_t from = tracker->second, to = la_floor_seconds(now_ns);
     bool first = tracker->now_ns == LA_TIME_NONE;
     tracker->second = to;
     tracker->now_ns = now_ns;
@@ -709,8 +704,8 @@ static void advance(struct la_tracker *tracker, int64_t now_ns) {
 /* The newest incarnation of a 4-tuple, as a record; NULL when there is none that still counts.
  * False when out of memory. */
 static bool find(struct la_tracker *tracker, const struct key *key, int64_t now_ns,
-                 struct live **newest) {
-    struct found found = table_find(tracker->table, key);
+                 struct live *likely, struct live **newest) {
+    struct found found = table_find(tracker->table, key, likely);
     *newest = found.live;
     if (found.shelved != SHELF_NOTHING) {
         int64_t expire_ns = shelf_at(tracker->table->shelf, found.shelved)->expire_ns;
@@ -729,11 +724,11 @@ static bool find(struct la_tracker *tracker, const struct key *key, int64_t now_
 }
 
 static enum la_status take_segment(struct la_tracker *tracker, const struct la_segment *segment,
-                                   const struct key *key) {
+                                   const struct key *key, struct live *likely) {
     advance(tracker, segment->time_ns);
     unsigned d = key->swapped;
     struct live *newest, *live;
-    if (!find(tracker, key, segment->time_ns, &newest))
+    if (!find(tracker, key, segment->time_ns, likely, &newest))
         return LA_ENOMEM;
     if (!newest && segment->time_ns > tracker->newest_ns)
         return LA_OK;
@@ -761,11 +756,11 @@ static enum la_status take_segment(struct la_tracker *tracker, const struct la_s
 /* An ICMP error is believed of the life whose sequence space holds what it quotes (RFC 5927, 4.1);
  * one about a connection that the capture does not know says nothing. */
 static enum la_status take_notice(struct la_tracker *tracker, const struct la_segment *notice,
-                                  const struct key *key) {
+                                  const struct key *key, struct live *likely) {
     advance(tracker, notice->time_ns);
     unsigned d = key->swapped;
     struct live *live;
-    if (!find(tracker, key, notice->time_ns, &live))
+    if (!find(tracker, key, notice->time_ns, likely, &live))
         return LA_ENOMEM;
     while (live && (misfit(live, d, notice->seq) > 0 || seq_lt(live->side[d].next, notice->seq)))
         live = neighbour(tracker, live->older);
@@ -779,7 +774,7 @@ static enum la_status take_notice(struct la_tracker *tracker, const struct la_se
 enum la_status la_tracker_segments(struct la_tracker *tracker,
                                    const struct la_segment *const *segments, size_t count) {
     struct key keys[GROUP];
-    const struct live *likely[GROUP];
+    struct live *likely[GROUP];
     for (size_t done = 0; done < count;) {
         size_t group = count - done < GROUP ? count - done : GROUP;
         for (size_t i = 0; i < group; i++) {
@@ -795,7 +790,8 @@ enum la_status la_tracker_segments(struct la_tracker *tracker,
         for (size_t i = 0; i < group; i++) {
             const struct la_segment *segment = segments[done + i];
             bool notice = segment->options & LA_IS_NOTICE;
-            if ((notice ? take_notice : take_segment)(tracker, segment, &keys[i]) != LA_OK)
+            if ((notice ? take_notice : take_segment)(tracker, segment, &keys[i], likely[i]) !=
+                LA_OK)
                 return LA_ENOMEM;
         }
         done += group;
