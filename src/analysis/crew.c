@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RING = 8, MOST_THREADS = LA_SHARDS };
+enum { RING = 4, MOST_THREADS = LA_SHARDS };
 
 struct worker {
     struct crew *crew;
