@@ -5,80 +5,71 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RING = 4, MOST_THREADS = LA_SHARDS };
+enum { RING = 4, MOST_HELPERS = LA_SHARDS - 1 };
 
-struct worker {
-    struct crew *crew;
-    pthread_t thread;
-    unsigned index;
-    uint64_t taken; /* batches */
-};
-
+/* Work is dealt out in the order of the capture: batch by batch, and in a batch shard by shard. One
+ * such task is some dozens of segments. */
 struct crew {
     struct crew_tasks tasks;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct worker workers[MOST_THREADS];
-    unsigned worker_count; /* 0: no thread, the work is done on the spot */
-    uint64_t published;
-    bool ending;    /* no batch will follow */
-    bool finishing; /* ... and the shards are to be finished */
+    unsigned sleepers; /* that wait for `changed` */
+    pthread_t helpers[MOST_HELPERS];
+    unsigned helper_count;
+    uint64_t published;        /* batches */
+    uint64_t claimed;          /* tasks, of LA_SHARDS for each batch */
+    uint64_t taken[LA_SHARDS]; /* batches, by the shard */
+    unsigned missing[RING];    /* shards that have not taken the batch in that place */
+    uint64_t last;             /* number of the batch after the last, which stands for the end */
+    bool stopping;             /* nothing more is to be done */
     struct batch ring[RING];
 };
 
-static unsigned stride_of(const struct crew *crew) {
-    return crew->worker_count > 0 ? crew->worker_count : 1;
+static void wait_for_change(struct crew *crew) {
+    crew->sleepers++;
+    pthread_cond_wait(&crew->changed, &crew->lock);
+    crew->sleepers--;
 }
 
-static void take_batch(const struct crew *crew, unsigned worker, const struct batch *batch) {
-    for (unsigned shard = worker; shard < LA_SHARDS; shard += stride_of(crew))
-        crew->tasks.take(crew->tasks.context, shard, batch);
-}
-
-static void finish_shards(const struct crew *crew, unsigned worker) {
-    for (unsigned shard = worker; shard < LA_SHARDS; shard += stride_of(crew))
-        crew->tasks.finish(crew->tasks.context, shard);
-}
-
-/* The next batch for this worker; NULL after the last. */
-static const struct batch *wait_for_batch(struct worker *worker) {
-    struct crew *crew = worker->crew;
-    pthread_mutex_lock(&crew->lock);
-    while (worker->taken == crew->published && !crew->ending)
-        pthread_cond_wait(&crew->changed, &crew->lock);
-    bool more = worker->taken < crew->published;
-    pthread_mutex_unlock(&crew->lock);
-    return more ? &crew->ring[worker->taken % RING] : NULL;
-}
-
-static void *work(void *context) {
-    struct worker *worker = context;
-    struct crew *crew = worker->crew;
-    const struct batch *batch;
-    while ((batch = wait_for_batch(worker)) != NULL) {
-        take_batch(crew, worker->index, batch);
-        pthread_mutex_lock(&crew->lock);
-        worker->taken++;
+static void tell_change(struct crew *crew) {
+    if (crew->sleepers > 0)
         pthread_cond_broadcast(&crew->changed);
-        pthread_mutex_unlock(&crew->lock);
-    }
-    if (crew->finishing)
-        finish_shards(crew, worker->index);
-    return NULL;
 }
 
-static bool start_worker(struct crew *crew) {
-    struct worker *worker = &crew->workers[crew->worker_count];
-    worker->crew = crew;
-    worker->index = crew->worker_count;
-    if (pthread_create(&worker->thread, NULL, work, worker) != 0)
+/* Takes the next task there is, and does it; false when there is none. Called, and returns, with
+ * the lock held. */
+static bool work(struct crew *crew) {
+    if (crew->stopping || crew->claimed == crew->published * LA_SHARDS)
         return false;
-    crew->worker_count++;
+    uint64_t number = crew->claimed / LA_SHARDS;
+    unsigned shard = (unsigned)(crew->claimed % LA_SHARDS), place = (unsigned)(number % RING);
+    crew->claimed++;
+    while (crew->taken[shard] < number) /* somebody is still at the batch before */
+        wait_for_change(crew);
+    bool ends = number == crew->last;
+    pthread_mutex_unlock(&crew->lock);
+    if (ends)
+        crew->tasks.finish(crew->tasks.context, shard);
+    else
+        crew->tasks.take(crew->tasks.context, shard, &crew->ring[place]);
+    pthread_mutex_lock(&crew->lock);
+    crew->taken[shard] = number + 1;
+    crew->missing[place]--;
+    tell_change(crew);
     return true;
 }
 
-/* Shards are dealt out by the number of workers, so all of them must be there before the first
- * batch; where the system gives fewer threads, there are fewer workers. */
+static void *help(void *context) {
+    struct crew *crew = context;
+    pthread_mutex_lock(&crew->lock);
+    while (!crew->stopping)
+        if (!work(crew))
+            wait_for_change(crew);
+    pthread_mutex_unlock(&crew->lock);
+    return NULL;
+}
+
+/* Where the system gives fewer threads, there are fewer helpers. */
 struct crew *crew_new(unsigned threads, const struct crew_tasks *tasks) {
     struct crew *crew = malloc(sizeof *crew);
     if (!crew)
@@ -86,49 +77,50 @@ struct crew *crew_new(unsigned threads, const struct crew_tasks *tasks) {
     memset(crew, 0,
            offsetof(struct crew, ring)); /* the ring is only touched as far as it is used */
     crew->tasks = *tasks;
+    crew->last = UINT64_MAX;
     pthread_mutex_init(&crew->lock, NULL);
     pthread_cond_init(&crew->changed, NULL);
-    while (threads > 1 && crew->worker_count < threads && crew->worker_count < MOST_THREADS)
-        if (!start_worker(crew))
+    while (crew->helper_count + 1 < threads && crew->helper_count < MOST_HELPERS)
+        if (pthread_create(&crew->helpers[crew->helper_count], NULL, help, crew) == 0)
+            crew->helper_count++;
+        else
             break;
     return crew;
 }
 
-static void end(struct crew *crew, bool finish) {
+static void stop(struct crew *crew) {
     pthread_mutex_lock(&crew->lock);
-    crew->ending = true;
-    crew->finishing = finish;
-    pthread_cond_broadcast(&crew->changed);
+    crew->stopping = true;
+    tell_change(crew);
     pthread_mutex_unlock(&crew->lock);
-    for (unsigned i = 0; i < crew->worker_count; i++)
-        pthread_join(crew->workers[i].thread, NULL);
+    for (unsigned i = 0; i < crew->helper_count; i++)
+        pthread_join(crew->helpers[i], NULL);
 }
 
 void crew_free(struct crew *crew) {
     if (!crew)
         return;
-    if (!crew->ending)
-        end(crew, false);
+    if (!crew->stopping)
+        stop(crew);
     pthread_mutex_destroy(&crew->lock);
     pthread_cond_destroy(&crew->changed);
     free(crew);
 }
 
-static bool is_free(const struct crew *crew) {
-    for (unsigned i = 0; i < crew->worker_count; i++)
-        if (crew->workers[i].taken + RING <= crew->published)
-            return false;
-    return true;
+/* Works until the place of the next batch is free. */
+static unsigned make_room(struct crew *crew) {
+    unsigned place = (unsigned)(crew->published % RING);
+    while (crew->missing[place] > 0)
+        if (!work(crew))
+            wait_for_change(crew);
+    return place;
 }
 
 struct batch *crew_next(struct crew *crew) {
     pthread_mutex_lock(&crew->lock);
-    while (!is_free(crew))
-        pthread_cond_wait(&crew->changed, &crew->lock);
+    struct batch *batch = &crew->ring[make_room(crew)];
     pthread_mutex_unlock(&crew->lock);
-    struct batch *batch = &crew->ring[crew->worker_count > 0 ? crew->published % RING : 0];
     batch->count = 0;
-    batch->pauses = 0;
     return batch;
 }
 
@@ -144,21 +136,31 @@ static void deal(struct batch *batch) {
         batch->ordered[next[batch->shard[i]]++] = &batch->segments[i];
 }
 
+/* Called with the lock held. Without helpers there is nothing to wait for: what was read is still
+ * in the cache. */
+static void publish(struct crew *crew) {
+    crew->missing[crew->published % RING] = LA_SHARDS;
+    crew->published++;
+    tell_change(crew);
+    while (crew->helper_count == 0 && work(crew))
+        continue;
+}
+
 void crew_publish(struct crew *crew) {
-    if (crew->worker_count == 0) {
-        deal(&crew->ring[0]);
-        take_batch(crew, 0, &crew->ring[0]);
-        return;
-    }
     deal(&crew->ring[crew->published % RING]);
     pthread_mutex_lock(&crew->lock);
-    crew->published++;
-    pthread_cond_broadcast(&crew->changed);
+    publish(crew);
     pthread_mutex_unlock(&crew->lock);
 }
 
 void crew_finish(struct crew *crew) {
-    end(crew, true);
-    if (crew->worker_count == 0)
-        finish_shards(crew, 0);
+    pthread_mutex_lock(&crew->lock);
+    unsigned place = make_room(crew);
+    crew->last = crew->published;
+    publish(crew);
+    while (crew->missing[place] > 0)
+        if (!work(crew))
+            wait_for_change(crew);
+    pthread_mutex_unlock(&crew->lock);
+    stop(crew);
 }

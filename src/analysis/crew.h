@@ -1,7 +1,8 @@
 /* Threads that work on batches of decoded segments while the next batches are read.
  *
- * Every batch goes to every worker, who looks only at its own shards: a shard is always the same
- * worker's, and sees its segments in the order of the capture. Internal to this room. */
+ * A shard sees its segments in the order of the capture, whichever thread works on it. Whoever
+ * reads works as well when the others have enough to do: so nobody waits, and no more threads run
+ * than were asked for. Internal to this room. */
 #ifndef LA_ANALYSIS_CREW_H
 #define LA_ANALYSIS_CREW_H
 
@@ -26,24 +27,26 @@ struct batch {
 
 struct crew;
 
-/* Both are called by a worker for each of its shards: with each batch, and once after the last. */
+/* Both are called for each shard, by one thread at a time: with each batch, and once after the
+ * last.
+ */
 struct crew_tasks {
     void (*take)(void *context, unsigned shard, const struct batch *batch);
     void (*finish)(void *context, unsigned shard);
     void *context;
 };
 
-/* `threads` workers; with 1 there is none, and the work is done by whoever hands it over. NULL when
- * out of memory, or when no thread could be started. */
+/* `threads` in all, the caller's included: with 1 all the work is done by whoever hands it over.
+ * NULL when out of memory. */
 struct crew *crew_new(unsigned threads, const struct crew_tasks *tasks);
-/* Waits for the workers; batches not yet taken are dropped unless crew_finish() was called. */
+/* Waits for the threads; batches not yet taken are dropped unless crew_finish() was called. */
 void crew_free(struct crew *crew);
 
-/* An empty batch to fill (segments, shard, count). Waits until one is free. */
+/* An empty batch to fill (segments, shard, count). Works until one is free. */
 struct batch *crew_next(struct crew *crew);
 /* Hands over the batch that crew_next() gave. */
 void crew_publish(struct crew *crew);
-/* Returns when every worker has taken every batch and finished its shards. */
+/* Returns when every shard has taken every batch and is finished. */
 void crew_finish(struct crew *crew);
 
 #endif
