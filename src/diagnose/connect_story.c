@@ -163,12 +163,37 @@ static void judge_failed(const struct la_connection *c, struct connect_story *a)
     }
     bool silent = !c->side[LA_SERVER].seen && !is_one_way(c);
     bool unheard = open->syn_ack_unheard && !open->ack && c->side[LA_CLIENT].rst == 0;
+    bool reset = open->rejection && !open->ack && open->rejection < open->last_syn;
     bool tried = a->gave_up || a->tried_ns >= TRIED_LONG_NS;
-    if (open->syns < 2 || !tried || !(silent || unheard))
+    if (open->syns < 2 || !tried || !(silent || unheard || reset))
         return;
     a->verdict = CONNECT_UNANSWERED;
+    a->rejected = reset || (unheard && open->misfit != LA_MISFIT_NONE);
     /* That nothing came back is only proven where something would have been seen. */
-    a->observed = unheard || (c->meanwhile && c->meanwhile->two_way);
+    a->observed = unheard || reset || (c->meanwhile && c->meanwhile->two_way);
+}
+
+void connect_story_misfit(struct la_finding *f, const struct connect_story *a) {
+    static const char *const words[] = {[LA_MISFIT_NONE] = NULL,
+                                        [LA_MISFIT_ACK] = "acknowledgement",
+                                        [LA_MISFIT_TIMESTAMP] = "timestamp"};
+    bool rejected = a->rejected || a->cause == LA_LATE_ANSWER_REJECTED;
+    detail_word_or_null(f, "misfit", rejected ? words[a->open.misfit] : NULL);
+}
+
+void connect_story_blame_rejection(struct la_finding *f, const struct la_connection *c,
+                                   const struct connect_story *a) {
+    if (a->open.misfit != LA_MISFIT_NONE)
+        finding_blame(f, LA_ROLE_MIDDLEBOX, NULL,
+                      "the SYN-ACK did not fit the SYN: a broken SYN proxy or load balancer");
+    else if (la_is_near(c, LA_CLIENT))
+        finding_blame(f, LA_ROLE_UNKNOWN, &c->side[LA_CLIENT].addr,
+                      "the SYN-ACK fits: something at the client resets it in its name, a packet "
+                      "filter or another host with the same address");
+    else
+        finding_blame(f, LA_ROLE_UNKNOWN, NULL,
+                      "the SYN-ACK fits as it passed here: something changes it on the rest of its "
+                      "way, or a packet filter resets it in the client's name");
 }
 
 static void judge_dropped(const struct la_connection *c, struct connect_story *a) {

@@ -33,10 +33,17 @@ struct connect_story {
                                                   that drew the RST */
     const struct la_observation *reset;        /* the RST */
     const struct la_observation *last_syn_ack; /* sent again in spite of that */
+    bool rejected;      /* of CONNECT_UNANSWERED: there were answers, and the client took none */
     bool taken_at_last; /* of an ignored one: the server acted on a later one */
 };
 
 void connect_story_read(const struct la_connection *c, struct connect_story *story);
+
+/* The detail `misfit`: what was wrong with a SYN-ACK that the client rejected; null: nothing, as
+ * far as it passed here, or it did not. */
+void connect_story_misfit(struct la_finding *f, const struct connect_story *story);
+void connect_story_blame_rejection(struct la_finding *f, const struct la_connection *c,
+                                   const struct connect_story *story);
 
 /* Of an attempt whose SYNs were dropped: what it cost, how it ended, and the details that say so:
  * recovered, recovered_after. */

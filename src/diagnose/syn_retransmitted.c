@@ -8,8 +8,13 @@ static const char *const causes[] = {
     "syn-lost",        "syn-dropped", "syn-ack-lost", "slow-answer",
     "answer-rejected", "refused",     "unknown",      NULL};
 
+static const char *const misfits[] = {"acknowledgement", "timestamp", NULL};
+
 static const struct la_detail_spec details[] = {
     {"cause", LA_DETAIL_WORD, false, causes, "what became of the first SYN, or of its answer"},
+    {"misfit", LA_DETAIL_WORD, true, misfits,
+     "what was wrong with an answer that was rejected, as it passed here: it acknowledged what had "
+     "not been sent, or echoed a timestamp that had not been; null: nothing, or none was rejected"},
     {"attempts", LA_DETAIL_INTEGER, false, NULL, "SYNs sent until the connection was open"},
     {"syn_acks", LA_DETAIL_INTEGER, false, NULL, "SYN-ACKs sent until the client answered one"},
     {"connected_after", LA_DETAIL_SECONDS, false, NULL,
@@ -38,11 +43,8 @@ static const struct reading readings[LA_LATE_CAUSE_COUNT] = {
                              "the answer took longer than the client waits: a long path, or a slow "
                              "host",
                              "the SYN-ACK came late"},
-    [LA_LATE_ANSWER_REJECTED] =
-        {LA_ROLE_MIDDLEBOX, false,
-         "the first SYN-ACK did not fit the SYN, and the client reset it: a "
-         "broken SYN proxy or load balancer",
-         "the client rejected the first SYN-ACK"},
+    [LA_LATE_ANSWER_REJECTED] = {LA_ROLE_UNKNOWN, false, NULL,
+                                 "the client rejected the first SYN-ACK"},
     [LA_LATE_REFUSED] = {LA_ROLE_APPLICATION, true,
                          "it refused the first SYN and accepted a later one: the program started "
                          "to listen meanwhile",
@@ -67,14 +69,18 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     const char *server = endpoint_text(f, &c->side[LA_SERVER]);
     f->summary = finding_text(f, "%s connected to %s only after %s, at SYN number %u: %s", client,
                               server, seconds_text(f, f->delay_ns), a.open.syns, reading->words);
-    finding_blame(f, reading->role, reading->server ? &c->side[LA_SERVER].addr : NULL,
-                  reading->why);
+    if (a.cause == LA_LATE_ANSWER_REJECTED)
+        connect_story_blame_rejection(f, c, &a);
+    else
+        finding_blame(f, reading->role, reading->server ? &c->side[LA_SERVER].addr : NULL,
+                      reading->why);
     connect_story_show(f, c, &a);
     finding_assume_usual(f, c, LA_SERVER);
     if (!c->previous)
         finding_exclude(f, "recycled-port-rst",
                         "nothing was said for an earlier connection of these ports");
     detail_word(f, "cause", la_late_cause_name(a.cause));
+    connect_story_misfit(f, &a);
     detail_integer(f, "attempts", a.open.syns);
     detail_integer(f, "syn_acks", a.open.syn_acks);
     detail_seconds(f, "connected_after", f->delay_ns);

@@ -1,14 +1,19 @@
-/* syn-unanswered: an attempt that failed because nothing came back. */
+/* syn-unanswered: an attempt that failed because nothing came back, or nothing that the client
+ * could take. */
 #include "diagnose/connect_story.h"
 
 #include "base/time.h"
 
-static const char *const causes[] = {"silence", "syn-ack-lost", NULL};
+static const char *const causes[] = {"silence", "syn-ack-lost", "answer-rejected", NULL};
+static const char *const misfits[] = {"acknowledgement", "timestamp", NULL};
 
 static const struct la_detail_spec details[] = {
     {"cause", LA_DETAIL_WORD, false, causes,
      "silence: no answer passed here; syn-ack-lost: the server answered, but the client never had "
-     "it"},
+     "it; answer-rejected: the client took none of the answers"},
+    {"misfit", LA_DETAIL_WORD, true, misfits,
+     "what was wrong with an answer that was rejected, as it passed here: it acknowledged what had "
+     "not been sent, or echoed a timestamp that had not been; null: nothing, or none was rejected"},
     {"attempts", LA_DETAIL_INTEGER, false, NULL, "SYNs sent"},
     {"tried_for", LA_DETAIL_SECONDS, false, NULL, "from the first SYN to the last"},
     {"gave_up", LA_DETAIL_BOOL, false, NULL,
@@ -29,7 +34,9 @@ static bool answered_others(const struct la_connection *c, const struct connect_
 
 static void blame(struct la_finding *f, const struct la_connection *c,
                   const struct connect_story *a) {
-    if (a->open.syn_ack_unheard)
+    if (a->rejected)
+        connect_story_blame_rejection(f, c, a);
+    else if (a->open.syn_ack_unheard)
         finding_blame(f, LA_ROLE_NETWORK, NULL,
                       "the server's answers passed here and did not reach the client");
     else if (la_reached_server(c))
@@ -46,7 +53,9 @@ static void summarize(struct la_finding *f, const struct la_connection *c,
                       const struct connect_story *a) {
     const char *client = endpoint_text(f, &c->side[LA_CLIENT]);
     const char *server = endpoint_text(f, &c->side[LA_SERVER]);
-    const char *what = a->open.syn_ack_unheard ? "never had the answers of" : "had no answer from";
+    const char *what = a->rejected               ? "took none of the answers of"
+                       : a->open.syn_ack_unheard ? "never had the answers of"
+                                                 : "had no answer from";
     const char *end = a->gave_up ? "and gave up" : "and was still trying when the capture ended";
     f->summary = finding_text(f, "%s %s %s: it sent %u SYNs within %s %s", client, what, server,
                               a->open.syns, seconds_text(f, a->tried_ns), end);
@@ -54,7 +63,9 @@ static void summarize(struct la_finding *f, const struct la_connection *c,
 
 static void exclude(struct la_finding *f, const struct la_connection *c,
                     const struct connect_story *a) {
-    finding_exclude(f, "syn-refused", "no RST and no ICMP error passed here");
+    finding_exclude(f, "syn-refused",
+                    a->open.rejection ? "the RSTs came from the client, and it tried again"
+                                      : "no RST and no ICMP error passed here");
     if (c->meanwhile && c->meanwhile->two_way && !a->open.syn_ack_unheard)
         finding_exclude(f, "one-way capture",
                         "other segments of that host to this client passed here");
@@ -77,7 +88,8 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     connect_story_show(f, c, &a);
     finding_assume_usual(f, c, LA_CLIENT);
     exclude(f, c, &a);
-    detail_word(f, "cause", causes[a.open.syn_ack_unheard]);
+    detail_word(f, "cause", causes[a.rejected ? 2 : a.open.syn_ack_unheard]);
+    connect_story_misfit(f, &a);
     detail_integer(f, "attempts", a.open.syns);
     detail_seconds(f, "tried_for", a.tried_ns);
     detail_bool(f, "gave_up", a.gave_up);
@@ -95,7 +107,7 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
 const struct la_diagnosis diagnosis_syn_unanswered = {
     .kind = LA_KIND_SYN_UNANSWERED,
     .name = "syn-unanswered",
-    .summary = "a connection attempt failed because nothing came back",
+    .summary = "a connection attempt failed because nothing came back that the client could take",
     .details = details,
     .examine = examine,
     .only_remarkable = true,

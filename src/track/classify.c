@@ -28,12 +28,13 @@ static struct verdict classify_rst(const struct live_side *me, const struct live
     return v;
 }
 
-static enum la_class classify_syn(const struct live_side *me, const struct la_segment *s) {
+static enum la_class classify_syn(const struct live *live, unsigned d, const struct la_segment *s) {
+    const struct live_side *me = &live->side[d];
     bool again = (me->flags & SIDE_ISN) && s->seq == me->base_seq;
     if (s->flags & LA_ACK) {
         if (again && (me->flags & SIDE_ACKED_SYN))
             return LA_CLASS_SYN_ACK_AGAIN;
-        bool fits = again || !(me->flags & SIDE_SEEN);
+        bool fits = again || !(me->flags & SIDE_SEEN) || live_is_rejected(live, d);
         return fits ? LA_CLASS_SYN_ACK : LA_CLASS_OUTSIDE;
     }
     if (again && (me->flags & SIDE_SYN_SENT))
@@ -115,7 +116,7 @@ struct verdict live_classify(const struct live *live, unsigned d,
     if (segment->flags & LA_RST)
         return classify_rst(me, peer, segment);
     if (segment->flags & LA_SYN)
-        v.class = classify_syn(me, segment);
+        v.class = classify_syn(live, d, segment);
     else if (segment->flags & LA_FIN)
         v.class = classify_fin(me, segment);
     else

@@ -446,6 +446,18 @@ static bool in_closing_states(enum la_state state) {
     return state == LA_ST_CLOSE_WAIT || state == LA_ST_LAST_ACK || state == LA_ST_CLOSING;
 }
 
+/* What a request says after the RST at `index` is its answer to another SYN: it had ended. */
+static bool is_asked_again(const struct machine *m, size_t index) {
+    bool asked = false;
+    for (size_t i = index + 1; i < m->c->log_count; i++) {
+        const struct la_observation *o = &m->c->log[i];
+        if (o->from == m->side)
+            return asked && (o->flags & LA_SYN);
+        asked = asked || (o->flags & LA_SYN);
+    }
+    return false;
+}
+
 /* It has gone on after a RST just like this one: tcp_rfc1337=1, or a filter. */
 static bool ignored_before(const struct machine *m, const struct step *s) {
     for (size_t i = 0; i < m->c->log_count; i++) {
@@ -453,7 +465,7 @@ static bool ignored_before(const struct machine *m, const struct step *s) {
         if (o == s->observation)
             return false;
         if (o->from != m->side && (o->flags & LA_RST) && o->seq == s->observation->seq &&
-            speaks_after(m, m->view->times[i].arrived_ns + LA_JITTER_NS))
+            speaks_after(m, m->view->times[i].arrived_ns + LA_JITTER_NS) && !is_asked_again(m, i))
             return true;
     }
     return false;
@@ -470,8 +482,10 @@ static enum la_event classify_reset(const struct machine *m, const struct step *
         closes = closes || o->in_window;
     else if (in_closing_states(m->state) && profile->rst_before_next_accepted)
         closes = closes || o->seq + 1 == me_of(m)->acked;
-    bool goes_on =
-        speaks_after(m, s->at + LA_JITTER_NS + la_round_trip_ns(m->c)) || ignored_before(m, s);
+    size_t index = (size_t)(o - m->c->log);
+    bool ended = m->state == LA_ST_SYN_RECV && is_asked_again(m, index);
+    bool goes_on = (!ended && speaks_after(m, s->at + LA_JITTER_NS + la_round_trip_ns(m->c))) ||
+                   ignored_before(m, s);
     return closes && !goes_on ? LA_EV_RECV_RST : LA_EV_RECV_RST_IGNORED;
 }
 
@@ -496,6 +510,22 @@ static void take_fin(struct machine *m, const struct step *s, bool acks_fin) {
     }
 }
 
+/* This end answers the SYN-ACK by RST, and is one that goes on with its SYNs after that. */
+static bool rejects(const struct machine *m, const struct la_observation *syn_ack) {
+    const struct la_observation *next = NULL;
+    bool reset = false, goes_on = false;
+    for (size_t i = 0; i < m->c->log_count && m->state == LA_ST_SYN_SENT; i++) {
+        const struct la_observation *o = &m->c->log[i];
+        if (o->from != m->side)
+            continue;
+        if (o > syn_ack && !next && !(o->flags & LA_SYN))
+            next = o;
+        goes_on = goes_on || (reset && (o->flags & LA_SYN));
+        reset = reset || (o->flags & LA_RST);
+    }
+    return goes_on && next && (next->flags & (LA_RST | LA_ACK)) == LA_RST;
+}
+
 static void take_arrival(struct machine *m, const struct step *s) {
     const struct la_observation *o = s->observation;
     const struct la_endpoint *me = me_of(m);
@@ -511,6 +541,8 @@ static void take_arrival(struct machine *m, const struct step *s) {
     if (o->flags & LA_SYN) {
         /* It tells of a SYN that the capture missed as well. */
         bool answers = (o->flags & LA_ACK) && (!me->isn_known || seq_lt(me->isn, o->ack));
+        if (answers && rejects(m, o))
+            return;
         apply(m, answers ? LA_EV_RECV_SYN_ACK : LA_EV_RECV_SYN, cause);
         return;
     }

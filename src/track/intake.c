@@ -228,7 +228,8 @@ static struct la_log_base log_base_of(const struct live *live) {
 }
 
 /* A host that has refused a SYN with RST, whose numbers are none of its own, accepts it when it
- * comes again: its numbers begin here, and the few lines of the log are written anew. */
+ * comes again; or its SYN-ACK was reset, and the next one has other numbers. They begin here, and
+ * the few lines of the log are written anew. */
 static void begin_again(struct live *live, const struct intake *in) {
     enum { FEW = 32 };
     struct la_observation entries[FEW];
@@ -252,8 +253,14 @@ static void set_bases(struct live *live, const struct intake *in) {
     struct live_side *me = &live->side[in->side], *peer = &live->side[!in->side];
     bool refused_before =
         (me->flags & (SIDE_BASED | SIDE_SEEN | SIDE_RST)) == (SIDE_BASED | SIDE_RST);
-    if (refused_before && (s->flags & LA_SYN) && s->seq != me->base_seq)
+    bool other_numbers = (s->flags & LA_SYN) && s->seq != me->base_seq;
+    if (refused_before && other_numbers) {
         begin_again(live, in);
+    } else if (other_numbers && (s->flags & LA_ACK) && in->verdict.class == LA_CLASS_SYN_ACK &&
+               live_is_rejected(live, in->side)) {
+        begin_again(live, in);
+        peer->flags &= (uint16_t)~SIDE_RST; /* it has ended nothing */
+    }
     if (!(me->flags & SIDE_BASED)) {
         me->base_seq = s->seq;
         me->base_tsval = s->tsval;

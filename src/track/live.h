@@ -171,6 +171,15 @@ struct verdict {
 /* Says what `segment` from side `d` is, without changing anything. */
 struct verdict live_classify(const struct live *live, unsigned d, const struct la_segment *segment);
 
+/* All that side `d` has said are SYN-ACKs, and all that its peer has are SYNs and RSTs: the peer
+ * wants none of them, and the next SYN-ACK may have other numbers. */
+static inline bool live_is_rejected(const struct live *live, unsigned d) {
+    const struct live_side *me = &live->side[d], *peer = &live->side[!d];
+    return me->syn > 0 && me->packets == me->syn && !(me->flags & SIDE_SYN_SENT) &&
+           (peer->flags & SIDE_SYN_SENT) && peer->rst > 0 &&
+           peer->packets == (uint32_t)peer->syn + peer->rst;
+}
+
 /* Takes it in: numbers, counters, log. False when out of memory (what could not be noted is counted
  * in the log's `dropped`). `newest` is false when a later incarnation exists. */
 struct intake {

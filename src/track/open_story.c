@@ -38,6 +38,17 @@ static void take_server(struct la_open_story *s, const struct la_observation *o)
         s->refusal = o;
 }
 
+/* Of the latest SYN-ACK. A timestamp is only held against the SYNs that passed. */
+static enum la_misfit misfit_of(const struct la_open_story *s) {
+    const struct la_observation *first = s->syn, *answer = s->syn_ack;
+    uint32_t end = first->seq + 1 + first->payload;
+    if (!seq_lt(first->seq, answer->ack) || seq_lt(end, answer->ack))
+        return LA_MISFIT_ACK;
+    bool stamped = first->options & answer->options & LA_HAS_TIMESTAMPS;
+    bool fits = seq_leq(first->tsval, answer->tsecr) && seq_leq(answer->tsecr, s->last_syn->tsval);
+    return stamped && answer->tsecr != 0 && !fits ? LA_MISFIT_TIMESTAMP : LA_MISFIT_NONE;
+}
+
 static void take_client(const struct la_connection *c, struct la_open_story *s,
                         const struct la_observation *o) {
     if (is_syn(o)) {
@@ -49,12 +60,15 @@ static void take_client(const struct la_connection *c, struct la_open_story *s,
             s->syn_ack_unheard = true;
         return;
     }
-    bool fits = s->first_syn_ack && (o->flags & LA_ACK) && o->class != LA_CLASS_OUTSIDE &&
-                seq_lt(s->first_syn_ack->seq, o->ack);
-    if (fits && !(o->flags & LA_RST))
+    bool fits = s->syn_ack && (o->flags & LA_ACK) && o->class != LA_CLASS_OUTSIDE &&
+                seq_lt(s->syn_ack->seq, o->ack);
+    if (fits && !(o->flags & LA_RST)) {
         s->ack = o;
-    else if (s->first_syn_ack && (o->flags & LA_RST) && o->seq == s->first_syn_ack->ack)
+    } else if (s->syn_ack && (o->flags & (LA_RST | LA_ACK)) == LA_RST && !s->rejection) {
+        /* Whatever its number: on the way from here something may have changed the SYN-ACK's. */
         s->rejection = o;
+        s->misfit = misfit_of(s);
+    }
 }
 
 /* Of several SYN-ACKs the last that can have reached the client before it answered: an earlier one
@@ -100,6 +114,8 @@ void la_open_story(const struct la_connection *c, struct la_open_story *story) {
             take_server(story, o);
     }
     settle_syn_ack(c, story);
+    if (!story->ack && story->syn_ack && !story->rejection)
+        story->misfit = misfit_of(story);
     if (story->syn)
         count_unanswered(story);
     for (size_t i = 0; story->syn && i < c->icmp_count; i++) {

@@ -5,6 +5,13 @@
 
 #include "track/connection.h"
 
+/* Why a client in SYN-SENT does not believe a SYN-ACK (RFC 9293, 3.10.7.3; RFC 7323, 3.2). */
+enum la_misfit {
+    LA_MISFIT_NONE,
+    LA_MISFIT_ACK,       /* it acknowledges what the client has not sent */
+    LA_MISFIT_TIMESTAMP, /* it echoes none of the client's timestamps */
+};
+
 struct la_open_story {
     const struct la_observation *syn;      /* the client's first; NULL: not captured, and nothing
                                               else is set */
@@ -18,7 +25,8 @@ struct la_open_story {
     const struct la_observation *ack; /* the client's first acknowledgement of the server's SYN */
     const struct la_observation *refusal;    /* a RST that the client in SYN-SENT had to believe */
     const struct la_icmp_error *unreachable; /* an ICMP error about a SYN */
-    const struct la_observation *rejection;  /* the client's RST to a SYN-ACK that did not fit */
+    const struct la_observation *rejection;  /* the client's RST to a SYN-ACK */
+    enum la_misfit misfit;                   /* of the SYN-ACK before it, as it passed here */
     bool syn_ack_unheard; /* the client sent its SYN again although the SYN-ACK should have come */
 };
 

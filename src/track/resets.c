@@ -89,6 +89,22 @@ static bool asks(const struct la_observation *o) {
     return end_of(o) != o->seq || o->class == LA_CLASS_KEEPALIVE;
 }
 
+/* The SYN-ACK before a bare RST of a client that has said nothing but SYNs: whatever the RST's
+ * number, it answers that, as it looked where it arrived. LA_NOWHERE. */
+static size_t last_syn_ack(const struct la_connection *c, size_t rst) {
+    size_t last = LA_NOWHERE;
+    if ((c->log[rst].flags & LA_ACK) || c->log[rst].from != LA_CLIENT)
+        return LA_NOWHERE;
+    for (size_t i = 0; i < rst; i++) {
+        const struct la_observation *o = &c->log[i];
+        if (o->from == LA_SERVER && (o->flags & LA_SYN))
+            last = i;
+        else if (o->from == LA_CLIENT && !is_syn(o) && !(o->flags & LA_RST))
+            return LA_NOWHERE;
+    }
+    return last;
+}
+
 /* The segment of the peer that `rst` answers: of those that want an answer the first, because each
  * gets its own, else the last pure ACK; LA_NOWHERE when there is none. What waits for longer than
  * an answer takes was hardly received. */
@@ -106,6 +122,9 @@ static size_t find_drawer(const struct view *view, size_t rst) {
     if (first != LA_NOWHERE)
         return first;
     /* An end that has closed says nothing by its own will: whatever it says was drawn. */
+    size_t answer = last_syn_ack(c, rst);
+    if (last == LA_NOWHERE && answer != LA_NOWHERE && came_at_once(c, &c->log[answer], r))
+        return answer;
     bool closed = !(r->flags & LA_ACK) && find_flag(c, rst, r->from, LA_FIN) != LA_NOWHERE;
     bool prompt = last != LA_NOWHERE && came_at_once(c, &c->log[last], r);
     return closed || prompt ? last : LA_NOWHERE;
@@ -218,6 +237,8 @@ static enum la_reset_cause cause_of(const struct la_connection *c, size_t rst, s
         return LA_RESET_PORT_RECYCLED;
     if (drew && drew->class == LA_CLASS_OUTSIDE)
         return LA_RESET_PORT_RECYCLED; /* an ACK that answers another SYN than ours */
+    if (drew && (drew->flags & LA_SYN))
+        return LA_RESET_UNWANTED_SYN_ACK; /* each time */
     if (repeated)
         return LA_RESET_REPEATED;
     if (!drew && is_all(c, r)) /* of what was forged, or did not pass here */
@@ -226,8 +247,6 @@ static enum la_reset_cause cause_of(const struct la_connection *c, size_t rst, s
                                     : LA_RESET_ABORT;
     if (!drew)
         return cause_of_own_will(c, rst);
-    if (drew->flags & LA_SYN)
-        return LA_RESET_UNWANTED_SYN_ACK;
     size_t fin = find_flag(c, rst, r->from, LA_FIN);
     return fin != LA_NOWHERE ? cause_after_fin(c, rst, drawer, fin) : LA_RESET_NO_CONNECTION;
 }

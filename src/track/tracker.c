@@ -424,7 +424,7 @@ static bool syn_belongs(const struct live *live, unsigned d, const struct la_seg
     const struct live_side *me = &live->side[d], *peer = &live->side[!d];
     if ((me->flags & SIDE_BASED) && s->seq == me->base_seq)
         return true; /* again, or announced by a SYN-ACK that was captured first */
-    if (me->flags & SIDE_SEEN)
+    if ((me->flags & SIDE_SEEN) && !((s->flags & LA_ACK) && live_is_rejected(live, d)))
         return false;
     if (s->flags & LA_ACK)
         return (peer->flags & SIDE_SYN_SENT) && seq_lt(peer->base_seq, s->ack) &&

@@ -145,6 +145,98 @@ def open_simultaneous(lab):
     lab.rest(2)
 
 
+# --- answers that do not fit ---------------------------------------------------------------------------
+
+NOT_REFUSED = NO_OLD_LIFE + ["syn-refused", "syn-queue-overflow", "accept-queue-overflow"]
+
+
+# Next to the server the SYN-ACK had not been changed yet.
+TIMESTAMP = {"client": "timestamp", "middle": "timestamp", "server": None}
+NUMBER = {"client": "acknowledgement", "middle": "acknowledgement", "server": None}
+
+# The client's RST does not fit the server's request, which answers it by a challenge ACK.
+NUMBERS_REFUSED = [kind for kind in NOT_REFUSED if kind != "challenge-ack"]
+
+
+def invent_echo(packet):
+    return packet.changed(tsecr=12345)
+
+
+def invent_ack(packet):
+    return packet.changed(ack=packet.ack + 1000)
+
+
+@scenario(expect=[found("syn-retransmitted", "OOO", cause="answer-rejected", misfit=TIMESTAMP)], forbid=NOT_REFUSED,
+          crafted="the first SYN-ACK was given another TSecr", counters={"client": {"PAWSActive": 1, "TCPSynRetrans": 1}})
+def answer_with_an_invented_echo(lab):
+    """The first SYN-ACK echoes a timestamp that the client never sent: it resets that, and sends its SYN again."""
+    lab.wire.rewrite(S2C, syn_ack, invent_echo, count=1)
+    client, server = lab.pair()
+    lab.talk(client, server)
+    lab.close_both(client, server)
+    lab.rest(2)
+
+
+@scenario(sysctls={"client": {"tcp_syn_retries": 2}}, forbid=NOT_REFUSED + ["syn-retransmitted"],
+          expect=[found("syn-unanswered", "OOO", cause="answer-rejected", misfit=TIMESTAMP)],
+          crafted="the SYN-ACKs were given another TSecr", counters={"client": {"PAWSActive": ">=3", "TCPSynRetrans": ">=2"}})
+def answers_with_an_invented_echo(lab):
+    """Every SYN-ACK echoes a timestamp that the client never sent."""
+    lab.listen()
+    lab.wire.rewrite(S2C, syn_ack, invent_echo)
+    lab.cannot_show(lab.client, "tcp_syn_retries=2: given up without a packet")
+    _, outcome = attempt(lab, PORT)
+    lab.must(outcome == "ETIMEDOUT", outcome)
+    lab.rest(2)
+
+
+@scenario(expect=[found("syn-retransmitted", "OOO", cause="answer-rejected", misfit=NUMBER)],
+          forbid=NUMBERS_REFUSED, allow=["challenge-ack"],
+          crafted="the first SYN-ACK was given another acknowledgement number", counters={"client": {"TCPSynRetrans": ">=1"}})
+def answer_with_an_invented_ack(lab):
+    """The first SYN-ACK acknowledges what the client never sent: it resets that, and Linux sends its SYN again at once."""
+    lab.wire.rewrite(S2C, syn_ack, invent_ack, count=1)
+    client, server = lab.pair()
+    lab.talk(client, server)
+    lab.close_both(client, server)
+    lab.rest(2)
+
+
+@scenario(sysctls={"client": {"tcp_syn_retries": 2}}, forbid=NUMBERS_REFUSED + ["syn-retransmitted"],
+          allow=["challenge-ack"], expect=[found("syn-unanswered", "OOO", cause="answer-rejected", misfit=NUMBER)],
+          crafted="the SYN-ACKs were given another acknowledgement number")
+def answers_with_an_invented_ack(lab):
+    """Every SYN-ACK acknowledges what the client never sent."""
+    lab.listen()
+    lab.wire.rewrite(S2C, syn_ack, invent_ack)
+    lab.cannot_show(lab.client, "tcp_syn_retries=2: given up without a packet")
+    _, outcome = attempt(lab, PORT)
+    lab.must(outcome == "ETIMEDOUT", outcome)
+    lab.rest(2)
+
+
+@scenario(sysctls={"client": {"tcp_syn_retries": 2}}, forbid=NOT_REFUSED + ["syn-retransmitted"],
+          expect=[found("syn-unanswered", "OOO", cause="answer-rejected", misfit=None)])
+def answers_rejected_by_a_filter(lab):
+    """A packet filter before the client rejects the SYN-ACKs in its name (REJECT --reject-with tcp-reset)."""
+    lab.listen()
+    lab.client.run("nft", "-f", "-", text=REJECT_ANSWERS)
+    lab.cannot_show(lab.client, "tcp_syn_retries=2: given up without a packet")
+    _, outcome = attempt(lab, PORT)
+    lab.must(outcome == "ETIMEDOUT", outcome)
+    lab.rest(2)
+
+
+REJECT_ANSWERS = """
+table inet filter {
+    chain input {
+        type filter hook input priority 0;
+        tcp flags & (syn | ack) == (syn | ack) reject with tcp reset
+    }
+}
+"""
+
+
 # --- queues ----------------------------------------------------------------------------------------------
 
 def fill(lab, backlog, **sysctls):
