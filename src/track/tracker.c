@@ -16,7 +16,7 @@
 /* The same packet seen at another place, by another clock. */
 #define OTHER_POINT_NS (5 * LA_SEC)
 
-enum { WHEEL = 256, GROUP = 32, AHEAD_AT_END = 8 };
+enum { WHEEL = 256, GROUP = 32, SEGMENTS_AHEAD = 6, AHEAD_AT_END = 8 };
 
 /* Indices of records. Nothing is taken out of such a list before its second comes: a record may
  * have left long since, and another may have come in its place (see is_in_slot()). That costs a few
@@ -769,7 +769,13 @@ static enum la_status take_notice(struct la_tracker *tracker, const struct la_se
     return live_take_notice(live, tracker->pool, d, notice) ? LA_OK : LA_ENOMEM;
 }
 
-/* The table is far larger than any cache, and the next segment is of another connection: the memory
+static void prefetch_segment(const struct la_segment *segment) {
+    for (size_t at = 0; at < sizeof *segment; at += 64)
+        __builtin_prefetch((const char *)segment + at);
+}
+
+/* Segments may have been decoded on another core. The table is far larger than any cache, and the
+ * next segment is of another connection: the memory
  * of a whole group is asked for before the first of them is looked at. */
 enum la_status la_tracker_segments(struct la_tracker *tracker,
                                    const struct la_segment *const *segments, size_t count) {
@@ -778,6 +784,8 @@ enum la_status la_tracker_segments(struct la_tracker *tracker,
     for (size_t done = 0; done < count;) {
         size_t group = count - done < GROUP ? count - done : GROUP;
         for (size_t i = 0; i < group; i++) {
+            if (done + i + SEGMENTS_AHEAD < count)
+                prefetch_segment(segments[done + i + SEGMENTS_AHEAD]);
             if (!table_key(tracker->table, segments[done + i], &keys[i]))
                 return LA_ENOMEM;
             table_prefetch_slot(tracker->table, &keys[i]);
