@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-enum { LA_HASH_WORDS = 8 }; /* the longest message */
+enum { LA_HASH_WORDS = 12 }; /* the longest message */
 
 /* Numbers of 128 bits: a factor for each word, and a summand. */
 struct la_hash_key {

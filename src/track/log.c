@@ -383,6 +383,55 @@ void la_log_read(const struct la_log *log, const struct la_log_base *base,
         p = p[1] & FLAG_SHORT ? decode_short(p, base, &out[i]) : decode_whole(p, base, &out[i]);
 }
 
+/* Of a short entry. */
+static size_t size_of_short(const uint8_t *entry) {
+    bool stamped = short_options[entry[0] >> SHORT_OPTIONS_SHIFT] & LA_HAS_TIMESTAMPS;
+    return stamped ? SHORT_STAMPED_SIZE : SHORT_SIZE;
+}
+
+/* There are two sizes, and a copy of known size is no call. */
+static void copy_own(uint8_t *to, const uint8_t *from, size_t entry_size) {
+    if (entry_size == SHORT_STAMPED_SIZE)
+        memcpy(to, from, SHORT_STAMPED_SIZE - LA_LOG_COMMON);
+    else
+        memcpy(to, from, SHORT_SIZE - LA_LOG_COMMON);
+}
+
+size_t la_log_split(const struct la_log *log, uint8_t *common, uint8_t *own) {
+    const uint8_t *p = log->bytes;
+    uint8_t *to = own;
+    if (log->count > LA_LOG_ROWS)
+        return 0;
+    for (unsigned i = 0; i < log->count; i++) {
+        if (!(p[1] & FLAG_SHORT))
+            return 0;
+        size_t size = size_of_short(p);
+        memcpy(common + (size_t)i * LA_LOG_COMMON, p, LA_LOG_COMMON);
+        copy_own(to, p + LA_LOG_COMMON, size);
+        p += size;
+        to += size - LA_LOG_COMMON;
+    }
+    return (size_t)(to - own);
+}
+
+void la_log_join(struct la_log *log, const uint8_t *common, const uint8_t *own,
+                 struct la_log_end ends[2]) {
+    const uint64_t long_bits = (UINT64_C(1) << SHORT_LONG_BITS) - 1;
+    uint8_t *p = log->bytes;
+    for (unsigned i = 0; i < log->count; i++) {
+        size_t size = size_of_short(common);
+        memcpy(p, common, LA_LOG_COMMON);
+        copy_own(p + LA_LOG_COMMON, own, size);
+        uint64_t numbers = get_little_endian(p + 1) >> 16; /* behind the other two bytes */
+        ends[(p[0] & HEAD_SIDE_1) != 0] = (struct la_log_end){
+            .elapsed_ns = (int64_t)(numbers & long_bits) * LA_USEC, .frames = numbers >> 24};
+        common += LA_LOG_COMMON;
+        own += size - LA_LOG_COMMON;
+        p += size;
+    }
+    log->used = (uint16_t)(p - log->bytes);
+}
+
 bool la_log_copy(struct la_log *log, struct la_pool *pool) {
     size_t size = la_pool_size(log->used);
     uint8_t *bytes = la_pool_take(pool, size);

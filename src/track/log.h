@@ -41,6 +41,20 @@ bool la_log_append(struct la_log *log, const struct la_log_base *base, struct la
 void la_log_read(const struct la_log *log, const struct la_log_base *base,
                  struct la_observation *out);
 
+/* A log of few entries, all of the usual kind, taken apart: what many connections have in common
+ * (LA_LOG_COMMON bytes an entry), and what each has for itself (at most LA_LOG_OWN). Returns the
+ * bytes of the latter; 0 when it is no such log. */
+enum { LA_LOG_ROWS = 10, LA_LOG_COMMON = 3, LA_LOG_OWN = 10 };
+size_t la_log_split(const struct la_log *log, uint8_t *common, uint8_t *own);
+/* Puts log->count entries together again, at log->bytes, which has room for them, and tells of
+ * either side when its last entry was, counted from the base. */
+struct la_log_end {
+    int64_t elapsed_ns;
+    uint64_t frames;
+};
+void la_log_join(struct la_log *log, const uint8_t *common, const uint8_t *own,
+                 struct la_log_end ends[2]);
+
 /* Moves a log whose bytes are not the pool's into the pool. False when out of memory: then it is
  * empty. */
 bool la_log_copy(struct la_log *log, struct la_pool *pool);

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { LOG_MAX = 320, COUNT_MAX = 7, SHAPE_SIZE = 128 };
+enum { LOG_MAX = 320, COUNT_MAX = 7, SHAPE_SIZE = 160 };
 
 /* What is rarely needed: a bit each. */
 enum {
@@ -14,6 +14,7 @@ enum {
     HAS_PLACES = 1 << 2, /* tunnels, VLAN */
     HAS_INPUTS = 1 << 3, /* not the first input only */
     HAS_FLOW = 1 << 4,
+    HAS_ROWS = 1 << 5, /* the log was taken apart (la_log_split) */
 };
 
 /* Counts, flags and the window's scale of a side, in one word. */
@@ -140,20 +141,29 @@ static const uint8_t *get_amounts(const uint8_t *p, struct live *live, unsigned 
     return get_unsigned(p, &me->bytes);
 }
 
+/* The last segment of that side is the last of its entries in a log that is read on the way. */
+static bool ends_in_log(const struct live_side *me, unsigned rare) {
+    return (rare & HAS_ROWS) && (me->flags & SIDE_LAST_LOGGED);
+}
+
 /* What no two have in common. */
-static uint8_t *put_side(uint8_t *p, const struct live *live, unsigned d) {
+static uint8_t *put_side(uint8_t *p, const struct live *live, unsigned d, unsigned rare) {
     const struct live_side *me = &live->side[d];
     p = put_bytes(p, me->fingerprints, sizeof me->fingerprints);
     p = put_serial(p, me->tsval, me->base_tsval);
+    if (ends_in_log(me, rare))
+        return p;
     p = put_time(p, me->last_ns, live->first_ns);
     return put_signed(p, (int64_t)(me->last_frame - live->first_frame));
 }
 
-static const uint8_t *get_side(const uint8_t *p, struct live *live, unsigned d) {
+static const uint8_t *get_side(const uint8_t *p, struct live *live, unsigned d, unsigned rare) {
     struct live_side *me = &live->side[d];
     int64_t frames;
     p = get_bytes(p, me->fingerprints, sizeof me->fingerprints);
     p = get_serial(p, &me->tsval, me->base_tsval);
+    if (ends_in_log(me, rare))
+        return p;
     p = get_time(p, &me->last_ns, live->first_ns);
     p = get_signed(p, &frames);
     me->last_frame = live->first_frame + (uint64_t)frames;
@@ -251,8 +261,16 @@ static const uint8_t *get_rare(const uint8_t *p, struct live *live, struct flow 
     return p;
 }
 
-/* In common, as far as there is no payload: the rare bits, the letters, options, counts. */
-static size_t write_shape(const struct live *live, unsigned rare, uint8_t *out) {
+/* A log that was taken apart. */
+struct rows {
+    uint8_t common[LA_LOG_ROWS * LA_LOG_COMMON], own[LA_LOG_ROWS * LA_LOG_OWN];
+    size_t own_size;
+};
+
+/* In common, as far as there is no payload: the rare bits, the letters, options, counts, and what
+ * the entries of the log are. */
+static size_t write_shape(const struct live *live, unsigned rare, const struct rows *rows,
+                          uint8_t *out) {
     size_t letters = live->history_count;
     uint8_t *p = out;
     *p++ = (uint8_t)rare;
@@ -262,10 +280,15 @@ static size_t write_shape(const struct live *live, unsigned rare, uint8_t *out) 
         p = put_character(p, &live->side[d]);
     for (unsigned d = 0; !(rare & HAS_FLOW) && d < 2; d++)
         p = put_amounts(p, live, d);
+    if (rare & HAS_ROWS) {
+        *p++ = (uint8_t)live->log.count;
+        p = put_bytes(p, rows->common, (size_t)live->log.count * LA_LOG_COMMON);
+    }
     return (size_t)(p - out);
 }
 
-static unsigned read_shape(struct live *live, const uint8_t *p) {
+/* `*rows` is set to what the entries of the log have in common. */
+static unsigned read_shape(struct live *live, const uint8_t *p, const uint8_t **rows) {
     unsigned rare = *p++;
     size_t letters = live->history_count = *p++;
     p = get_bytes(p, live->history, letters);
@@ -277,6 +300,9 @@ static unsigned read_shape(struct live *live, const uint8_t *p) {
         p = get_character(p, &live->side[d]);
     for (unsigned d = 0; !(rare & HAS_FLOW) && d < 2; d++)
         p = get_amounts(p, live, d);
+    if (rare & HAS_ROWS)
+        live->log.count = *p++;
+    *rows = p;
     return rare;
 }
 
@@ -300,8 +326,10 @@ static const uint8_t *get_shape(const uint8_t *p, const struct shapes *shapes,
 
 size_t live_pack(const struct live *live, struct shapes *shapes, uint8_t *out) {
     uint8_t shape[SHAPE_SIZE];
-    unsigned rare = rare_of(live);
-    uint8_t *p = put_shape(out, shapes, shape, write_shape(live, rare, shape));
+    struct rows rows;
+    rows.own_size = la_log_split(&live->log, rows.common, rows.own);
+    unsigned rare = rare_of(live) | (rows.own_size > 0 ? HAS_ROWS : 0);
+    uint8_t *p = put_shape(out, shapes, shape, write_shape(live, rare, &rows, shape));
     p = put_time(p, live->first_ns, live->expire_ns);
     p = put_unsigned(p, live->first_frame);
     for (int d = 0; d < 2; d++) {
@@ -309,11 +337,13 @@ size_t live_pack(const struct live *live, struct shapes *shapes, uint8_t *out) {
         p = put_bytes(p, &live->side[d].base_tsval, sizeof(uint32_t));
     }
     for (unsigned d = 0; d < 2; d++) {
-        p = put_side(p, live, d);
+        p = put_side(p, live, d, rare);
         if (rare & HAS_FLOW)
             p = put_amounts(p, live, d);
     }
     p = put_rare(p, live, rare);
+    if (rare & HAS_ROWS)
+        return (size_t)(put_bytes(p, rows.own, rows.own_size) - out);
     p = put_unsigned(p, live->log.count);
     p = put_unsigned(p, live->log.used);
     return (size_t)(put_bytes(p, live->log.bytes, live->log.used) - out);
@@ -326,10 +356,21 @@ void live_take_head(struct live *live, const struct shelf_item *item) {
     live->expire_ns = item->expire_ns;
 }
 
-void live_unpack(struct live *live, struct flow *flow, const struct shapes *shapes,
+static void join_rows(struct live *live, const uint8_t *common, const uint8_t *own) {
+    struct la_log_end ends[2];
+    la_log_join(&live->log, common, own, ends);
+    for (unsigned d = 0; d < 2; d++) {
+        if (!(live->side[d].flags & SIDE_LAST_LOGGED))
+            continue;
+        live->side[d].last_ns = live->first_ns + ends[d].elapsed_ns;
+        live->side[d].last_frame = live->first_frame + ends[d].frames;
+    }
+}
+
+void live_unpack(struct live *live, struct unpacked *room, const struct shapes *shapes,
                  struct shelf_item *item) {
     uint8_t *packed = (uint8_t *)(item + 1);
-    const uint8_t *shape, *p = get_shape(packed, shapes, &shape);
+    const uint8_t *shape, *rows, *p = get_shape(packed, shapes, &shape);
     live_take_head(live, item);
     p = get_time(p, &live->first_ns, live->expire_ns);
     p = get_unsigned(p, &live->first_frame);
@@ -337,15 +378,20 @@ void live_unpack(struct live *live, struct flow *flow, const struct shapes *shap
         p = get_bytes(p, &live->side[d].base_seq, sizeof(uint32_t));
         p = get_bytes(p, &live->side[d].base_tsval, sizeof(uint32_t));
     }
-    unsigned rare = read_shape(live, shape);
+    unsigned rare = read_shape(live, shape, &rows);
     for (unsigned d = 0; d < 2; d++) {
-        p = get_side(p, live, d);
+        p = get_side(p, live, d, rare);
         if (rare & HAS_FLOW)
             p = get_amounts(p, live, d);
     }
-    p = get_rare(p, live, flow, rare);
-    p = get_u16(p, &live->log.count);
-    p = get_u16(p, &live->log.used);
+    p = get_rare(p, live, &room->flow, rare);
+    if (rare & HAS_ROWS) {
+        live->log.bytes = room->log;
+        join_rows(live, rows, p);
+    } else {
+        p = get_u16(p, &live->log.count);
+        p = get_u16(p, &live->log.used);
+        live->log.bytes = packed + (p - packed);
+    }
     live->log.capacity = live->log.used;
-    live->log.bytes = packed + (p - packed);
 }

@@ -16,9 +16,15 @@ size_t live_pack(const struct live *live, struct shapes *shapes, uint8_t *out);
 
 /* What the head of an item says of a cleared record. */
 void live_take_head(struct live *live, const struct shelf_item *item);
-/* Reads a closed connection back into a cleared record. The log stays where it was packed, and
- * traffic is written into `flow`: borrowed, both. */
-void live_unpack(struct live *live, struct flow *flow, const struct shapes *shapes,
+/* What hangs on a record that was just unpacked. */
+struct unpacked {
+    struct flow flow;
+    uint8_t log[LA_LOG_ROWS * (LA_LOG_COMMON + LA_LOG_OWN)];
+};
+
+/* Reads a closed connection back into a cleared record. Its traffic is written into `room`, and so
+ * is its log unless that stays where it was packed: all of it is borrowed. */
+void live_unpack(struct live *live, struct unpacked *room, const struct shapes *shapes,
                  struct shelf_item *item);
 
 #endif

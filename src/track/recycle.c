@@ -125,11 +125,11 @@ static bool find_turnarounds(const struct table *table, const struct key *key,
     struct found found = table_find(table, key, NULL);
     const struct live *live = found.live;
     struct live unpacked = {0};
-    struct flow flow;
+    struct unpacked room;
     struct shelf_item *item =
         found.shelved != SHELF_NOTHING ? shelf_at(table->shelf, found.shelved) : NULL;
     if (item && item->kind == SHELF_CLOSED) {
-        live_unpack(&unpacked, &flow, table->shapes, item);
+        live_unpack(&unpacked, &room, table->shapes, item);
         live = &unpacked;
     }
     while (live && live->first_ns > entry->time_ns) /* a later life */

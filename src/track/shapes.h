@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SHAPE_MAX = 63, SHAPE_NONE = 0 };
+enum { SHAPE_MAX = 95, SHAPE_NONE = 0 };
 
 struct shapes;
 

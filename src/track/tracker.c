@@ -625,13 +625,13 @@ static bool settle_in(struct la_tracker *tracker, struct live *live) {
 static struct live *bring_back(struct la_tracker *tracker, const struct key *key, uint32_t place) {
     struct live *live = table_unshelve(tracker->table, key, place);
     struct shelf_item *item = shelf_at(tracker->table->shelf, place);
-    struct flow flow;
+    struct unpacked room;
     if (!live)
         return NULL;
     if (item->kind == SHELF_ATTEMPT) {
         take_attempt(tracker, live, (struct attempt *)(void *)item);
     } else {
-        live_unpack(live, &flow, tracker->table->shapes, item);
+        live_unpack(live, &room, tracker->table->shapes, item);
         if (!settle_in(tracker, live))
             return NULL;
         live->flags |= LIVE_RETURNED;
@@ -644,11 +644,11 @@ static struct live *bring_back(struct la_tracker *tracker, const struct key *key
 static void retire_item(struct la_tracker *tracker, uint32_t place, int64_t end_ns) {
     struct shelf_item *item = shelf_at(tracker->table->shelf, place);
     struct live live = {0};
-    struct flow flow;
+    struct unpacked room;
     if (item->kind == SHELF_ATTEMPT)
         take_attempt(tracker, &live, (struct attempt *)(void *)item);
     else
-        live_unpack(&live, &flow, tracker->table->shapes, item);
+        live_unpack(&live, &room, tracker->table->shapes, item);
     settle(tracker, &live, end_ns);
     if (item->kind == SHELF_ATTEMPT)
         live_release(&live, tracker->pool);

@@ -120,7 +120,8 @@ static void fill_side(struct live_side *side, uint64_t *seed) {
     side->fingerprints[1] = (uint32_t)random_value(seed);
     side->last_payload = (uint32_t)random_value(seed);
     side->packets = (uint32_t)random_value(seed);
-    side->flags = (uint16_t)(random_value(seed) | SIDE_FIN | SIDE_FIN_ACKED);
+    side->flags =
+        (uint16_t)((random_value(seed) | SIDE_FIN | SIDE_FIN_ACKED) & ~(unsigned)SIDE_LAST_LOGGED);
     side->mss = (uint16_t)random_value(seed);
     side->syn = next_random(seed) % 8;
     side->fin = next_random(seed) % 8;
@@ -148,8 +149,43 @@ static void fill_flow_side(struct flow_side *side, uint64_t *seed) {
         side->samples[i] = (float)(next_random(seed) % 1000) / 1024;
 }
 
-/* A closed record with `log` as its log and `flow` as its traffic. */
-static void fill_record(struct live *live, struct flow *flow, uint8_t *log, uint64_t *seed) {
+/* Segments that open and close, and at times one that is not like that. */
+static void append_entries(struct live *live, struct la_pool *pool, uint64_t *seed) {
+    struct la_log_base base = {
+        .time_ns = live->first_ns,
+        .frame = live->first_frame,
+        .input = live->first_input,
+        .seq = {live->side[0].base_seq, live->side[1].base_seq},
+        .tsval = {live->side[0].base_tsval, live->side[1].base_tsval},
+    };
+    bool usual = next_random(seed) % 4 != 0;
+    for (uint64_t left = next_random(seed) % (LA_LOG_ROWS + 2); left > 0; left--) {
+        unsigned from = next_random(seed) % 2;
+        struct live_side *me = &live->side[from];
+        struct la_observation entry = {
+            .time_ns = base.time_ns + (int64_t)(next_random(seed) % 16000000) * LA_USEC,
+            .frame = base.frame + next_random(seed) % 10000000,
+            .input = base.input,
+            .from = (uint8_t)from,
+            .class = LA_CLASS_FIN,
+            .flags = LA_FIN | LA_ACK,
+            .seq = base.seq[from] + next_random(seed) % 16,
+            .ack = base.seq[!from] + next_random(seed) % 16,
+            .payload = !usual && left == 1 ? 5 : 0,
+            .options = next_random(seed) % 2 ? LA_HAS_TIMESTAMPS : 0,
+            .tsval = base.tsval[from] + next_random(seed) % 65536,
+            .tsecr = base.tsval[!from] + next_random(seed) % 65536,
+        };
+        assert_true(la_log_append(&live->log, &base, pool, &entry));
+        me->flags |= SIDE_LAST_LOGGED;
+        me->last_ns = entry.time_ns;
+        me->last_frame = entry.frame;
+    }
+}
+
+/* A closed record with its log in `pool`, and `flow` as its traffic. */
+static void fill_record(struct live *live, struct flow *flow, struct la_pool *pool,
+                        uint64_t *seed) {
     memset(live, 0, sizeof *live);
     memset(flow, 0, sizeof *flow);
     live->expire_ns = INT64_C(1763647385118000000);
@@ -176,21 +212,19 @@ static void fill_record(struct live *live, struct flow *flow, uint8_t *log, uint
         fill_flow_side(&flow->side[d], seed);
     }
     live->flow = next_random(seed) % 2 ? flow : NULL;
-    live->log.bytes = log;
-    live->log.used = live->log.capacity = (uint16_t)(next_random(seed) % 321);
-    live->log.count = (uint16_t)(live->log.used / 12);
-    for (int i = 0; i < live->log.used; i++)
-        log[i] = (uint8_t)next_random(seed);
+    append_entries(live, pool, seed);
 }
 
 static void assert_same_record(const struct live *a, const struct live *b) {
     struct live left = *a, right = *b;
     assert_int_equal(a->log.used, b->log.used);
-    assert_memory_equal(a->log.bytes, b->log.bytes, a->log.used);
+    if (a->log.used > 0)
+        assert_memory_equal(a->log.bytes, b->log.bytes, a->log.used);
     assert_int_equal(a->flow != NULL, b->flow != NULL);
     if (a->flow)
         assert_memory_equal(a->flow, b->flow, sizeof *a->flow);
     left.log.bytes = right.log.bytes = NULL;
+    left.log.capacity = right.log.capacity = 0;
     left.flow = right.flow = NULL;
     assert_memory_equal(&left, &right, sizeof left);
 }
@@ -199,15 +233,18 @@ static void a_record_comes_back_as_it_was(void **unused) {
     (void)unused;
     uint64_t seed = 2;
     struct shapes *shapes = shapes_new();
+    struct la_pages *pages = la_pages_new();
+    struct la_pool *pool = la_pool_new(pages);
+    assert_non_null(pool);
     for (int round = 0; round < 20000; round++) {
         struct live live, back;
-        struct flow flow, flow_back;
-        uint8_t log[320];
+        struct flow flow;
+        struct unpacked room;
         union {
             struct shelf_item item;
             uint8_t bytes[sizeof(struct shelf_item) + SHELF_ITEM_MAX];
         } shelved;
-        fill_record(&live, &flow, log, &seed);
+        fill_record(&live, &flow, pool, &seed);
         assert_true(live_is_packable(&live));
         size_t size = live_pack(&live, shapes, shelved.bytes + sizeof shelved.item);
         assert_true(sizeof shelved.item + size <= SHELF_ITEM_MAX);
@@ -216,9 +253,12 @@ static void a_record_comes_back_as_it_was(void **unused) {
         shelved.item.v6 = live.flags & LIVE_V6;
         shelved.item.expire_ns = live.expire_ns;
         memset(&back, 0, sizeof back);
-        live_unpack(&back, &flow_back, shapes, &shelved.item);
+        live_unpack(&back, &room, shapes, &shelved.item);
         assert_same_record(&live, &back);
+        la_log_release(&live.log, pool);
     }
+    la_pool_free(pool);
+    la_pages_free(pages);
     shapes_free(shapes);
 }
 
@@ -249,22 +289,26 @@ static void only_what_is_closed_is_packed(void **unused) {
     (void)unused;
     struct live live;
     struct flow flow;
-    uint8_t log[320];
     uint64_t seed = 3;
-    fill_record(&live, &flow, log, &seed);
+    struct la_pages *pages = la_pages_new();
+    struct la_pool *pool = la_pool_new(pages);
+    assert_non_null(pool);
+    fill_record(&live, &flow, pool, &seed);
     assert_true(live_is_packable(&live));
     live.side[1].flags &= (uint16_t)~SIDE_FIN_ACKED;
     assert_false(live_is_packable(&live));
-    fill_record(&live, &flow, log, &seed);
+    fill_record(&live, &flow, pool, &seed);
     live.side[0].rst = 1;
     assert_false(live_is_packable(&live));
-    fill_record(&live, &flow, log, &seed);
+    fill_record(&live, &flow, pool, &seed);
     live.older = 7;
     assert_false(live_is_packable(&live));
-    fill_record(&live, &flow, log, &seed);
+    fill_record(&live, &flow, pool, &seed);
     live.flow = &flow;
     flow.side[1].hole_count = 1;
     assert_false(live_is_packable(&live));
+    la_pool_free(pool);
+    la_pages_free(pages);
 }
 
 static void an_attempt_comes_back_as_it_was(void **unused) {
