@@ -1,7 +1,12 @@
 /* syn-retransmitted: an attempt that succeeded, but only at its second SYN or later. */
 #include "diagnose/connect_story.h"
 
+#include "base/seq.h"
 #include "base/time.h"
+#include "decode/segment.h"
+
+/* By so much a path may jitter, and a clock be off. */
+#define HELD_UP_NS (300 * LA_MSEC)
 
 /* In the order of enum la_late_cause, without its first. */
 static const char *const causes[] = {
@@ -53,6 +58,21 @@ static const struct reading readings[LA_LATE_CAUSE_COUNT] = {
                          "SYN or SYN-ACK was lost"},
 };
 
+/* How long the client itself waited, at least: a tick of a timestamp clock is no shorter than a
+ * millisecond (RFC 7323, 5.4). More than passed here where SYNs were held up on the way, as by a
+ * mobile link that wakes up; else 0. */
+static int64_t waited_longer_ns(const struct la_connection *c, const struct connect_story *a) {
+    const struct la_observation *syn = a->open.syn, *ack = a->open.ack;
+    if (!ack || !(syn->options & ack->options & LA_HAS_TIMESTAMPS))
+        return 0;
+    const struct la_endpoint *client = &c->side[LA_CLIENT];
+    int64_t later = (int64_t)seq_diff(client->tsval, ack->tsval) * LA_MSEC;
+    if (later > client->last_ns - ack->time_ns + HELD_UP_NS)
+        return 0; /* there are clocks of microseconds */
+    int64_t waited = (int64_t)seq_diff(ack->tsval, syn->tsval) * LA_MSEC;
+    return waited > ack->time_ns - syn->time_ns + HELD_UP_NS ? waited : 0;
+}
+
 static bool examine(const struct la_connection *c, struct la_finding *f) {
     struct connect_story a;
     connect_story_read(c, &a);
@@ -62,13 +82,17 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     finding_start(f, LA_KIND_SYN_RETRANSMITTED, c, LA_CLIENT);
     f->time_ns = a.open.syn->time_ns;
     f->delay_ns = a.open.syn_ack->time_ns - a.open.syn->time_ns;
+    int64_t longer = waited_longer_ns(c, &a), here = f->delay_ns;
+    f->delay_ns = longer > 0 ? longer : here;
     f->severity = severity_of_delay(f->delay_ns);
     bool unknown = a.cause == LA_LATE_UNKNOWN; /* then nothing is claimed but what passed */
     f->confidence = a.observed || unknown ? LA_OBSERVED : LA_INFERRED;
     const char *client = endpoint_text(f, &c->side[LA_CLIENT]);
     const char *server = endpoint_text(f, &c->side[LA_SERVER]);
-    f->summary = finding_text(f, "%s connected to %s only after %s, at SYN number %u: %s", client,
-                              server, seconds_text(f, f->delay_ns), a.open.syns, reading->words);
+    f->summary =
+        finding_text(f, "%s connected to %s only after %s%s, at SYN number %u: %s", client, server,
+                     longer > 0 ? "at least " : "", seconds_text(f, f->delay_ns), a.open.syns,
+                     longer > 0 ? "its SYNs were held up on the way here" : reading->words);
     if (a.cause == LA_LATE_ANSWER_REJECTED)
         connect_story_blame_rejection(f, c, &a);
     else
@@ -83,7 +107,7 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     connect_story_misfit(f, &a);
     detail_integer(f, "attempts", a.open.syns);
     detail_integer(f, "syn_acks", a.open.syn_acks);
-    detail_seconds(f, "connected_after", f->delay_ns);
+    detail_seconds(f, "connected_after", here);
     return true;
 }
 

@@ -31,9 +31,6 @@ KINDS = ("lost-final-ack", "fin-retransmitted", "recycled-port-rst", "timestamp-
          "syn-flood", "scan", "half-open", "keepalive", "keepalive-death", "retransmission-timeout",
          "zero-window-stall", "time-wait-pileup", "close-wait-pileup", "port-exhaustion", "shared-address",
          "challenge-ack", "injected-rst")
-ALL_KINDS = KINDS + (
-)
-
 
 SEVERITIES = ("info", "notice", "warning", "critical")
 
