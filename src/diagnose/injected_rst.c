@@ -99,6 +99,8 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     const struct la_observation *rst = &c->log[reset->index];
     enum effect effect = was_over(c, reset) ? NO_EFFECT : effect_of(c, reset);
     int own = host_ttl(c, reset);
+    bool other = c->elsewhere && rst->input == c->elsewhere->input; /* TTLs as they are there */
+    int hops = other ? c->elsewhere->hops[reset->by] : 0;
     finding_start(f, LA_KIND_INJECTED_RST, c, !s.side);
     f->time_ns = reset->where.time_ns;
     f->severity = effect == TOOK_EFFECT ? LA_CRITICAL : effect == NO_EFFECT ? LA_INFO : LA_NOTICE;
@@ -116,9 +118,9 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     finding_assume_usual(f, c, s.side);
     finding_exclude(f, "abortive-close", "one sign alone a host may show by itself; not these");
     detail_integer(f, "signs", count_signs(reset->signs));
-    detail_integer(f, "rst_ttl", rst->ttl);
+    detail_integer(f, "rst_ttl", rst->ttl - hops);
     if (own >= 0)
-        detail_integer(f, "host_ttl", own);
+        detail_integer(f, "host_ttl", own - hops);
     else
         detail_null(f, "host_ttl");
     detail_bool(f, "sender_goes_on", reset->signs & LA_SIGN_GOES_ON);

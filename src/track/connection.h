@@ -344,7 +344,8 @@ struct la_elsewhere {
     /* Up to when it saw all that an end sent, from nearer than the first; LA_TIME_NONE: it did not
      * or may not have. */
     int64_t witness_until_ns[2];
-    struct la_observation resets[4]; /* that passed there */
+    int16_t hops[2];                 /* by which an end's TTL is higher at the first point */
+    struct la_observation resets[4]; /* that passed there, with the TTL that the first would see */
     size_t reset_count;
 };
 

@@ -123,9 +123,8 @@ static void add_resets(struct view *view, const struct elsewhere *e, unsigned cl
     struct la_connection *c = &view->connection;
     size_t count = c->log_count;
     for (size_t i = 0; i < e->reset_count; i++) {
-        struct la_observation reset = e->resets[i];
-        reset.time_ns = our_time(e, reset.from, reset.time_ns);
-        reset.from = reset.from == client ? LA_CLIENT : LA_SERVER;
+        struct la_observation reset = view->elsewhere.resets[i];
+        reset.time_ns = our_time(e, reset.from == LA_CLIENT ? client : !client, reset.time_ns);
         bool listened =
             reset.time_ns != LA_TIME_NONE && c->last.time_ns > reset.time_ns + MARGIN_NS;
         if (near[reset.from] < 0 && listened && c->gaps == 0 &&
@@ -139,7 +138,9 @@ void elsewhere_fill(struct view *view, const struct live *live, unsigned client)
     const struct extra *extra = live_extra(live);
     const struct elsewhere *e = extra ? extra->elsewhere : NULL;
     int near[2];
-    if (!e)
+    /* Of several lives of a 4-tuple it is not known at the second point which of them a RST was of.
+     */
+    if (!e || live->older != LA_NO_LIVE || live->newer != LA_NO_LIVE)
         return;
     struct la_elsewhere *out = &view->elsewhere;
     *out = (struct la_elsewhere){.input = e->input};
@@ -149,12 +150,15 @@ void elsewhere_fill(struct view *view, const struct live *live, unsigned client)
         uint32_t here = live->side[d].packets - live->side[d].rst;
         bool whole = !e->overflowed && e->packets[d] >= here;
         int64_t last = our_time(e, d, e->last_ns);
+        bool known = live->side[d].ttl != 0 && e->ttl[d] != 0;
+        out->hops[role] = (int16_t)(known ? live->side[d].ttl - e->ttl[d] : 0);
         out->witness_until_ns[role] =
             near[role] > 0 && whole && last != LA_TIME_NONE ? last - MARGIN_NS : LA_TIME_NONE;
     }
     for (size_t i = 0; i < e->reset_count; i++) {
         out->resets[i] = e->resets[i];
         out->resets[i].from = e->resets[i].from == client ? LA_CLIENT : LA_SERVER;
+        out->resets[i].ttl = (uint8_t)(e->resets[i].ttl + out->hops[out->resets[i].from]);
     }
     out->reset_count = e->reset_count;
     add_resets(view, e, client, near);

@@ -128,7 +128,8 @@ static bool is_remarkable(const struct la_tracker *tracker, const struct la_conn
     const struct la_endpoint *a = &c->side[0], *b = &c->side[1];
     return older || newer || c->recycle || c->gaps > 0 || c->log_dropped > 0 || a->syn > 1 ||
            b->syn > 1 || a->fin > 1 || b->fin > 1 || a->rst > 0 || b->rst > 0 ||
-           c->icmp_count > 0 || has_waited(a) || has_waited(b);
+           (c->elsewhere && c->elsewhere->reset_count > 0) || c->icmp_count > 0 || has_waited(a) ||
+           has_waited(b);
 }
 
 /* Each step on all three before the next one: they read each other's results. A neighbour's own
