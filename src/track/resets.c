@@ -271,7 +271,8 @@ static struct la_reset read_reset(const struct view *view, size_t rst, bool repe
         .index = rst,
         .drawer = drawer,
     };
-    bool may_be = may_be_injected(reset.cause) || (reset.signs & LA_SIGN_DISOWNED);
+    bool disowned = reset.cause != LA_RESET_REFUSED && (reset.signs & LA_SIGN_DISOWNED);
+    bool may_be = may_be_injected(reset.cause) || disowned;
     if (may_be && forgery_is_likely(reset.signs))
         reset.cause = LA_RESET_INJECTED;
     if (drawer != LA_NOWHERE) {
