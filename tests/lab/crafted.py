@@ -23,6 +23,9 @@ class CraftedRoom(Lab):
         frame = packet.build(source, destination, flags, **fields)
         self.sent.append((self.start + round(seconds * 1e9), direction, frame, lost))
 
+    def stalled(self):
+        return 0.0
+
     def finish(self):
         captures = {"client": [], "middle": [], "server": []}
         for when, direction, frame, lost in self.sent:

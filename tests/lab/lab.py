@@ -227,8 +227,12 @@ class Lab:
                 "sysctls": {host.name: self.sysctls_of(host.name) for host in self.hosts},
                 "truth": {"hertz": said.hertz, "full_every": said.full_every},
                 "expect": said.expect, "forbid": said.forbid, "allow": said.allow, "counters": said.counters,
-                "stalled": round(self.wire.stalled, 3),
+                "stalled": round(self.stalled(), 3),
                 "events": self.events, "cannot_show": self.unseen, "problems": self.problems}
+
+    def stalled(self):
+        """For how long the wire had to wait for a processor, at most."""
+        return self.wire.stalled
 
     def scored(self, host):
         """Whether this host's addresses are those in the captures, so that its truth can be compared."""
