@@ -2,6 +2,7 @@
 
 #include "analysis/crew.h"
 #include "analysis/held.h"
+#include "analysis/links.h"
 #include "base/pages.h"
 #include "base/time.h"
 #include "track/tracker.h"
@@ -12,8 +13,6 @@
 #include <unistd.h>
 
 enum { READ_AT_ONCE = 512, BATCHES_A_REPORT = 16 };
-
-#define PAUSE_NS (900 * LA_SEC)
 
 /* All traffic of a pair of hosts: what a connection is compared with lies in one shard. */
 struct shard {
@@ -40,6 +39,10 @@ struct la_analysis {
     int64_t end_ns;
     struct la_pause pauses[LA_RESULT_PAUSES]; /* workers read those that came with a batch */
     size_t pause_count;
+    struct la_tunnel_end tunnel_ends[LA_TUNNEL_ENDS];
+    size_t tunnel_count;
+    int64_t *input_ends; /* owned */
+    struct la_links links;
     bool begun; /* the first packets were read */
     bool interrupted;
 };
@@ -94,6 +97,7 @@ static void finish_shard(void *context, unsigned index) {
     struct la_analysis *analysis = context;
     struct shard *shard = &analysis->shards[index];
     la_tracker_pauses(shard->tracker, analysis->pauses, analysis->pause_count);
+    la_tracker_links(shard->tracker, &analysis->links);
     if (shard->status == LA_OK)
         shard->status = la_tracker_finish(shard->tracker, analysis->end_ns);
 }
@@ -171,6 +175,7 @@ void la_analysis_free(struct la_analysis *analysis) {
     la_crossing_close(&analysis->crossing);
     la_result_free(analysis->result);
     held_free(analysis->held);
+    free(analysis->input_ends);
     pthread_mutex_destroy(&analysis->sinks);
     free(analysis);
 }
@@ -185,7 +190,7 @@ enum la_status la_analysis_add(struct la_analysis *analysis, const char *path,
 static void note_time(struct la_analysis *analysis, int64_t time_ns) {
     if (time_ns <= analysis->end_ns)
         return;
-    bool pause = analysis->end_ns != LA_TIME_NONE && time_ns - analysis->end_ns > PAUSE_NS;
+    bool pause = analysis->end_ns != LA_TIME_NONE && time_ns - analysis->end_ns > LINK_PAUSE_NS;
     if (pause && analysis->pause_count < LA_RESULT_PAUSES)
         analysis->pauses[analysis->pause_count++] =
             (struct la_pause){.from_ns = analysis->end_ns, .until_ns = time_ns};
@@ -200,8 +205,12 @@ static void take_packet(struct la_analysis *analysis, const struct la_packet *pa
     enum la_undecoded why;
     note_time(analysis, packet->time_ns);
     enum la_decoded decoded = la_decode(analysis->decoder, packet, segment, &why);
-    if (decoded == LA_DECODED_TCP || decoded == LA_DECODED_NOTICE)
+    if (decoded == LA_DECODED_TCP || decoded == LA_DECODED_NOTICE) {
+        if (segment->tunnels)
+            link_note_tunnels(analysis->tunnel_ends, &analysis->tunnel_count, segment->tunnels,
+                              segment->time_ns);
         batch->shard[batch->count++] = (uint8_t)la_addr_pair_class(&segment->src, &segment->dst);
+    }
     batch->pauses = analysis->pause_count;
 }
 
@@ -332,9 +341,29 @@ enum la_status la_analysis_run(struct la_analysis *analysis, struct la_error *er
     return status == LA_OK ? la_analysis_finish(analysis, err) : status;
 }
 
+/* How far each link was captured, now that all of it was read. */
+static bool find_links(struct la_analysis *analysis) {
+    size_t count = la_capture_input_count(analysis->capture);
+    struct link_span *spans = calloc(count + 1, sizeof *spans);
+    analysis->input_ends = calloc(count + 1, sizeof *analysis->input_ends);
+    bool whole = spans && analysis->input_ends;
+    for (size_t i = 0; whole && i < count; i++) {
+        const struct la_input *input = la_capture_input(analysis->capture, i);
+        spans[i] = (struct link_span){input->first_ns, input->last_ns};
+    }
+    if (whole)
+        link_ends(spans, count, analysis->input_ends);
+    free(spans);
+    analysis->links = (struct la_links){analysis->input_ends, whole ? count : 0,
+                                        analysis->tunnel_ends, analysis->tunnel_count};
+    return whole;
+}
+
 enum la_status la_analysis_finish(struct la_analysis *analysis, struct la_error *err) {
     hand_over_fed(analysis);
     la_decoder_finish(analysis->decoder);
+    if (!find_links(analysis))
+        return la_fail(err, LA_ENOMEM, "out of memory");
     crew_finish(analysis->crew);
     forget_connections(analysis);
     enum la_status status = gather(analysis, err);

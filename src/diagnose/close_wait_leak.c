@@ -48,7 +48,7 @@ static const char *end_in_words(const struct la_connection *c, const struct clos
         return "until its keepalive probes got no answer";
     default:
         return la_heard_until(c, c->last.time_ns) < c->capture_end_ns
-                   ? "until the capture pauses"
+                   ? "as far as somebody listened"
                    : "up to the end of the capture";
     }
 }

@@ -395,6 +395,7 @@ struct la_connection {
     int64_t capture_end_ns;        /* time of the last packet of the whole capture */
     const struct la_pause *pauses; /* long ones of the whole capture: see listening.h */
     size_t pause_count;
+    int64_t unheard_ns; /* so long before its end nobody listened to this link any more */
     const struct la_profile *profile[2]; /* assumed of each end */
 
     /* The incarnation before and after this one, NULL when the capture has none in reach. Settled

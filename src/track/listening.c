@@ -15,8 +15,9 @@ static size_t next_pause(const struct la_connection *c, int64_t ns) {
 
 int64_t la_heard_until(const struct la_connection *c, int64_t ns) {
     size_t next = next_pause(c, ns);
-    bool paused = next < c->pause_count && c->pauses[next].from_ns < c->capture_end_ns;
-    return paused ? c->pauses[next].from_ns : c->capture_end_ns;
+    int64_t end = c->capture_end_ns - c->unheard_ns;
+    bool paused = next < c->pause_count && c->pauses[next].from_ns < end;
+    return paused ? c->pauses[next].from_ns : end;
 }
 
 bool la_was_heard(const struct la_connection *c, int64_t from_ns, int64_t until_ns) {

@@ -6,8 +6,8 @@
 
 #include "track/connection.h"
 
-/* Up to when somebody listened from `ns` on: the next long pause of the whole capture, or its end.
- */
+/* Up to when somebody listened from `ns` on: the next long pause of the whole capture, or the end
+ * of it, or of what of it held this connection. */
 int64_t la_heard_until(const struct la_connection *c, int64_t ns);
 /* Whether somebody listened all the time between two packets. */
 bool la_was_heard(const struct la_connection *c, int64_t from_ns, int64_t until_ns);

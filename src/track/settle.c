@@ -379,6 +379,7 @@ bool view_fill(struct view *view, const struct settle_context *context, const st
     c->capture_end_ns = context->end_ns;
     c->pauses = context->pauses;
     c->pause_count = context->pause_count;
+    c->unheard_ns = context->unheard_ns;
     return true;
 }
 

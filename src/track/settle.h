@@ -33,6 +33,7 @@ struct settle_context {
     int64_t end_ns; /* what the capture is known to reach; later nothing is known */
     const struct la_pause *pauses;
     size_t pause_count;
+    int64_t unheard_ns;
 };
 
 /* False when out of memory. The view's neighbours are not set, its history is not written yet. */

@@ -43,6 +43,7 @@ struct la_tracker {
     bool finishing;                /* nothing is looked up any more */
     const struct la_pause *pauses; /* borrowed */
     size_t pause_count;
+    const struct la_links *links; /* borrowed; NULL: not known yet */
 };
 
 struct la_tracker *la_tracker_new(const struct la_tracker_options *options) {
@@ -158,6 +159,32 @@ static void settle_all_three(struct la_tracker *tracker, const struct la_connect
                 steps[step].take(&views[i]);
 }
 
+static int64_t heard_in(const struct la_tunnel_end *end, int64_t from_ns) {
+    for (size_t i = 0; i < end->pause_count; i++)
+        if (end->pauses[i].until_ns > from_ns)
+            return end->pauses[i].from_ns;
+    return end->last_ns;
+}
+
+/* How long before `end_ns` the link of a connection was captured last. */
+static int64_t unheard_at_end(const struct la_tracker *tracker, const struct live *live,
+                              int64_t end_ns) {
+    const struct la_links *links = tracker->links;
+    int64_t heard = end_ns;
+    if (!links)
+        return 0;
+    bool last = live->side[1].packets > 0 && live->side[1].last_ns > live->side[0].last_ns;
+    uint16_t input = live->input[last];
+    if (input < links->input_count && links->input_ends[input] < heard)
+        heard = links->input_ends[input];
+    for (size_t i = 0; live->tunnels != 0 && i < links->tunnel_count; i++) {
+        int64_t end = heard_in(&links->tunnel_ends[i], live->side[last].last_ns);
+        if (links->tunnel_ends[i].tunnels == live->tunnels && end < heard)
+            heard = end;
+    }
+    return end_ns - heard;
+}
+
 static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns) {
     struct settle_context context = {
         .table = tracker->table,
@@ -166,6 +193,7 @@ static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns
         .pauses = tracker->pauses,
         .pause_count = tracker->pause_count,
     };
+    context.unheard_ns = unheard_at_end(tracker, live, end_ns);
     if (!view_fill(&tracker->views[1], &context, live)) {
         tracker->out_of_memory = true;
         return;
@@ -811,6 +839,10 @@ enum la_status la_tracker_segments(struct la_tracker *tracker,
 void la_tracker_pauses(struct la_tracker *tracker, const struct la_pause *pauses, size_t count) {
     tracker->pauses = pauses;
     tracker->pause_count = count;
+}
+
+void la_tracker_links(struct la_tracker *tracker, const struct la_links *links) {
+    tracker->links = links;
 }
 
 enum la_status la_tracker_finish(struct la_tracker *tracker, int64_t end_ns) {

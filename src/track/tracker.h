@@ -38,6 +38,24 @@ enum la_status la_tracker_segments(struct la_tracker *tracker,
  * Before the segments that come after the last of them. */
 void la_tracker_pauses(struct la_tracker *tracker, const struct la_pause *pauses, size_t count);
 
+/* How far the parts of a capture reach that can end before the whole: where no packet of a
+ * connection's input, or of its tunnels, came any more, nobody listened. Borrowed; known at the end
+ * only, before la_tracker_finish(). */
+enum { LA_TUNNEL_ENDS = 32, LA_TUNNEL_PAUSES = 8 };
+struct la_tunnel_end {
+    uint16_t tunnels; /* LA_TUNNEL_... together */
+    int64_t last_ns;
+    struct la_pause pauses[LA_TUNNEL_PAUSES]; /* the first long ones of what came out of them */
+    size_t pause_count;
+};
+struct la_links {
+    const int64_t *input_ends; /* by input */
+    size_t input_count;
+    const struct la_tunnel_end *tunnel_ends;
+    size_t tunnel_count;
+};
+void la_tracker_links(struct la_tracker *tracker, const struct la_links *links);
+
 /* Settles everything that is left. `end_ns` is the time of the last packet of the whole capture. */
 enum la_status la_tracker_finish(struct la_tracker *tracker, int64_t end_ns);
 
