@@ -102,6 +102,27 @@ static void judge_copies(const struct question *q) {
             view->log[i].arrival = (uint8_t)verdict;
 }
 
+/* A FIN that its receiver does not acknowledge with what it sends has not been taken yet, whatever
+ * the way usually takes. */
+static void delay_fin(const struct question *q) {
+    struct view *view = q->view;
+    const struct la_connection *c = &view->connection;
+    int64_t before = LA_TIME_NONE, cover = INT64_MAX;
+    for (size_t i = 0; i < c->log_count; i++) {
+        const struct la_observation *o = &c->log[i];
+        if (o->from == q->side || (o->flags & (LA_ACK | LA_SYN | LA_RST)) != LA_ACK ||
+            o->class == LA_CLASS_OUTSIDE)
+            continue;
+        if (la_covers(o, end_of(q)) && view->times[i].sent_ns < cover)
+            cover = view->times[i].sent_ns;
+        else if (!la_covers(o, end_of(q)) && view->times[i].sent_ns > before)
+            before = view->times[i].sent_ns;
+    }
+    for (size_t i = 0; i < c->log_count && before < cover; i++)
+        if (is_copy_of(q, &c->log[i]) && view->times[i].arrived_ns <= before)
+            view->times[i].arrived_ns = before + 1;
+}
+
 /* A socket whose FIN came second is gone with the ACK of it: then it sends nothing but RSTs. */
 static bool closes_with_ack(const struct question *q) {
     const struct la_connection *c = &q->view->connection;
@@ -221,8 +242,10 @@ void settle_arrivals(struct view *view) {
         if (c->side[side].isn_known)
             judge_copies(&syn);
         struct question fin = {view, side, c->side[side].fin_end, false};
-        if (c->side[side].fin_seen)
+        if (c->side[side].fin_seen) {
             judge_copies(&fin);
+            delay_fin(&fin);
+        }
     }
     for (unsigned side = 0; side < 2; side++) {
         struct question syn = {view, side, c->side[side].isn, true};
