@@ -28,27 +28,28 @@ static struct flow *flow_of(struct live *live, struct la_pool *pool) {
     return live->flow;
 }
 
-static char letter_of(const struct la_segment *s) {
+/* The number of a letter in LIVE_LETTERS; LIVE_SIDE_LETTERS: none. */
+static unsigned letter_of(const struct la_segment *s) {
+    enum { S, H, A, D, F, R, I, Q };
     unsigned kinds = s->flags & (LA_SYN | LA_FIN | LA_RST);
     if (kinds & (kinds - 1))
-        return (kinds & LA_FIN) && (kinds & LA_RST) ? 'i' : 'q';
+        return (kinds & LA_FIN) && (kinds & LA_RST) ? I : Q;
     if (kinds == LA_SYN)
-        return s->flags & LA_ACK ? 'h' : 's';
+        return s->flags & LA_ACK ? H : S;
     if (kinds != 0)
-        return kinds == LA_FIN ? 'f' : 'r';
+        return kinds == LA_FIN ? F : R;
     if (s->payload > 0)
-        return 'd';
-    return s->flags & LA_ACK ? 'a' : '\0';
+        return D;
+    return s->flags & LA_ACK ? A : LIVE_SIDE_LETTERS;
 }
 
-/* Zeek's history: a letter the first time, upper case for side 0 (turned round when settled). */
+/* Zeek's history: a letter the first time. */
 static void note_history(struct live *live, unsigned d, const struct la_segment *s) {
-    char letter = letter_of(s);
-    uint32_t bit = live_letter_bit(letter);
-    if (letter == '\0' || (live->side[d].letters & bit))
+    unsigned letter = letter_of(s), code = letter + d * LIVE_SIDE_LETTERS;
+    if (letter == LIVE_SIDE_LETTERS || (live->letters >> code & 1))
         return;
-    live->side[d].letters |= bit;
-    live->history[live->history_count++] = d == 0 ? (char)(letter - 'a' + 'A') : letter;
+    live->letters |= (uint16_t)(1U << code);
+    live->history |= (uint64_t)code << (4U * live->history_count++);
 }
 
 static void keep_sample(struct flow_side *side, float seconds) {

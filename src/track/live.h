@@ -45,7 +45,6 @@ struct live_side {
     uint32_t fingerprints[2];      /* of its last two segments, to know a copy by */
     uint32_t last_payload;
     uint32_t packets;
-    uint32_t letters; /* of its history, a bit each */
     uint16_t flags;
     uint16_t mss;
     uint16_t syn, fin, rst; /* segments with that flag; saturate */
@@ -129,7 +128,10 @@ enum {
     LIVE_RETURNED = 1 << 3, /* was on the shelf, and does not go there again */
 };
 
-enum { LIVE_HISTORY = 16 }; /* eight letters, each once by either side */
+/* Zeek's letters. A history holds each at most once from either side: codes of four bits, the first
+ * one lowest, which are a letter's place here, and so many more for side 1. */
+enum { LIVE_SIDE_LETTERS = 8, LIVE_HISTORY = 2 * LIVE_SIDE_LETTERS };
+#define LIVE_LETTERS "shadfriq"
 
 struct live {
     int64_t expire_ns; /* when nothing more can happen to it; LA_TIME_NONE: not closed yet */
@@ -146,8 +148,9 @@ struct live {
     uint16_t incarnation; /* saturates */
     uint16_t duplicates;
     uint16_t tunnels, vlan;
+    uint16_t letters; /* those in `history`, a bit each */
     uint8_t flags, wheel_slot, history_count;
-    char history[LIVE_HISTORY]; /* Zeek's letters; upper case: side 0 */
+    uint64_t history;
     struct live_side side[2];
 };
 
@@ -198,11 +201,6 @@ void live_take_waiting(struct live *live, const struct intake *intake);
  * A day of answered probes does not. */
 bool live_wants_probe(const struct live *live, const struct intake *intake);
 bool live_wants_repeat(const struct live *live, const struct intake *intake);
-
-/* Of a letter of a history, in either case. */
-static inline uint32_t live_letter_bit(char letter) {
-    return UINT32_C(1) << (letter & 0x1f);
-}
 
 /* NULL when the record has none. */
 static inline struct extra *live_extra(const struct live *live) {

@@ -271,11 +271,11 @@ struct rows {
  * the entries of the log are. */
 static size_t write_shape(const struct live *live, unsigned rare, const struct rows *rows,
                           uint8_t *out) {
-    size_t letters = live->history_count;
     uint8_t *p = out;
     *p++ = (uint8_t)rare;
-    *p++ = (uint8_t)letters;
-    p = put_bytes(p, live->history, letters);
+    *p++ = live->history_count;
+    p = put_bytes(p, &live->letters, sizeof live->letters);
+    p = put_bytes(p, &live->history, sizeof live->history);
     for (unsigned d = 0; d < 2; d++)
         p = put_character(p, &live->side[d]);
     for (unsigned d = 0; !(rare & HAS_FLOW) && d < 2; d++)
@@ -290,12 +290,9 @@ static size_t write_shape(const struct live *live, unsigned rare, const struct r
 /* `*rows` is set to what the entries of the log have in common. */
 static unsigned read_shape(struct live *live, const uint8_t *p, const uint8_t **rows) {
     unsigned rare = *p++;
-    size_t letters = live->history_count = *p++;
-    p = get_bytes(p, live->history, letters);
-    for (size_t i = 0; i < letters; i++) {
-        char letter = live->history[i];
-        live->side[letter >= 'a'].letters |= live_letter_bit(letter);
-    }
+    live->history_count = *p++;
+    p = get_bytes(p, &live->letters, sizeof live->letters);
+    p = get_bytes(p, &live->history, sizeof live->history);
     for (unsigned d = 0; d < 2; d++)
         p = get_character(p, &live->side[d]);
     for (unsigned d = 0; !(rare & HAS_FLOW) && d < 2; d++)

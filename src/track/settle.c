@@ -332,11 +332,13 @@ static void fill_meanwhile(struct view *view, const struct live *live, unsigned 
     view->connection.meanwhile = &view->meanwhile;
 }
 
-/* Zeek writes the originator's letters in upper case; the record those of side 0. */
+/* Zeek writes the originator's letters in upper case. */
 static void fill_letters(const struct live *live, unsigned client, struct la_connection *c) {
     for (size_t i = 0; i < live->history_count; i++) {
-        char letter = live->history[i];
-        c->zeek_history[i] = client == 0 ? letter : (char)(letter ^ 0x20);
+        unsigned code = live->history >> 4 * i & 0xf;
+        char letter = LIVE_LETTERS[code % LIVE_SIDE_LETTERS];
+        bool is_clients = code / LIVE_SIDE_LETTERS == client;
+        c->zeek_history[i] = is_clients ? (char)(letter - 'a' + 'A') : letter;
     }
 }
 

@@ -204,9 +204,8 @@ static void fill_record(struct live *live, struct flow *flow, struct la_pool *po
     live->input[0] = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
     live->input[1] = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
     live->history_count = (uint8_t)(next_random(seed) % (LIVE_HISTORY + 1));
-    memcpy(live->history, "ShADadFfRrIiHsQq", live->history_count);
-    for (unsigned i = 0; i < live->history_count; i++)
-        live->side[live->history[i] >= 'a'].letters |= live_letter_bit(live->history[i]);
+    live->history = next_random(seed);
+    live->letters = (uint16_t)next_random(seed);
     for (int d = 0; d < 2; d++) {
         fill_side(&live->side[d], seed);
         fill_flow_side(&flow->side[d], seed);
