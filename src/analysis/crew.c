@@ -71,7 +71,7 @@ static void *help(void *context) {
 
 /* Where the system gives fewer threads, there are fewer helpers. */
 struct crew *crew_new(unsigned threads, const struct crew_tasks *tasks) {
-    struct crew *crew = malloc(sizeof *crew);
+    struct crew *crew = aligned_alloc(LA_CACHE_LINE, sizeof *crew);
     if (!crew)
         return NULL;
     memset(crew, 0,

@@ -12,13 +12,13 @@
 
 /* The number of shards is fixed, so that nothing depends on the number of threads. A batch is no
  * larger than what stays in a core's own cache until it was worked on. */
-enum { LA_SHARDS = LA_PAIR_CLASSES, LA_BATCH = 1024 };
+enum { LA_SHARDS = LA_PAIR_CLASSES, LA_BATCH = 1024, LA_CACHE_LINE = 64 };
 
 /* Decoded segments, dealt out by shard: those of shard s are ordered[start[s]] up to start[s + 1].
  */
 struct batch {
     size_t count;
-    struct la_segment segments[LA_BATCH];
+    _Alignas(LA_CACHE_LINE) struct la_segment segments[LA_BATCH];
     uint8_t shard[LA_BATCH];
     const struct la_segment *ordered[LA_BATCH];
     size_t start[LA_SHARDS + 1];

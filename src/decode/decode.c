@@ -137,7 +137,6 @@ static void begin_segment(struct la_segment *segment, const struct la_packet *pa
     segment->time_ns = packet->time_ns;
     segment->frame = packet->frame;
     segment->wire_bytes = packet->len;
-    segment->interface = packet->interface;
     segment->input = packet->input;
     segment->tsval = segment->tsecr = 0;
     segment->options = segment->tunnels = 0;
@@ -153,6 +152,7 @@ enum la_decoded la_decode(struct la_decoder *decoder, const struct la_packet *pa
         .at = cur_from(packet->data, packet->caplen, packet->len),
         .segment = segment,
         .fragments = decoder->fragments,
+        .interface = packet->interface,
         .cut = packet->caplen < packet->len,
     };
     begin_segment(segment, packet);

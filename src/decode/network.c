@@ -101,7 +101,7 @@ static enum layer hold_fragment(struct walk *walk, struct fragment *fragment) {
     struct fragment_whole whole;
     fragment->key.src = segment->src;
     fragment->key.dst = segment->dst;
-    fragment->key.interface = segment->interface;
+    fragment->key.interface = walk->interface;
     fragment->key.input = segment->input;
     fragment->key.vlans[0] = segment->vlans[0];
     fragment->key.vlans[1] = segment->vlans[1];

@@ -61,7 +61,9 @@ struct la_notice {
     uint8_t type, code;      /* of ICMPv6 where the reporter's address is IPv6 */
 };
 
-/* Of a notice, addresses, ports and sequence number are those of the segment that it quotes, TTL
+/* Two lines of a cache, because segments go from core to core.
+ *
+ * Of a notice, addresses, ports and sequence number are those of the segment that it quotes, TTL
  * and identification its own; there are no flags and no payload. */
 struct la_segment {
     int64_t time_ns;
@@ -76,7 +78,6 @@ struct la_segment {
         uint32_t sack[8]; /* start, end of up to four blocks; only sack_count of them are set */
         struct la_notice notice; /* with LA_IS_NOTICE */
     };
-    uint32_t interface;
     uint16_t input;
     uint16_t sport, dport;
     uint16_t window;   /* as on the wire, unscaled */
@@ -90,5 +91,7 @@ struct la_segment {
     uint8_t ttl;          /* TTL or hop limit */
     uint8_t window_scale; /* shift count, at most 14; 0 without LA_HAS_WINDOW_SCALE */
 };
+
+_Static_assert(sizeof(struct la_segment) == 128, "two lines of a cache");
 
 #endif

@@ -65,6 +65,7 @@ struct walk {
     struct cursor at;
     struct la_segment *segment;
     struct fragments *fragments; /* borrowed from the decoder */
+    uint32_t interface;          /* that captured the packet */
     uint32_t absorbed;     /* earlier packets: fragments of the datagram that this one completes */
     enum la_undecoded why; /* with LAYER_FAILED */
     uint8_t vlan_count;    /* of segment->vlans */
