@@ -343,7 +343,9 @@ size_t live_pack(const struct live *live, struct shapes *shapes, uint8_t *out) {
         return (size_t)(put_bytes(p, rows.own, rows.own_size) - out);
     p = put_unsigned(p, live->log.count);
     p = put_unsigned(p, live->log.used);
-    return (size_t)(put_bytes(p, live->log.bytes, live->log.used) - out);
+    if (live->log.used > 0)
+        p = put_bytes(p, live->log.bytes, live->log.used);
+    return (size_t)(p - out);
 }
 
 void live_take_head(struct live *live, const struct shelf_item *item) {

@@ -24,12 +24,11 @@ static bool is_equal(const struct la_segment *a, const struct la_segment *b) {
     return a->time_ns == b->time_ns && a->frame == b->frame && la_addr_cmp(&a->src, &b->src) == 0 &&
            la_addr_cmp(&a->dst, &b->dst) == 0 && a->seq == b->seq && a->ack == b->ack &&
            a->payload == b->payload && a->wire_bytes == b->wire_bytes && a->tsval == b->tsval &&
-           a->tsecr == b->tsecr && a->interface == b->interface && a->input == b->input &&
-           a->sport == b->sport && a->dport == b->dport && a->window == b->window &&
-           a->options == b->options && a->tunnels == b->tunnels && a->vlans[0] == b->vlans[0] &&
-           a->vlans[1] == b->vlans[1] && a->ip_id == b->ip_id && a->mss == b->mss &&
-           a->sack_count == b->sack_count && a->flags == b->flags && a->ttl == b->ttl &&
-           a->window_scale == b->window_scale &&
+           a->tsecr == b->tsecr && a->input == b->input && a->sport == b->sport &&
+           a->dport == b->dport && a->window == b->window && a->options == b->options &&
+           a->tunnels == b->tunnels && a->vlans[0] == b->vlans[0] && a->vlans[1] == b->vlans[1] &&
+           a->ip_id == b->ip_id && a->mss == b->mss && a->sack_count == b->sack_count &&
+           a->flags == b->flags && a->ttl == b->ttl && a->window_scale == b->window_scale &&
            (!(a->options & LA_IS_NOTICE) ||
             (la_addr_cmp(&a->notice.reporter, &b->notice.reporter) == 0 &&
              a->notice.type == b->notice.type && a->notice.code == b->notice.code));

@@ -126,7 +126,6 @@ static void a_second_interface_is_left_out_once_it_is_known(void **unused) {
         struct packet copy = life[i];
         send_packet(&rig, copy);
         copy.ms += 3;
-        copy.interface = 2;
         send_packet(&rig, copy);
     }
     assert_clean(&rig, LIFE);

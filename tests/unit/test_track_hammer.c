@@ -70,7 +70,6 @@ static struct la_segment random_segment(struct hammer *h, uint64_t frame) {
         .ip_id = (uint16_t)pick(r, 100),
         .ttl = (uint8_t)(60 + pick(r, 5)),
         .input = (uint16_t)(chance(r, 3) ? pick(r, 20) : 0),
-        .interface = chance(r, 3) ? pick(r, 3) : 0,
         .vlans = {(uint16_t)(chance(r, 3) ? pick(r, 20) : 0), 0},
         .mss = 1460,
         .window_scale = (uint8_t)pick(r, 15),

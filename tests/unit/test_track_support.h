@@ -49,7 +49,7 @@ struct packet {
     uint32_t seq, ack, payload;
     uint32_t tsval, tsecr; /* TSval 0: without timestamps */
     uint16_t id;           /* IP ID; 0: one of its own */
-    uint16_t input, interface, vlan;
+    uint16_t input, vlan;
     uint16_t sport, dport; /* 0: as of the client or the server */
     uint16_t window;       /* 0: 65535 */
     bool server;           /* sent by the server */
@@ -80,7 +80,6 @@ static inline struct la_segment segment_of(const struct packet *p, uint64_t fram
                   : p->window    ? p->window
                                  : 65535,
         .input = p->input,
-        .interface = p->interface,
         .vlans = {p->vlan, 0},
         .ip_id = p->no_id ? 0
                  : p->id  ? p->id
