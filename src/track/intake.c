@@ -43,12 +43,19 @@ static unsigned letter_of(const struct la_segment *s) {
     return s->flags & LA_ACK ? A : LIVE_SIDE_LETTERS;
 }
 
+/* All codes of the history at once: the lowest one that is equal leaves the lowest borrow. */
+static bool is_in_history(const struct live *live, uint64_t code) {
+    const uint64_t ones = UINT64_C(0x1111111111111111);
+    uint64_t different = live->history ^ code * ones;
+    uint64_t equal = (different - ones) & ~different & ones << 3;
+    return equal != 0 && (unsigned)__builtin_ctzll(equal) / 4 < live->history_count;
+}
+
 /* Zeek's history: a letter the first time. */
 static void note_history(struct live *live, unsigned d, const struct la_segment *s) {
     unsigned letter = letter_of(s), code = letter + d * LIVE_SIDE_LETTERS;
-    if (letter == LIVE_SIDE_LETTERS || (live->letters >> code & 1))
+    if (letter == LIVE_SIDE_LETTERS || is_in_history(live, code))
         return;
-    live->letters |= (uint16_t)(1U << code);
     live->history |= (uint64_t)code << (4U * live->history_count++);
 }
 

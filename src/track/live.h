@@ -147,12 +147,14 @@ struct live {
     uint16_t input[2];    /* where the last segment of each side was seen */
     uint16_t incarnation; /* saturates */
     uint16_t duplicates;
-    uint16_t tunnels, vlan;
-    uint16_t letters; /* those in `history`, a bit each */
-    uint8_t flags, wheel_slot, history_count;
+    uint8_t flags, wheel_slot;
+    uint32_t tunnels : 14, vlan : 12, history_count : 5;
     uint64_t history;
     struct live_side side[2];
 };
+
+_Static_assert(sizeof(struct live) == 256,
+               "four lines of a cache: there are ten thousands of them");
 
 /* Copies of a packet reach a capture point this close together; nothing is retransmitted so soon.
  */

@@ -239,6 +239,14 @@ static uint8_t *put_rare(uint8_t *p, const struct live *live, unsigned rare) {
     return p;
 }
 
+static const uint8_t *get_places(const uint8_t *p, struct live *live) {
+    uint32_t tunnels, vlan;
+    p = get_u32(get_u32(p, &tunnels), &vlan);
+    live->tunnels = tunnels & 0x3fffU;
+    live->vlan = vlan & 0xfffU;
+    return p;
+}
+
 static const uint8_t *get_rare(const uint8_t *p, struct live *live, struct flow *flow,
                                unsigned rare) {
     live->incarnation = 1;
@@ -247,7 +255,7 @@ static const uint8_t *get_rare(const uint8_t *p, struct live *live, struct flow 
     if (rare & HAS_DUPLICATES)
         p = get_u16(p, &live->duplicates);
     if (rare & HAS_PLACES)
-        p = get_u16(get_u16(p, &live->tunnels), &live->vlan);
+        p = get_places(p, live);
     if (rare & HAS_INPUTS) {
         p = get_u16(p, &live->first_input);
         p = get_u16(get_u16(p, &live->input[0]), &live->input[1]);
@@ -273,8 +281,7 @@ static size_t write_shape(const struct live *live, unsigned rare, const struct r
                           uint8_t *out) {
     uint8_t *p = out;
     *p++ = (uint8_t)rare;
-    *p++ = live->history_count;
-    p = put_bytes(p, &live->letters, sizeof live->letters);
+    *p++ = live->history_count & 0x1fU;
     p = put_bytes(p, &live->history, sizeof live->history);
     for (unsigned d = 0; d < 2; d++)
         p = put_character(p, &live->side[d]);
@@ -290,8 +297,7 @@ static size_t write_shape(const struct live *live, unsigned rare, const struct r
 /* `*rows` is set to what the entries of the log have in common. */
 static unsigned read_shape(struct live *live, const uint8_t *p, const uint8_t **rows) {
     unsigned rare = *p++;
-    live->history_count = *p++;
-    p = get_bytes(p, &live->letters, sizeof live->letters);
+    live->history_count = *p++ & 0x1fU;
     p = get_bytes(p, &live->history, sizeof live->history);
     for (unsigned d = 0; d < 2; d++)
         p = get_character(p, &live->side[d]);

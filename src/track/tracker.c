@@ -532,9 +532,9 @@ static bool add_sorted(uint16_t *list, uint8_t *count, uint8_t most, uint16_t va
 }
 
 static void note_places(struct la_tracker *tracker, struct live *live, const struct la_segment *s) {
-    live->tunnels |= s->tunnels;
+    live->tunnels |= s->tunnels & 0x3fffU;
     if (live->vlan == 0)
-        live->vlan = s->vlans[0];
+        live->vlan = s->vlans[0] & 0xfffU;
     bool other_vlan = (s->vlans[0] != live->vlan && s->vlans[0]) || s->vlans[1];
     bool other_input = s->input != live->first_input;
     if (!other_vlan && !other_input)

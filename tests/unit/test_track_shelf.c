@@ -198,14 +198,13 @@ static void fill_record(struct live *live, struct flow *flow, struct la_pool *po
     live->flags = next_random(seed) % 2 ? LIVE_V6 : 0;
     live->incarnation = next_random(seed) % 2 ? 1 : (uint16_t)random_value(seed);
     live->duplicates = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
-    live->tunnels = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
-    live->vlan = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
+    live->tunnels = next_random(seed) % 2 ? 0 : random_value(seed) & 0x3fffU;
+    live->vlan = next_random(seed) % 2 ? 0 : random_value(seed) & 0xfffU;
     live->first_input = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
     live->input[0] = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
     live->input[1] = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
-    live->history_count = (uint8_t)(next_random(seed) % (LIVE_HISTORY + 1));
+    live->history_count = next_random(seed) % (LIVE_HISTORY + 1) & 0x1fU;
     live->history = next_random(seed);
-    live->letters = (uint16_t)next_random(seed);
     for (int d = 0; d < 2; d++) {
         fill_side(&live->side[d], seed);
         fill_flow_side(&flow->side[d], seed);
