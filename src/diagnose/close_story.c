@@ -100,7 +100,7 @@ static void judge_arrived(const struct la_connection *c, struct close_story *s) 
     else if (fin->second && fin->pure_acks >= fin->copies_seen)
         decide(s, CLOSE_LATE_ACK, true, "as many ACKs came as FINs were sent: none was lost");
     else if (fin->second && freezes(c, peer) && fin->re_ack_prompt)
-        decide(s, CLOSE_FINAL_ACK_LOST, true,
+        decide(s, CLOSE_FINAL_ACK_LOST, fin->re_ack_at_once,
                "the ACK echoes an earlier FIN's timestamp: that had arrived, its ACK had not");
     else if (fin->second && freezes(c, peer) && fin->re_ack_nearer &&
              goes_on_long_enough(c, fin->re_ack))
@@ -138,6 +138,11 @@ static void judge_uncaptured_ack(const struct la_connection *c, struct close_sto
         decide(s, CLOSE_UNKNOWN, true, "the peer has forgotten the connection");
     else if (fin->re_ack == LA_NOWHERE)
         decide(s, CLOSE_UNANSWERED, true, "no ACK of it was captured");
+    else if (fin->overtaken && !fin->dsack && fin->copies_seen == 2)
+        decide(s, CLOSE_LATE_ACK, true,
+               "an earlier ACK, by its own timestamp, came behind the one that answers");
+    else if (fin->overtaken && !fin->dsack)
+        decide(s, CLOSE_UNKNOWN, true, "an ACK was late, and nothing tells which FIN it answers");
     else if (fin->second && (c->log[fin->re_ack].flags & LA_FIN))
         decide(s, CLOSE_FINAL_ACK_LOST, true,
                "the peer's own repeated FIN acknowledges it: an ACK had been sent before");

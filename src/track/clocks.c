@@ -6,50 +6,76 @@
 #include "base/time.h"
 #include "decode/segment.h"
 
-static bool is_stamped(const struct la_observation *o, unsigned side) {
-    return o->from == side && (o->options & LA_HAS_TIMESTAMPS);
-}
+/* A timestamp and when it passed. */
+struct stamp {
+    int64_t ns;
+    uint32_t tsval;
+};
 
-/* When the newest timestamp of a side passed: by the log if that has it, because what came last may
- * bear none, or an old one. */
-static int64_t newest_stamp_ns(const struct la_connection *c, unsigned side) {
-    const struct la_endpoint *me = &c->side[side];
-    for (size_t i = 0; i < c->log_count; i++)
-        if (is_stamped(&c->log[i], side) && c->log[i].tsval == me->tsval)
-            return c->log[i].time_ns;
-    return me->last_ns;
-}
+enum { STAMPS = 16 }; /* of a side that are looked at: the first ones, and the newest */
 
-/* The rate of a timestamp clock, from the first logged segment to the newest value. */
-static double clock_rate(const struct la_connection *c, unsigned side) {
+/* The newest may have passed with a segment that is not in the log; what came last may bear none,
+ * or an old one. */
+static size_t read_stamps(const struct la_connection *c, unsigned side, struct stamp *stamps) {
     const struct la_endpoint *me = &c->side[side];
-    if (!me->timestamps_used)
-        return 0;
+    size_t count = 0;
+    bool has_newest = false;
     for (size_t i = 0; i < c->log_count; i++) {
         const struct la_observation *o = &c->log[i];
-        if (!is_stamped(o, side))
+        if (o->from != side || !(o->options & LA_HAS_TIMESTAMPS))
             continue;
-        int64_t elapsed = newest_stamp_ns(c, side) - o->time_ns;
-        int32_t ticks = seq_diff(me->tsval, o->tsval);
-        /* Below 10 ticks the rounding of one tick is too much. */
-        return elapsed > 0 && ticks >= 10 ? (double)ticks / la_seconds(elapsed) : 0;
+        bool newest = o->tsval == me->tsval && !has_newest;
+        has_newest = has_newest || newest;
+        if (count < STAMPS - 1 || newest)
+            stamps[count < STAMPS ? count++ : STAMPS - 1] = (struct stamp){o->time_ns, o->tsval};
     }
-    return 0;
+    if (!has_newest && count < STAMPS && me->last_ns != LA_TIME_NONE)
+        stamps[count++] = (struct stamp){me->last_ns, me->tsval};
+    return count;
 }
 
-/* Clocks tick at a few customary rates; a measured one within 10 % of such is that. */
-static double round_rate(double hz) {
-    static const double customary[] = {1, 2, 10, 100, 250, 300, 500, 1000, 10000, 1000000};
-    for (size_t i = 0; i < sizeof customary / sizeof customary[0]; i++)
-        if (hz > customary[i] * 0.9 && hz < customary[i] * 1.1)
-            return customary[i];
-    return hz;
+/* 0: too close together. Below 10 ticks the rounding of one tick is too much. */
+static double rate_of(const struct stamp *from, const struct stamp *to) {
+    int64_t elapsed = to->ns - from->ns;
+    int32_t ticks = seq_diff(to->tsval, from->tsval);
+    return elapsed > 0 && ticks >= 10 ? (double)ticks / la_seconds(elapsed) : 0;
+}
+
+/* Clocks tick at a few customary rates. */
+static const double customary[] = {1, 2, 10, 100, 250, 300, 500, 1000, 10000, 1000000};
+enum { CUSTOMARY = sizeof customary / sizeof customary[0] };
+
+/* The customary rate that is within 10 % of a measured one; CUSTOMARY: none. */
+static size_t customary_of(double hz) {
+    size_t i = 0;
+    while (i < CUSTOMARY && (hz <= customary[i] * 0.9 || hz >= customary[i] * 1.1))
+        i++;
+    return i;
+}
+
+/* A segment that was held up on its way makes the clock look slower, or faster from there on: so
+ * every pair is measured, and what most of them say is believed; of two rates the higher. Without a
+ * customary one the clock is what the first and the newest make it. */
+static double clock_rate(const struct la_connection *c, unsigned side) {
+    struct stamp stamps[STAMPS];
+    unsigned votes[CUSTOMARY + 1] = {0};
+    size_t count = read_stamps(c, side, stamps), best = CUSTOMARY;
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = i + 1; j < count; j++)
+            votes[customary_of(rate_of(&stamps[i], &stamps[j]))]++;
+    votes[CUSTOMARY] = 0;
+    for (size_t i = 0; i < CUSTOMARY; i++)
+        if (votes[i] > 0 && votes[i] >= votes[best])
+            best = i;
+    if (best < CUSTOMARY)
+        return customary[best];
+    return count > 0 ? rate_of(&stamps[0], &stamps[count - 1]) : 0;
 }
 
 void settle_clocks(struct view *view) {
     struct la_connection *c = &view->connection;
     for (unsigned side = 0; side < 2; side++)
-        c->side[side].timestamp_hz = round_rate(clock_rate(c, side));
+        c->side[side].timestamp_hz = clock_rate(c, side);
     for (size_t i = 0; i < c->log_count; i++) {
         view->times[i].sent_ns = la_sent_ns(c, i);
         view->times[i].arrived_ns = la_arrived_ns(c, i);

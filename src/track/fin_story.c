@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* An ACK of a FIN is sent at once, or delayed by 40 ms (Linux). */
-enum { PROMPT_NS = 60000000 };
+enum { PROMPT_NS = 60000000, AT_ONCE_NS = 30000000 };
 /* Ticks of a timestamp clock, and what a path jitters beside that. */
 enum { CLOCK_SLACK_NS = 15000000 };
 
@@ -237,6 +237,19 @@ static int64_t left_early_by(const struct la_connection *c, const struct la_fin_
     return drawn && least > 2 * LA_JITTER_NS && by > 0 ? by : 0;
 }
 
+/* By the peer's own clock. A FIN that acknowledges is sent by a timer: only a bare ACK answers. */
+static bool was_overtaken(const struct la_connection *c, const struct la_fin_story *s) {
+    const struct la_observation *re_ack = &c->log[s->re_ack];
+    for (size_t i = 0; i < s->ack_count; i++) {
+        const struct la_observation *o = &c->log[s->acks[i]];
+        bool stamped = o->options & re_ack->options & LA_HAS_TIMESTAMPS;
+        bool answers = o->payload == 0 && !(o->flags & LA_FIN);
+        if (s->acks[i] > s->re_ack && stamped && answers && seq_lt(o->tsval, re_ack->tsval))
+            return true;
+    }
+    return false;
+}
+
 static void read_re_ack(const struct la_connection *c, unsigned side, struct la_fin_story *s) {
     for (size_t i = 0; i < s->ack_count && s->re_ack == LA_NOWHERE; i++)
         if (s->acks[i] > s->repeat)
@@ -249,11 +262,14 @@ static void read_re_ack(const struct la_connection *c, unsigned side, struct la_
     int64_t excess, least = c->vantage.turnaround_ns[!side];
     s->re_ack_early_by_ns = left_early_by(c, s, s->copies[later], &excess);
     int64_t after = c->log[s->re_ack].time_ns - excess - c->log[s->copies[later]].time_ns;
-    s->re_ack_prompt = after <= (least > 0 ? least : 0) * 3 / 2 + PROMPT_NS;
+    int64_t usual = (least > 0 ? least : 0) * 3 / 2;
+    s->re_ack_prompt = after <= usual + PROMPT_NS;
+    s->re_ack_at_once = after <= usual + AT_ONCE_NS;
+    s->overtaken = was_overtaken(c, s);
     s->re_ack_nearer =
         2 * after < c->log[s->copies[later]].time_ns - c->log[s->copies[later - 1]].time_ns;
     bool bare = c->log[s->re_ack].payload == 0 && !(c->log[s->re_ack].flags & LA_FIN);
-    s->re_ack_is_answer = bare || after <= (least > 0 ? least : 0) * 3 / 2 + LA_JITTER_NS;
+    s->re_ack_is_answer = bare || after <= usual + LA_JITTER_NS;
     s->echo = la_read_echo(c, s->re_ack, s->copies[later - 1], s->copies[later]);
 }
 

@@ -45,9 +45,11 @@ struct la_fin_story {
     bool acked_before_repeat; /* acks[0] should have arrived before `repeat` was sent */
     bool crossed;             /* acks[0] was under way when `repeat` was sent */
     size_t re_ack;            /* the first ACK from the peer after `repeat` */
-    enum la_echo echo;  /* what re_ack says of the copies before the last one that it can answer */
-    bool re_ack_prompt; /* it came as soon after that copy as the peer answers anything */
-    bool re_ack_nearer; /* it came much sooner after that copy than after the one before */
+    enum la_echo echo;   /* what re_ack says of the copies before the last one that it can answer */
+    bool re_ack_prompt;  /* it came as soon after that copy as the peer answers anything */
+    bool re_ack_at_once; /* and without the delay that a busy host may have */
+    bool overtaken;      /* an ACK that had left before it came behind it */
+    bool re_ack_nearer;  /* it came much sooner after that copy than after the one before */
     int64_t
         re_ack_early_by_ns; /* it left that long before that copy can have arrived; 0: it did not */
     bool re_ack_is_answer; /* bare, or too soon after that copy to have been sent by its own will */

@@ -213,7 +213,7 @@ def judge(story, vantage, findings):
                 close = needed == "fin-lost" and "fin-late" in why or needed == "late" and "fin-late" in why
                 problems.append(("UNSOUND " if sure and not masked and not close else "weak    ") + "%s %s, but of %s: %s" % (
                     what, finding["cause"], finding["host"], why))
-        elif kind in run.KINDS:
+        elif kind in ("recycled-port-rst", "timestamp-rejected-syn", "time-wait-reuse"):
             problems.append("UNSOUND %s in a single connection" % what)
     for name in "CS":
         me, peer = story.peers[name], story.peers[story.other(name)]
