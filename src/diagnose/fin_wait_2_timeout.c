@@ -53,9 +53,11 @@ static bool meets_fin_wait_2(const struct la_connection *c, const struct fin_wai
     return true;
 }
 
-/* No setting makes an orphan's FIN-WAIT-2 shorter than 3.5 times the shortest RTO. */
+/* No time-out makes an orphan's FIN-WAIT-2 shorter than 3.5 times the shortest RTO, and where the
+ * settings leave no room for one there is none that could time out. */
 static const char *cause_of(const struct la_connection *c, const struct fin_wait_2 *w) {
-    if (w->waited_ns < c->profile[w->reset->by]->rto_min_ns * 7 / 2)
+    const struct la_profile *profile = c->profile[w->reset->by];
+    if (w->waited_ns < profile->rto_min_ns * 7 / 2 || profile->fin_wait_2_orphan_ns == 0)
         return causes[1];
     return w->reset->cause == LA_RESET_FIN_WAIT_2_OVER ? causes[0] : NULL;
 }
@@ -79,7 +81,8 @@ static bool read_fin_wait_2(const struct la_connection *c, struct fin_wait_2 *w)
         w->cause = cause_of(c, w);
         /* Sooner than its time data that passed elsewhere, or the next connection, may have drawn
          * it as well. */
-        return w->cause == causes[0] || (w->lost == 0 && (w->cause || !c->next));
+        return w->reset->cause == LA_RESET_FIN_WAIT_2_OVER ||
+               (w->lost == 0 && (w->cause || !c->next));
     }
     return false;
 }
