@@ -52,16 +52,8 @@ static void summarize(struct la_finding *f, const struct la_connection *c,
     const char *how = s->refusal == REFUSED_BY_RST
                           ? "refused it with a RST"
                           : "answered for the old connection and was reset";
-    if (s->syn_ack)
-        f->summary = finding_text(
-            f, "%s opened over a port that %s still held in %s: it %s; connected %s late", client,
-            server, held, how, seconds_text(f, syn_story_delay_ns(s)));
-    else
-        f->summary =
-            finding_text(f,
-                         "%s opened over a port that %s still held in %s: it %s; no SYN got "
-                         "through",
-                         client, server, held, how);
+    f->summary = finding_text(f, "%s opened over a port that %s still held in %s: it %s; %s",
+                              client, server, held, how, syn_story_outcome(f, s));
 }
 
 static bool examine(const struct la_connection *c, struct la_finding *f) {
@@ -73,8 +65,8 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     f->time_ns = s.syn->time_ns;
     f->delay_ns = syn_story_delay_ns(&s);
     f->severity = severity_of_delay(f->delay_ns);
-    if (!s.syn_ack && !s.gave_up && s.refusal != REFUSED_BY_RST)
-        f->severity = LA_NOTICE; /* the capture ends before its outcome */
+    if (!s.syn_ack && !syn_story_failed(&s))
+        f->severity = LA_NOTICE; /* its outcome does not show */
     f->confidence = s.observed ? LA_OBSERVED : LA_INFERRED;
     summarize(f, c, &s);
     blame(f, c, &s);

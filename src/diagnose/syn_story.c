@@ -226,8 +226,10 @@ void syn_story_read(const struct la_connection *c, struct syn_story *story) {
         find_refusal_in(c, c, LA_SERVER, story);
     if (!story->answer && story->held_known)
         find_direct_reset(c, story);
-    story->gave_up =
-        !story->syn_ack && la_heard_until(c, c->last.time_ns) - c->last.time_ns > NEXT_SYN_NS;
+    /* A client sends its SYN again after it has reset the answer to it. One that never did goes on
+     * under another port, which a gateway has given it, or had no patience: that does not show. */
+    story->gave_up = !story->syn_ack && story->attempts > 1 &&
+                     la_heard_until(c, c->last.time_ns) - c->last.time_ns > NEXT_SYN_NS;
     if (story->answer)
         judge_refusal(c, story);
     else if (story->syn_ack && story->attempts == 1 && c->previous)
@@ -240,8 +242,18 @@ void syn_story_read(const struct la_connection *c, struct syn_story *story) {
         read_reuse(c, story);
 }
 
+bool syn_story_failed(const struct syn_story *story) {
+    return !story->syn_ack && (story->gave_up || story->refusal == REFUSED_BY_RST);
+}
+
 int64_t syn_story_delay_ns(const struct syn_story *story) {
     return story->syn_ack ? story->syn_ack->time_ns - story->syn->time_ns : -1;
+}
+
+const char *syn_story_outcome(struct la_finding *f, const struct syn_story *story) {
+    if (story->syn_ack)
+        return finding_text(f, "connected %s late", seconds_text(f, syn_story_delay_ns(story)));
+    return syn_story_failed(story) ? "no SYN got through" : "no further SYN was captured";
 }
 
 void syn_story_show(struct la_finding *f, const struct la_connection *c,
@@ -268,7 +280,7 @@ void syn_story_show(struct la_finding *f, const struct la_connection *c,
 void syn_story_details(struct la_finding *f, const struct syn_story *story) {
     if (story->syn_ack)
         detail_bool(f, "recovered", true);
-    else if (story->gave_up || story->refusal == REFUSED_BY_RST)
+    else if (syn_story_failed(story))
         detail_bool(f, "recovered", false);
     else
         detail_null(f, "recovered");

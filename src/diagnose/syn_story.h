@@ -41,7 +41,7 @@ struct syn_story {
     bool isn_step_known, isn_step; /* new ISN = old SND.NXT + 65537: Linux, out of TIME-WAIT */
     bool remembered_known;
     uint32_t remembered_tsval; /* what the server remembered, as far as disclosed or seen */
-    bool gave_up;              /* no SYN came any more although one was due */
+    bool gave_up;              /* it tried again, and then no more although a SYN was due */
 };
 
 void syn_story_read(const struct la_connection *c, struct syn_story *story);
@@ -53,6 +53,10 @@ bool syn_changed_hands(const struct la_connection *c);
 void syn_story_show(struct la_finding *f, const struct la_connection *c,
                     const struct syn_story *story);
 void syn_story_details(struct la_finding *f, const struct syn_story *story);
+/* What became of the attempt, in words. */
+const char *syn_story_outcome(struct la_finding *f, const struct syn_story *story);
+/* No SYN of it can have got through; false also where the capture does not show its outcome. */
+bool syn_story_failed(const struct syn_story *story);
 /* From the first SYN to the SYN-ACK; -1 when there was none. */
 int64_t syn_story_delay_ns(const struct syn_story *story);
 

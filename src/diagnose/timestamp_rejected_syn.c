@@ -22,13 +22,10 @@ static void summarize(struct la_finding *f, const struct la_connection *c,
                       const struct syn_story *s, bool per_host) {
     const char *client = endpoint_text(f, &c->side[LA_CLIENT]);
     const char *server = endpoint_text(f, &c->side[LA_SERVER]);
-    const char *outcome =
-        s->syn_ack ? finding_text(f, "connected %s late", seconds_text(f, syn_story_delay_ns(s)))
-                   : "no SYN got through";
     f->summary = finding_text(
         f, "%s %s a SYN of %s: its TSval %u is older than the %u that it remembers of %s; %s",
         server, per_host ? "ignored" : "refused", client, s->syn->tsval, s->remembered_tsval,
-        per_host ? "that host" : "that connection", outcome);
+        per_host ? "that host" : "that connection", syn_story_outcome(f, s));
 }
 
 static void show_host_evidence(struct la_finding *f, const struct la_connection *c) {
@@ -54,8 +51,8 @@ static bool examine(const struct la_connection *c, struct la_finding *f) {
     f->time_ns = s.syn->time_ns;
     f->delay_ns = syn_story_delay_ns(&s);
     f->severity = severity_of_delay(f->delay_ns);
-    if (!s.syn_ack && !s.gave_up)
-        f->severity = LA_NOTICE;
+    if (!s.syn_ack && !syn_story_failed(&s))
+        f->severity = LA_NOTICE; /* its outcome does not show */
     f->confidence = s.observed ? LA_OBSERVED : LA_INFERRED;
     summarize(f, c, &s, per_host);
     if (per_host)
