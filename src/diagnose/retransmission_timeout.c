@@ -4,6 +4,7 @@
 #include "base/time.h"
 
 static const char *const sides[] = {"client", "server", NULL};
+static const char *const sockets[] = {"open", "orphan", NULL};
 static const char *const proofs[] = {"time", "reset", NULL};
 
 static const struct la_detail_spec details[] = {
@@ -11,6 +12,9 @@ static const struct la_detail_spec details[] = {
     {"proof", LA_DETAIL_WORD, false, proofs,
      "time: it was sent again until the time for that was over; reset: it stopped, and a later "
      "segment of the peer met no socket"},
+    {"socket", LA_DETAIL_WORD, false, sockets,
+     "open: a program had it, and Linux limits its repeats by tcp_retries2; orphan: it had been "
+     "closed, its FIN waits behind the data, and tcp_orphan_retries limits them"},
     {"repeats", LA_DETAIL_INTEGER, false, NULL, "how often the same data was sent again"},
     {"unacknowledged", LA_DETAIL_INTEGER, false, NULL, "bytes sent that were never acknowledged"},
     {"lasted", LA_DETAIL_SECONDS, false, NULL, "from the first repeat to the last"},
@@ -93,6 +97,7 @@ static bool examine_side(const struct la_connection *c, unsigned side, struct la
     finding_exclude(f, "keepalive-death", "data was unacknowledged: nothing probes meanwhile");
     detail_word(f, "side", sides[side]);
     detail_word(f, "proof", end ? proofs[0] : proofs[1]);
+    detail_word(f, "socket", sockets[me->fin_seen]);
     detail_integer(f, "repeats", r->row.count);
     detail_integer(f, "unacknowledged", (int64_t)(me->next - r->head) - me->fin_seen);
     detail_seconds(f, "lasted", r->row.last.time_ns - r->row.first.time_ns);
