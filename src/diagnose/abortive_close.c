@@ -19,7 +19,7 @@ static const struct la_detail_spec details[] = {
     {"side", LA_DETAIL_WORD, false, sides, "who sent it"},
     {"complete", LA_DETAIL_BOOL, true, NULL,
      "whether everything that either side had sent was acknowledged, and nothing waited behind a "
-     "closed window"},
+     "closed window; null: not known, or a server reset a client that it had never answered"},
     {"unacknowledged_sent", LA_DETAIL_INTEGER, true, NULL,
      "bytes that this side had sent and the other never acknowledged"},
     {"unacknowledged_received", LA_DETAIL_INTEGER, true, NULL,
@@ -46,6 +46,7 @@ struct loss {
     bool hidden;      /* a window was closed, and whether anything waited does not show */
     bool sent_lacked; /* the peer showed after the RST that it lacked some of `sent` */
     bool sent_lost;   /* ... and that had never come by here, next to the peer */
+    bool unanswered;  /* a server never said anything to what its client had sent */
 };
 
 /* Sequence numbers of data that `from` had sent, up to `next`, beyond `acked`. */
@@ -79,6 +80,14 @@ static void look_behind_windows(const struct la_connection *c, struct loss *loss
     }
 }
 
+/* Its kernel took the request, and the program most likely never read it. A client that has closed
+ * its direction may not want an answer. */
+static bool never_answered(const struct la_connection *c, const struct reset_story *s) {
+    const struct la_endpoint *me = &c->side[s->side], *peer = &c->side[!s->side];
+    return s->verdict == RESET_ABORT && s->side == LA_SERVER && c->initiator_known && is_whole(c) &&
+           me->data_bytes == 0 && peer->data_bytes > 0 && !me->fin_seen && !peer->fin_seen;
+}
+
 static bool is_complete(const struct loss *loss) {
     return loss->sent == 0 && loss->received == 0 && !loss->waiting[0] && !loss->waiting[1];
 }
@@ -97,6 +106,7 @@ static struct loss measure(const struct la_connection *c, const struct reset_sto
     look_behind_windows(c, &loss);
     loss.sent = beyond(me, sent, peer->acked);
     loss.received = beyond(peer, peer->next, taken);
+    loss.unanswered = never_answered(c, s);
     loss.sent_lacked = loss.sent > 0 && shows_hole(c, s);
     loss.sent_lost = loss.sent_lacked && seq_lt(me->next, sent) && la_is_near(c, !s->side);
     return loss;
@@ -146,7 +156,7 @@ static enum la_severity severity_of(const struct la_connection *c, const struct 
     if (loss->sent_lacked)
         return loss->sent_lost ? LA_CRITICAL : LA_WARNING;
     bool goodbye = loss->received <= GOODBYE && c->side[!s->side].fin_seen;
-    bool wanted = (loss->received > 0 && !goodbye) || loss->waiting[!s->side];
+    bool wanted = (loss->received > 0 && !goodbye) || loss->waiting[!s->side] || loss->unanswered;
     if (wanted && c->initiator_known && s->side == LA_SERVER)
         return LA_CRITICAL;
     if (wanted && !c->initiator_known)
@@ -167,6 +177,8 @@ static const char *completeness_of(const struct la_connection *c, const struct r
         return ", and its peer had more to send: its window was closed";
     if (loss->waiting[s->side])
         return ", and had more to send itself: the peer's window was closed";
+    if (loss->unanswered)
+        return ", and had not answered what it had been sent";
     if (loss->hidden)
         return "";
     bool data = c->side[0].data_bytes > 0 || c->side[1].data_bytes > 0;
@@ -233,7 +245,8 @@ static void add_details(struct la_finding *f, const struct reset_story *s, const
                         const char *cause) {
     detail_word(f, "cause", cause);
     detail_word(f, "side", sides[s->side]);
-    if (loss->known && (!is_complete(loss) || !loss->hidden))
+    bool told = loss->known && !(is_complete(loss) && (loss->hidden || loss->unanswered));
+    if (told)
         detail_bool(f, "complete", is_complete(loss));
     else
         detail_null(f, "complete");
