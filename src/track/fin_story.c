@@ -11,6 +11,13 @@ bool la_is_near(const struct la_connection *c, unsigned side) {
     return c->vantage.kind == (side == LA_CLIENT ? LA_VANTAGE_NEAR_CLIENT : LA_VANTAGE_NEAR_SERVER);
 }
 
+bool la_is_behind_router(const struct la_connection *c, unsigned side) {
+    uint8_t ttl = c->side[side].ttl;
+    if (ttl == 0 && side == LA_SERVER && c->meanwhile)
+        ttl = c->meanwhile->ttl;
+    return ttl != 0 && ttl != 32 && ttl != 64 && ttl != 128 && ttl != 255;
+}
+
 int64_t la_one_way_ns(const struct la_connection *c, unsigned side) {
     int64_t turnaround = c->vantage.turnaround_ns[side];
     return turnaround > 0 ? turnaround / 2 : 0;

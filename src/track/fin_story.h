@@ -67,6 +67,9 @@ bool la_fin_story(const struct la_connection *c, unsigned side, struct la_fin_st
 
 /* Whether the capture point is next to that end. */
 bool la_is_near(const struct la_connection *c, unsigned side);
+/* Hosts start with one of a few TTLs, and every router takes one off: what came with another has
+ * passed a router, however short the way is. Whatever drops packets may stand there. */
+bool la_is_behind_router(const struct la_connection *c, unsigned side);
 /* Time from the capture point to that end, one way; 0 when not measured. */
 int64_t la_one_way_ns(const struct la_connection *c, unsigned side);
 /* Round trip between the ends, as far as measured. */

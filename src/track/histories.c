@@ -111,6 +111,12 @@ static void doubt_last(struct machine *m) {
         m->changes[m->change_count - 1].certain = false;
 }
 
+/* What this end sends comes by here: nothing lies between, or too short a way without a router. */
+static bool is_next_to(const struct machine *m) {
+    bool short_way = m->c->vantage.kind == LA_VANTAGE_UNKNOWN;
+    return la_is_near(m->c, m->side) || (short_way && !la_is_behind_router(m->c, m->side));
+}
+
 static bool is_open(enum la_state state) {
     return state == LA_ST_ESTAB || state == LA_ST_CLOSE_WAIT;
 }
@@ -431,9 +437,13 @@ static void take_own(struct machine *m, const struct step *s) {
     if (o->flags & LA_RST) {
         if (speaks_after(m, s->at + LA_JITTER_NS))
             return; /* somebody else sent it: this end goes on */
+        /* An open socket puts an ACK into its RST: this one comes from where none was any more, or
+         * from a filter in the host's name, and then the socket is still there. */
+        bool bare = is_open(m->state) && !(o->flags & LA_ACK);
         bool unexpected = m->state == LA_ST_TIME_WAIT || m->state == LA_ST_LAST_ACK;
-        if (unexpected)
+        if (unexpected || bare)
             doubt_last(m);
+        cause.certain = !bare || is_next_to(m);
         apply(m, LA_EV_SEND_RST, cause);
     } else if (o->flags & LA_SYN) {
         apply(m, o->flags & LA_ACK ? LA_EV_SEND_SYN_ACK : LA_EV_SEND_SYN, cause);
@@ -777,7 +787,7 @@ static void doubt_open_end(struct machine *m) {
 /* Of an end that is far from here and says nothing nobody knows whether it still holds its open
  * socket: a FIN or RST of it may have been lost before it came by, and again. */
 static void doubt_silence(struct machine *m) {
-    if (la_is_near(m->c, m->side) || m->c->vantage.kind == LA_VANTAGE_UNKNOWN)
+    if (is_next_to(m))
         return;
     for (size_t i = 0; i < m->change_count; i++) {
         struct la_change *change = &m->changes[i];

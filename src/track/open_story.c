@@ -173,21 +173,12 @@ static const struct la_observation *find_answered(const struct la_connection *c,
     return found;
 }
 
-/* Hosts start with one of these, and every router takes one off: what came with another number has
- * passed a router, however short the way is. Whatever drops packets may stand there. */
-static bool is_behind_router(const struct la_connection *c) {
-    uint8_t ttl = c->side[LA_SERVER].ttl;
-    if (ttl == 0 && c->meanwhile)
-        ttl = c->meanwhile->ttl;
-    return ttl != 0 && ttl != 32 && ttl != 64 && ttl != 128 && ttl != 255;
-}
-
 bool la_reached_server(const struct la_connection *c) {
     const struct la_vantage *v = &c->vantage;
     bool same = la_addr_cmp(&c->side[LA_CLIENT].addr, &c->side[LA_SERVER].addr) == 0;
     bool measured = v->turnaround_ns[LA_CLIENT] >= 0 && v->turnaround_ns[LA_SERVER] >= 0;
     bool next_to_it = la_is_near(c, LA_SERVER) || (measured && v->kind == LA_VANTAGE_UNKNOWN);
-    return same || (next_to_it && !is_behind_router(c));
+    return same || (next_to_it && !la_is_behind_router(c, LA_SERVER));
 }
 
 /* How much later than the server's next segments the SYN-ACK came by, measured by its timestamp

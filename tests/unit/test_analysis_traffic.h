@@ -53,7 +53,7 @@ static inline void emit(struct talk *t, int from, unsigned flags, uint32_t seq, 
         .flags = (uint8_t)flags,
         .window = flags & LA_RST || t->shut[from] ? 0 : 64000,
         .ip_id = (uint16_t)(all->count % 65535 + 1),
-        .ttl = from == LA_CLIENT ? 60 : 61,
+        .ttl = from == LA_CLIENT ? 60 : 64, /* next to the servers */
     };
     if (t->stamps && !(flags & LA_RST)) {
         s->options |= LA_HAS_TIMESTAMPS;
