@@ -84,7 +84,7 @@ static void judge_duplicate(const struct la_connection *c, struct close_story *s
                "each FIN was answered: the first one's ACK was only late");
     else
         decide(
-            s, CLOSE_FIRST_ACK_LOST, true,
+            s, CLOSE_FIRST_ACK_LOST, !fin->overtaken && !fin->overtaken_fin,
             "the repeated FIN was reported as a duplicate (D-SACK): the first had arrived, its ACK "
             "had not");
 }

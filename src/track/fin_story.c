@@ -244,17 +244,21 @@ static int64_t left_early_by(const struct la_connection *c, const struct la_fin_
     return drawn && least > 2 * LA_JITTER_NS && by > 0 ? by : 0;
 }
 
-/* By the peer's own clock. A FIN that acknowledges is sent by a timer: only a bare ACK answers. */
-static bool was_overtaken(const struct la_connection *c, const struct la_fin_story *s) {
+/* By the peer's own clock. A FIN that acknowledges is sent by a timer, or by its own will: only a
+ * bare ACK answers. */
+static void read_overtaken(const struct la_connection *c, struct la_fin_story *s) {
     const struct la_observation *re_ack = &c->log[s->re_ack];
     for (size_t i = 0; i < s->ack_count; i++) {
         const struct la_observation *o = &c->log[s->acks[i]];
         bool stamped = o->options & re_ack->options & LA_HAS_TIMESTAMPS;
-        bool answers = o->payload == 0 && !(o->flags & LA_FIN);
-        if (s->acks[i] > s->re_ack && stamped && answers && seq_lt(o->tsval, re_ack->tsval))
-            return true;
+        bool answers_copy = o->options & LA_HAS_DSACK;
+        if (s->acks[i] <= s->re_ack || !stamped || !seq_lt(o->tsval, re_ack->tsval) || answers_copy)
+            continue;
+        if (o->flags & LA_FIN)
+            s->overtaken_fin = true;
+        else if (o->payload == 0)
+            s->overtaken = true;
     }
-    return false;
 }
 
 static void read_re_ack(const struct la_connection *c, unsigned side, struct la_fin_story *s) {
@@ -272,7 +276,7 @@ static void read_re_ack(const struct la_connection *c, unsigned side, struct la_
     int64_t usual = (least > 0 ? least : 0) * 3 / 2;
     s->re_ack_prompt = after <= usual + PROMPT_NS;
     s->re_ack_at_once = after <= usual + AT_ONCE_NS;
-    s->overtaken = was_overtaken(c, s);
+    read_overtaken(c, s);
     s->re_ack_nearer =
         2 * after < c->log[s->copies[later]].time_ns - c->log[s->copies[later - 1]].time_ns;
     bool bare = c->log[s->re_ack].payload == 0 && !(c->log[s->re_ack].flags & LA_FIN);

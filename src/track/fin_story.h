@@ -48,7 +48,8 @@ struct la_fin_story {
     enum la_echo echo;   /* what re_ack says of the copies before the last one that it can answer */
     bool re_ack_prompt;  /* it came as soon after that copy as the peer answers anything */
     bool re_ack_at_once; /* and without the delay that a busy host may have */
-    bool overtaken;      /* an ACK that had left before it came behind it */
+    bool overtaken;      /* a bare ACK that had left before it came behind it */
+    bool overtaken_fin;  /* so did a FIN that acknowledges */
     bool re_ack_nearer;  /* it came much sooner after that copy than after the one before */
     int64_t
         re_ack_early_by_ns; /* it left that long before that copy can have arrived; 0: it did not */
