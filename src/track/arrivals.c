@@ -163,7 +163,9 @@ static int64_t patience(const struct question *q, size_t before) {
             gap = q->view->times[i].sent_ns - last;
         last = q->view->times[i].sent_ns;
     }
-    return 3 * gap > QUIET_NS ? 3 * gap : QUIET_NS;
+    if (gap > LIVE_LONGEST_TURNAROUND_NS) /* the clock has stepped */
+        gap = LIVE_LONGEST_TURNAROUND_NS;
+    return gap > QUIET_NS / 3 ? 3 * gap : QUIET_NS;
 }
 
 /* Silence says something only while its end can still be heard. */
