@@ -225,16 +225,6 @@ static void take_ack(struct live *live, const struct intake *in) {
         acknowledge_holes(&live->flow->side[!in->side], s->ack);
 }
 
-static struct la_log_base log_base_of(const struct live *live) {
-    return (struct la_log_base){
-        .time_ns = live->first_ns,
-        .frame = live->first_frame,
-        .input = live->first_input,
-        .seq = {live->side[0].base_seq, live->side[1].base_seq},
-        .tsval = {live->side[0].base_tsval, live->side[1].base_tsval},
-    };
-}
-
 /* A host that has refused a SYN with RST, whose numbers are none of its own, accepts it when it
  * comes again; or its SYN-ACK was reset, and the next one has other numbers. They begin here, and
  * the few lines of the log are written anew. */
@@ -245,12 +235,12 @@ static void begin_again(struct live *live, const struct intake *in) {
     size_t count = live->log.count;
     if (count > FEW)
         return;
-    struct la_log_base base = log_base_of(live);
+    struct la_log_base base = live_log_base(live);
     la_log_read(&live->log, &base, entries);
     la_log_release(&live->log, in->pool);
     me->base_seq = me->next = in->segment->seq;
     me->base_tsval = in->segment->tsval;
-    base = log_base_of(live);
+    base = live_log_base(live);
     for (size_t i = 0; i < count; i++)
         la_log_append(&live->log, &base, in->pool, &entries[i]);
 }
@@ -360,7 +350,7 @@ static void observe(const struct live *live, const struct intake *in, struct la_
 }
 
 static void append(struct live *live, const struct intake *in, const struct la_observation *entry) {
-    struct la_log_base base = log_base_of(live);
+    struct la_log_base base = live_log_base(live);
     la_log_append(&live->log, &base, in->pool, entry);
 }
 

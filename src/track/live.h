@@ -204,6 +204,17 @@ void live_take_waiting(struct live *live, const struct intake *intake);
 bool live_wants_probe(const struct live *live, const struct intake *intake);
 bool live_wants_repeat(const struct live *live, const struct intake *intake);
 
+/* What the entries of its log are written relative to. */
+static inline struct la_log_base live_log_base(const struct live *live) {
+    return (struct la_log_base){
+        .time_ns = live->first_ns,
+        .frame = live->first_frame,
+        .input = live->first_input,
+        .seq = {live->side[0].base_seq, live->side[1].base_seq},
+        .tsval = {live->side[0].base_tsval, live->side[1].base_tsval},
+    };
+}
+
 /* NULL when the record has none. */
 static inline struct extra *live_extra(const struct live *live) {
     return live->flow ? live->flow->extra : NULL;

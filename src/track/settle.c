@@ -58,13 +58,7 @@ static void sort_log(struct la_observation *log, size_t count) {
 }
 
 static void read_log(struct view *view, const struct live *live) {
-    struct la_log_base base = {
-        .time_ns = live->first_ns,
-        .frame = live->first_frame,
-        .input = live->first_input,
-        .seq = {live->side[0].base_seq, live->side[1].base_seq},
-        .tsval = {live->side[0].base_tsval, live->side[1].base_tsval},
-    };
+    struct la_log_base base = live_log_base(live);
     la_log_read(&live->log, &base, view->log);
     sort_log(view->log, live->log.count);
 }

@@ -151,13 +151,7 @@ static void fill_flow_side(struct flow_side *side, uint64_t *seed) {
 
 /* Segments that open and close, and at times one that is not like that. */
 static void append_entries(struct live *live, struct la_pool *pool, uint64_t *seed) {
-    struct la_log_base base = {
-        .time_ns = live->first_ns,
-        .frame = live->first_frame,
-        .input = live->first_input,
-        .seq = {live->side[0].base_seq, live->side[1].base_seq},
-        .tsval = {live->side[0].base_tsval, live->side[1].base_tsval},
-    };
+    struct la_log_base base = live_log_base(live);
     bool usual = next_random(seed) % 4 != 0;
     for (uint64_t left = next_random(seed) % (LA_LOG_ROWS + 2); left > 0; left--) {
         unsigned from = next_random(seed) % 2;
