@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { READ_AT_ONCE = 512, PACKETS_AHEAD = 8, BATCHES_A_REPORT = 16 };
+enum { READ_AT_ONCE = 512, PACKETS_AHEAD = 8, HEADERS = 128, BATCHES_A_REPORT = 16 };
 
 /* All traffic of a pair of hosts: what a connection is compared with lies in one shard. */
 struct shard {
@@ -206,9 +206,10 @@ static void take_packet(struct la_analysis *analysis, const struct la_packet *pa
     note_time(analysis, packet->time_ns);
     enum la_decoded decoded = la_decode(analysis->decoder, packet, segment, &why);
     if (decoded == LA_DECODED_TCP || decoded == LA_DECODED_NOTICE) {
-        if (segment->tunnels)
-            link_note_tunnels(analysis->tunnel_ends, &analysis->tunnel_count, segment->tunnels,
-                              segment->time_ns);
+        bool noted =
+            !segment->tunnels || link_note_tunnels(analysis->tunnel_ends, &analysis->tunnel_count,
+                                                   segment->tunnels, segment->time_ns);
+        analysis->result->pauses_dropped += !noted;
         batch->shard[batch->count++] = (uint8_t)la_addr_pair_class(&segment->src, &segment->dst);
     }
     batch->pauses = analysis->pause_count;
@@ -237,15 +238,6 @@ static void begin(struct la_analysis *analysis) {
         la_tracker_follow_until(analysis->shards[i].tracker, newest_ns);
 }
 
-/* The headers of a packet, and the place of its segment, which another core may still have. */
-static void ask_for(const struct la_packet *packet, const struct la_segment *segment) {
-    uintptr_t headers = (uintptr_t)packet->data, place = (uintptr_t)segment;
-    for (uintptr_t line = 0; line < 2 * LA_CACHE_LINE; line += LA_CACHE_LINE) {
-        __builtin_prefetch((const void *)(headers + line));
-        __builtin_prefetch((const void *)(place + line), 1);
-    }
-}
-
 /* Fills a batch; LA_END when there is no more to read, or a stop was asked for. */
 static enum la_status fill_batch(struct la_analysis *analysis, struct batch *batch,
                                  struct la_error *err) {
@@ -258,9 +250,11 @@ static enum la_status fill_batch(struct la_analysis *analysis, struct batch *bat
         if (status != LA_OK)
             return status;
         for (size_t i = 0; i < count; i++) {
-            if (i + PACKETS_AHEAD < count)
-                ask_for(&analysis->packets[i + PACKETS_AHEAD],
-                        &batch->segments[batch->count + PACKETS_AHEAD]);
+            if (i + PACKETS_AHEAD < count) {
+                la_prefetch(analysis->packets[i + PACKETS_AHEAD].data, HEADERS);
+                la_prefetch_to_write(&batch->segments[batch->count + PACKETS_AHEAD],
+                                     sizeof *batch->segments);
+            }
             take_packet(analysis, &analysis->packets[i], batch);
         }
     }

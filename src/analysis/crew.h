@@ -6,13 +6,14 @@
 #ifndef LA_ANALYSIS_CREW_H
 #define LA_ANALYSIS_CREW_H
 
+#include "base/prefetch.h"
 #include "decode/segment.h"
 
 #include <stddef.h>
 
 /* The number of shards is fixed, so that nothing depends on the number of threads. A batch is no
  * larger than what stays in a core's own cache until it was worked on. */
-enum { LA_SHARDS = LA_PAIR_CLASSES, LA_BATCH = 1024, LA_CACHE_LINE = 64 };
+enum { LA_SHARDS = LA_PAIR_CLASSES, LA_BATCH = 1024 };
 
 /* Decoded segments, dealt out by shard: those of shard s are ordered[start[s]] up to start[s + 1].
  */

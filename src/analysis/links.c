@@ -13,21 +13,24 @@ void link_ends(const struct link_span *spans, size_t count, int64_t *ends) {
     }
 }
 
-static void go_on(struct la_tunnel_end *end, int64_t time_ns) {
+static bool go_on(struct la_tunnel_end *end, int64_t time_ns) {
     if (time_ns <= end->last_ns)
-        return;
-    if (time_ns - end->last_ns > LINK_PAUSE_NS && end->pause_count < LA_TUNNEL_PAUSES)
+        return true;
+    bool pause = time_ns - end->last_ns > LINK_PAUSE_NS;
+    bool room = !pause || end->pause_count < LA_TUNNEL_PAUSES;
+    if (pause && room)
         end->pauses[end->pause_count++] = (struct la_pause){end->last_ns, time_ns};
     end->last_ns = time_ns;
+    return room;
 }
 
-void link_note_tunnels(struct la_tunnel_end *ends, size_t *count, uint16_t tunnels,
+bool link_note_tunnels(struct la_tunnel_end *ends, size_t *count, uint16_t tunnels,
                        int64_t time_ns) {
     for (size_t i = 0; i < *count; i++)
-        if (ends[i].tunnels == tunnels) {
-            go_on(&ends[i], time_ns);
-            return;
-        }
-    if (*count < LA_TUNNEL_ENDS)
-        ends[(*count)++] = (struct la_tunnel_end){.tunnels = tunnels, .last_ns = time_ns};
+        if (ends[i].tunnels == tunnels)
+            return go_on(&ends[i], time_ns);
+    if (*count == LA_TUNNEL_ENDS)
+        return false;
+    ends[(*count)++] = (struct la_tunnel_end){.tunnels = tunnels, .last_ns = time_ns};
+    return true;
 }

@@ -18,8 +18,9 @@ void link_ends(const struct link_span *spans, size_t count, int64_t *ends);
 /* Longer than anything is waited for. */
 #define LINK_PAUSE_NS (900 * LA_SEC)
 
-/* The last packet of each combination of tunnels, and where long none came. */
-void link_note_tunnels(struct la_tunnel_end *ends, size_t *count, uint16_t tunnels,
+/* The last packet of each combination of tunnels, and where long none came. False when there was no
+ * room for the combination, or for a pause. */
+bool link_note_tunnels(struct la_tunnel_end *ends, size_t *count, uint16_t tunnels,
                        int64_t time_ns);
 
 #endif

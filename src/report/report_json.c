@@ -343,9 +343,9 @@ static json_t *emit_limits(struct la_emit *emit, const struct la_report *report,
          "server "
          "said meanwhile is not held against them"},
         {"pauses", LA_RESULT_PAUSES, result->pauses_dropped,
-         "long pauses of the whole capture beyond the first ones: silence across one of them "
-         "counts "
-         "as heard"},
+         "long pauses of the whole capture or of a tunnel beyond the first ones, and packets out "
+         "of "
+         "more kinds of tunnels in each other than are told apart: silence there counts as heard"},
         {"connections", -1, result->evicted,
          "connections settled early, because there was no memory to follow them further"},
         {"hosts", LA_REPORT_HOSTS, beyond(overview->host_count, LA_REPORT_HOSTS),

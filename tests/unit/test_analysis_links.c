@@ -41,7 +41,7 @@ static void tunnels_are_noted_by_their_combination(void **unused) {
     (void)unused;
     struct la_tunnel_end ends[LA_TUNNEL_ENDS];
     size_t count = 0;
-    link_note_tunnels(ends, &count, 1, 10);
+    assert_true(link_note_tunnels(ends, &count, 1, 10));
     link_note_tunnels(ends, &count, 3, 20);
     link_note_tunnels(ends, &count, 1, 5); /* a clock that steps back */
     assert_int_equal(count, 2);
@@ -51,9 +51,22 @@ static void tunnels_are_noted_by_their_combination(void **unused) {
     link_note_tunnels(ends, &count, 1, 11 + 2 * LINK_PAUSE_NS);
     assert_int_equal(ends[0].pause_count, 1);
     assert_int_equal(ends[0].pauses[0].from_ns, 10 + LINK_PAUSE_NS);
-    for (uint16_t i = 0; i < 100; i++)
-        link_note_tunnels(ends, &count, (uint16_t)(1000 + i), 30);
+    for (uint16_t i = 0; i < 100; i++) {
+        bool room = count < LA_TUNNEL_ENDS;
+        assert_int_equal(link_note_tunnels(ends, &count, (uint16_t)(1000 + i), 30), room);
+    }
     assert_int_equal(count, LA_TUNNEL_ENDS);
+}
+
+static void a_pause_without_room_is_told(void **unused) {
+    (void)unused;
+    struct la_tunnel_end ends[LA_TUNNEL_ENDS];
+    size_t count = 0;
+    for (int i = 0; i < LA_TUNNEL_PAUSES + 3; i++)
+        assert_int_equal(link_note_tunnels(ends, &count, 1, i * 2 * LINK_PAUSE_NS),
+                         i <= LA_TUNNEL_PAUSES);
+    assert_int_equal(ends[0].pause_count, LA_TUNNEL_PAUSES);
+    assert_int_equal(ends[0].last_ns, (LA_TUNNEL_PAUSES + 2) * 2 * LINK_PAUSE_NS);
 }
 
 int main(void) {
@@ -62,6 +75,7 @@ int main(void) {
         cmocka_unit_test(a_capture_may_end_before_the_one_beside_it),
         cmocka_unit_test(what_holds_no_packet_ends_nothing),
         cmocka_unit_test(tunnels_are_noted_by_their_combination),
+        cmocka_unit_test(a_pause_without_room_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
