@@ -269,7 +269,8 @@ enum layer network_hop_by_hop(struct walk *walk) {
     return next_by_protocol(walk, extension.next);
 }
 
-enum layer network_destination_options(struct walk *walk) {
+/* Nothing in it is of interest here. */
+enum layer network_plain_extension(struct walk *walk) {
     struct extension extension;
     if (!take_extension(walk, &extension))
         return walk_short(walk, PART_NETWORK);
@@ -298,13 +299,6 @@ enum layer network_routing(struct walk *walk) {
     if (cur_u8(&extension.body, &type) && cur_u8(&extension.body, &segments_left) &&
         segments_left > 0 && last_of_route(extension.body, type, address))
         walk->segment->dst = la_addr_from_v6(address);
-    return next_by_protocol(walk, extension.next);
-}
-
-enum layer network_mobility(struct walk *walk) {
-    struct extension extension;
-    if (!take_extension(walk, &extension))
-        return walk_short(walk, PART_NETWORK);
     return next_by_protocol(walk, extension.next);
 }
 

@@ -133,6 +133,10 @@ enum {
 enum { LIVE_SIDE_LETTERS = 8, LIVE_HISTORY = 2 * LIVE_SIDE_LETTERS };
 #define LIVE_LETTERS "shadfriq"
 
+/* All values that these two fields of a segment may have. */
+enum { LIVE_TUNNELS = 0x3fff, LIVE_VLAN = 0xfff };
+_Static_assert((LA_TUNNEL_NSH & ~LIVE_TUNNELS) == 0, "the last kind of tunnel has its bit");
+
 struct live {
     int64_t expire_ns; /* when nothing more can happen to it; LA_TIME_NONE: not closed yet */
     int64_t first_ns;

@@ -131,7 +131,7 @@ static void count_company(struct table *table, const struct pair *pair, const st
         }
 }
 
-static void begin_to_wait(struct meanwhile_table *meanwhile, const struct meanwhile_event *event,
+static void begin_to_wait(struct meanwhile_table *meanwhile, const struct taken *event,
                           unsigned client) {
     struct extra *extra = live_make_extra(event->live, event->pool);
     struct pair *pair = make_pair(meanwhile, event->live);
@@ -156,7 +156,7 @@ static void shorten(int64_t *least, int64_t took) {
 }
 
 /* How long the sender of a SYN-ACK, or of its acknowledgement, took to answer; -1: not told. */
-static int64_t answer_time(const struct meanwhile_event *event) {
+static int64_t answer_time(const struct taken *event) {
     const struct live_side *peer = &event->live->side[!event->side];
     bool once = peer->syn == 1 && peer->packets == 1;
     bool answers = event->class == LA_CLASS_SYN_ACK || event->class == LA_CLASS_HANDSHAKE_ACK;
@@ -168,7 +168,7 @@ static void note(struct la_where *at, const struct la_where *where) {
         *at = *where;
 }
 
-static void tell(const struct live *attempt, const struct meanwhile_event *event) {
+static void tell(const struct live *attempt, const struct taken *event) {
     struct waiting *waiting = waiting_of(attempt);
     struct la_meanwhile *told = &waiting->told;
     const struct la_segment *s = event->segment;
@@ -201,7 +201,7 @@ static bool is_all_syn(const struct live_side *side, unsigned more) {
 }
 
 /* Whether an attempt begins to wait, and which of its sides is the client. */
-static bool is_beginning(const struct meanwhile_event *event, unsigned *client) {
+static bool is_beginning(const struct taken *event, unsigned *client) {
     const struct live_side *me = &event->live->side[event->side];
     const struct live_side *peer = &event->live->side[!event->side];
     *client = event->side;
@@ -218,7 +218,7 @@ static bool is_beginning(const struct meanwhile_event *event, unsigned *client) 
     return refused || (is_all_syn(me, 1) && (peer->flags & SIDE_ACKED_SYN));
 }
 
-void meanwhile_watch(struct meanwhile_table *meanwhile, const struct meanwhile_event *event) {
+void meanwhile_watch(struct meanwhile_table *meanwhile, const struct taken *event) {
     unsigned client;
     if (is_beginning(event, &client) && !waiting_of(event->live))
         begin_to_wait(meanwhile, event, client);

@@ -15,18 +15,9 @@ struct meanwhile_table *meanwhile_new(void);
 void meanwhile_free(struct meanwhile_table *meanwhile);
 size_t meanwhile_bytes(const struct meanwhile_table *meanwhile);
 
-struct meanwhile_event {
-    struct table *table;
-    struct la_pool *pool;
-    struct live *live;
-    unsigned side; /* that sent the segment */
-    const struct la_segment *segment;
-    enum la_class class;
-};
-
 /* Looks at a segment that was just taken in: an attempt whose SYN comes again unanswered, or is
  * refused, begins to wait; what the same hosts say elsewhere is noted with those that wait. */
-void meanwhile_watch(struct meanwhile_table *meanwhile, const struct meanwhile_event *event);
+void meanwhile_watch(struct meanwhile_table *meanwhile, const struct taken *event);
 
 /* The record goes away, or waits no more: what it was told so far stays with it. */
 void meanwhile_forget(struct meanwhile_table *meanwhile, struct table *table, struct live *live);

@@ -242,8 +242,8 @@ static uint8_t *put_rare(uint8_t *p, const struct live *live, unsigned rare) {
 static const uint8_t *get_places(const uint8_t *p, struct live *live) {
     uint32_t tunnels, vlan;
     p = get_u32(get_u32(p, &tunnels), &vlan);
-    live->tunnels = tunnels & 0x3fffU;
-    live->vlan = vlan & 0xfffU;
+    live->tunnels = tunnels & (uint32_t)LIVE_TUNNELS;
+    live->vlan = vlan & (uint32_t)LIVE_VLAN;
     return p;
 }
 

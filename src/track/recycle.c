@@ -100,7 +100,7 @@ static struct entry key_of(const struct live *live, unsigned client) {
                           .used = (uint16_t)(1 + (live->flags & LIVE_V6))};
 }
 
-static void remember(struct recycle_table *recycle, const struct recycle_event *event) {
+static void remember(struct recycle_table *recycle, const struct taken *event) {
     const struct la_segment *s = event->segment;
     if (recycle->count * 4 >= recycle->capacity * 3 && !rebuild(recycle, s->time_ns))
         return;
@@ -168,7 +168,7 @@ static bool is_suspicious(const struct entry *entry, const struct la_segment *sy
            seq_diff(entry->tsval, syn->tsval) > STAMP_SLACK;
 }
 
-static void suspect(struct recycle_table *recycle, const struct recycle_event *event) {
+static void suspect(struct recycle_table *recycle, const struct taken *event) {
     const struct la_segment *s = event->segment;
     struct entry *entry = entry_of(recycle, event->live, event->side);
     if (!is_suspicious(entry, s) || suspicion_of(event->live))
@@ -208,7 +208,7 @@ bool recycle_suspects(const struct recycle_table *recycle, const struct key *key
 }
 
 /* A suspect was answered at its first SYN: this server does not compare hosts' timestamps. */
-static void refute(struct recycle_table *recycle, const struct recycle_event *event) {
+static void refute(struct recycle_table *recycle, const struct taken *event) {
     struct entry *entry = entry_of(recycle, event->live, !event->side);
     if (!entry)
         return;
@@ -218,7 +218,7 @@ static void refute(struct recycle_table *recycle, const struct recycle_event *ev
 
 /* A SYN-ACK: for its own attempt the wait is over; for others of the same client it shows that the
  * server was there, and took a newer timestamp. */
-static void answered(struct recycle_table *recycle, const struct recycle_event *event) {
+static void answered(struct recycle_table *recycle, const struct taken *event) {
     unsigned client = !event->side;
     uint32_t tsval = event->live->side[client].tsval;
     recycle_forget(recycle, event->table, event->live);
@@ -238,7 +238,7 @@ static void answered(struct recycle_table *recycle, const struct recycle_event *
     }
 }
 
-void recycle_watch(struct recycle_table *recycle, const struct recycle_event *event) {
+void recycle_watch(struct recycle_table *recycle, const struct taken *event) {
     const struct la_segment *s = event->segment;
     const struct live_side *peer = &event->live->side[!event->side];
     if (event->class == LA_CLASS_SYN_ACK) {

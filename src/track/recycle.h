@@ -13,19 +13,10 @@ struct recycle_table *recycle_new(void);
 void recycle_free(struct recycle_table *recycle);
 size_t recycle_bytes(const struct recycle_table *recycle);
 
-struct recycle_event {
-    struct table *table;
-    struct la_pool *pool;
-    struct live *live;
-    unsigned side; /* that sent the segment */
-    const struct la_segment *segment;
-    enum la_class class;
-};
-
 /* Looks at a segment that was just taken in: a client's FIN after its server's is remembered; a SYN
  * older than what is remembered becomes a suspect (its extra says so); another SYN of the same host
  * that is answered while it waits is noted with it. */
-void recycle_watch(struct recycle_table *recycle, const struct recycle_event *event);
+void recycle_watch(struct recycle_table *recycle, const struct taken *event);
 
 /* Whether recycle_watch() would make a suspect of a connection that begins with this SYN. */
 bool recycle_suspects(const struct recycle_table *recycle, const struct key *key,

@@ -1,6 +1,7 @@
 #include "track/table.h"
 
 #include "base/pages.h"
+#include "base/prefetch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -202,22 +203,17 @@ static size_t next_with_tag(const struct table *table, size_t from, uint32_t tag
     return i;
 }
 
-static void prefetch(const void *memory, size_t size) {
-    for (size_t line = 0; line < size; line += 64)
-        __builtin_prefetch((const char *)memory + line, 1);
-}
-
 struct live *table_prefetch_record(const struct table *table, const struct key *key) {
     uint32_t tag = tag_of(key->hash);
     uint32_t index = table->slots[next_with_tag(table, home_of(table, tag), tag)].index;
     if (index == LA_NO_LIVE)
         return NULL;
     if (index & SHELVED) {
-        prefetch(shelf_at(table->shelf, index & ~SHELVED), 128);
+        la_prefetch_to_write(shelf_at(table->shelf, index & ~SHELVED), 128);
         return NULL;
     }
     struct live *record = table_at(table, index);
-    prefetch(record, sizeof *record);
+    la_prefetch_to_write(record, sizeof *record);
     return record;
 }
 

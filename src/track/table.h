@@ -48,6 +48,16 @@ struct table {
     size_t past_count, past_capacity;
 };
 
+/* A segment that was just taken in: what those who watch over connections are told. */
+struct taken {
+    struct table *table;
+    struct la_pool *pool;
+    struct live *live;
+    unsigned side; /* that sent the segment */
+    const struct la_segment *segment;
+    enum la_class class;
+};
+
 /* `pages` is borrowed, and owns the records. NULL when out of memory. */
 struct table *table_new(struct la_pages *pages);
 void table_free(struct table *table);

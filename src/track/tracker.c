@@ -1,5 +1,6 @@
 #include "track/tracker.h"
 
+#include "base/prefetch.h"
 #include "base/time.h"
 #include "track/attempt.h"
 #include "track/elsewhere.h"
@@ -532,9 +533,9 @@ static bool add_sorted(uint16_t *list, uint8_t *count, uint8_t most, uint16_t va
 }
 
 static void note_places(struct la_tracker *tracker, struct live *live, const struct la_segment *s) {
-    live->tunnels |= s->tunnels & 0x3fffU;
+    live->tunnels |= s->tunnels & (uint32_t)LIVE_TUNNELS;
     if (live->vlan == 0)
-        live->vlan = s->vlans[0] & 0xfffU;
+        live->vlan = s->vlans[0] & (uint32_t)LIVE_VLAN;
     bool other_vlan = (s->vlans[0] != live->vlan && s->vlans[0]) || s->vlans[1];
     bool other_input = s->input != live->first_input;
     if (!other_vlan && !other_input)
@@ -570,18 +571,14 @@ static enum la_class take_in(struct la_tracker *tracker, struct live *live, unsi
 static void take(struct la_tracker *tracker, struct live *live, unsigned d,
                  const struct la_segment *s, uint32_t fingerprint) {
     enum la_class class = take_in(tracker, live, d, s, fingerprint);
-    recycle_watch(tracker->recycle, &(struct recycle_event){.table = tracker->table,
-                                                            .pool = tracker->pool,
-                                                            .live = live,
-                                                            .side = d,
-                                                            .segment = s,
-                                                            .class = class});
-    meanwhile_watch(tracker->meanwhile, &(struct meanwhile_event){.table = tracker->table,
-                                                                  .pool = tracker->pool,
-                                                                  .live = live,
-                                                                  .side = d,
-                                                                  .segment = s,
-                                                                  .class = class});
+    const struct taken taken = {.table = tracker->table,
+                                .pool = tracker->pool,
+                                .live = live,
+                                .side = d,
+                                .segment = s,
+                                .class = class};
+    recycle_watch(tracker->recycle, &taken);
+    meanwhile_watch(tracker->meanwhile, &taken);
     arm(tracker, live, s->time_ns);
 }
 
@@ -798,11 +795,6 @@ static enum la_status take_notice(struct la_tracker *tracker, const struct la_se
     return live_take_notice(live, tracker->pool, d, notice) ? LA_OK : LA_ENOMEM;
 }
 
-static void prefetch_segment(const struct la_segment *segment) {
-    for (size_t at = 0; at < sizeof *segment; at += 64)
-        __builtin_prefetch((const char *)segment + at);
-}
-
 /* Segments may have been decoded on another core. The table is far larger than any cache, and the
  * next segment is of another connection: the memory
  * of a whole group is asked for before the first of them is looked at. */
@@ -814,7 +806,7 @@ enum la_status la_tracker_segments(struct la_tracker *tracker,
         size_t group = count - done < GROUP ? count - done : GROUP;
         for (size_t i = 0; i < group; i++) {
             if (done + i + SEGMENTS_AHEAD < count)
-                prefetch_segment(segments[done + i + SEGMENTS_AHEAD]);
+                la_prefetch(segments[done + i + SEGMENTS_AHEAD], sizeof *segments[0]);
             if (!table_key(tracker->table, segments[done + i], &keys[i]))
                 return LA_ENOMEM;
             table_prefetch_slot(tracker->table, &keys[i]);

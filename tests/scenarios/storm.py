@@ -19,7 +19,6 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import pkt2pcap  # noqa: E402
-import run  # noqa: E402
 
 
 class Peer:

@@ -192,8 +192,8 @@ static void fill_record(struct live *live, struct flow *flow, struct la_pool *po
     live->flags = next_random(seed) % 2 ? LIVE_V6 : 0;
     live->incarnation = next_random(seed) % 2 ? 1 : (uint16_t)random_value(seed);
     live->duplicates = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
-    live->tunnels = next_random(seed) % 2 ? 0 : random_value(seed) & 0x3fffU;
-    live->vlan = next_random(seed) % 2 ? 0 : random_value(seed) & 0xfffU;
+    live->tunnels = next_random(seed) % 2 ? 0 : random_value(seed) & (uint32_t)LIVE_TUNNELS;
+    live->vlan = next_random(seed) % 2 ? 0 : random_value(seed) & (uint32_t)LIVE_VLAN;
     live->first_input = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
     live->input[0] = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
     live->input[1] = next_random(seed) % 2 ? 0 : (uint16_t)random_value(seed);
