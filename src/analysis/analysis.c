@@ -34,7 +34,7 @@ struct la_analysis {
     struct la_result *result;
     struct held *held;
     struct la_crossing crossing; /* of the whole result, once it is there */
-    pthread_mutex_t sinks;       /* one thread at a time calls the embedder, and holds a finding */
+    pthread_mutex_t sinks;       /* one thread at a time hands on a finding, or holds it */
     struct la_packet packets[READ_AT_ONCE];
     int64_t end_ns;
     struct la_pause pauses[LA_RESULT_PAUSES]; /* workers read those that came with a batch */
@@ -77,11 +77,9 @@ static void take_connection(void *context, struct la_connection *connection) {
                            shard);
     if (la_result_add_connection(shard->result, connection) != LA_OK)
         shard->status = LA_ENOMEM;
-    if (!analysis->options.on_connection)
-        return;
-    pthread_mutex_lock(&analysis->sinks);
-    analysis->options.on_connection(analysis->options.context, connection);
-    pthread_mutex_unlock(&analysis->sinks);
+    if (analysis->options.on_connection)
+        analysis->options.on_connection(analysis->options.context,
+                                        (unsigned)(shard - analysis->shards), connection);
 }
 
 static void take_segments(void *context, unsigned index, const struct batch *batch) {

@@ -18,8 +18,9 @@ struct la_analysis_options {
     uint64_t diagnoses;           /* 1 << enum la_kind */
     unsigned threads;             /* 0: as many as there are processors; the result is the same */
     /* Called once for each settled connection and each finding, in no useful order; NULL: not
-     * wanted. What is borrowed is valid during the call. */
-    void (*on_connection)(void *context, const struct la_connection *connection);
+     * wanted. What is borrowed is valid during the call. Connections of different shards, of which
+     * there are LA_PAIR_CLASSES, come from several threads at a time, findings do not. */
+    void (*on_connection)(void *context, unsigned shard, const struct la_connection *connection);
     la_finding_sink *on_finding;
     /* Called once, when the time of the first packet is known: connections that begin later than
      * what it returns are passed over. NULL: all are wanted. Only by la_analysis_run(). */

@@ -28,15 +28,14 @@ void held_free(struct held *held) {
 void held_add(struct held *held, const struct la_finding *finding) {
     if (held->failure.status != LA_OK)
         return;
-    if (!held->spool && !(held->spool = la_spool_new())) {
+    if (!held->spool && !(held->spool = la_spool_new(1))) {
         la_fail(&held->failure, LA_ENOMEM, "out of memory");
         return;
     }
     struct la_spool_key key = {.time_ns = finding->time_ns, .rank = (uint16_t)finding->kind};
     la_finding_copy(&held->finding, finding);
     size_t size = offsetof(struct la_finding, text) + held->finding.text_used;
-    (void)la_spool_add(held->spool, &key, (const char *)&held->finding, (uint32_t)size,
-                       &held->failure);
+    (void)la_spool_add(held->spool, 0, &key, &held->finding, (uint32_t)size, &held->failure);
 }
 
 struct release {

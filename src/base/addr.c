@@ -1,10 +1,23 @@
 #include "base/addr.h"
 
+#include "base/digits.h"
+
 #include <arpa/inet.h>
 
+static const char *format_v4(const uint8_t *bytes, char *out) {
+    char *at = la_put_number(out, bytes[0]);
+    for (int i = 1; i < 4; i++) {
+        *at++ = '.';
+        at = la_put_number(at, bytes[i]);
+    }
+    *at = '\0';
+    return out;
+}
+
 const char *la_addr_format(const struct la_addr *addr, char buf[LA_ADDR_TEXT]) {
-    bool v4 = la_addr_is_v4(addr);
-    if (!inet_ntop(v4 ? AF_INET : AF_INET6, addr->bytes + (v4 ? 12 : 0), buf, LA_ADDR_TEXT))
+    if (la_addr_is_v4(addr))
+        return format_v4(addr->bytes + 12, buf);
+    if (!inet_ntop(AF_INET6, addr->bytes, buf, LA_ADDR_TEXT))
         buf[0] = '\0';
     return buf;
 }

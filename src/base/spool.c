@@ -1,39 +1,55 @@
-/* The file is made when the first buffer is full: short results never touch the disk. */
+/* The file is made when the first run is full: short results never touch the disk. */
 #include "base/spool.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { BUFFER_SIZE = 1 << 18, INDEX_MIN = 256 };
+/* A run is as much as a core's own cache holds. Many of them are read at a time, each a piece of
+ * READ_SIZE after the other. */
+enum { RUN_SIZE = 1 << 18, PART_MIN = 1 << 12, READ_SIZE = 1 << 13, ALIGNMENT = 8 };
 
-struct entry {
+/* What stands before each line, in memory and in the file. */
+struct head {
     int64_t time_ns;
     uint64_t tie;
-    uint64_t offset;
     uint32_t length;
     uint16_t rank;
+    uint16_t unused;
+};
+
+/* Lines in the order of arrival, each with its head. */
+struct part {
+    char *bytes; /* owned */
+    size_t used, capacity;
+    size_t count;
+};
+
+/* Lines in order, in the file. */
+struct run {
+    uint64_t from, until;
 };
 
 struct la_spool {
-    int fd;           /* -1: everything is still in the buffer */
-    uint64_t flushed; /* bytes in the file */
-    struct entry *entries;
-    size_t count, capacity;
-    size_t used;
-    char buffer[BUFFER_SIZE];
+    pthread_mutex_t lock; /* of what follows, but the parts */
+    int fd;               /* -1: everything is still in memory */
+    uint64_t end;         /* of the file */
+    struct run *runs;     /* owned */
+    size_t run_count, run_capacity;
+    unsigned part_count;
+    struct part parts[];
 };
 
-struct la_spool *la_spool_new(void) {
-    struct la_spool *spool = malloc(sizeof *spool);
-    if (spool) {
-        spool->fd = -1;
-        spool->flushed = 0;
-        spool->entries = NULL;
-        spool->count = spool->capacity = spool->used = 0;
-    }
+struct la_spool *la_spool_new(unsigned parts) {
+    struct la_spool *spool = calloc(1, sizeof *spool + parts * sizeof spool->parts[0]);
+    if (!spool)
+        return NULL;
+    pthread_mutex_init(&spool->lock, NULL);
+    spool->fd = -1;
+    spool->part_count = parts;
     return spool;
 }
 
@@ -42,7 +58,10 @@ void la_spool_free(struct la_spool *spool) {
         return;
     if (spool->fd >= 0)
         close(spool->fd);
-    free(spool->entries);
+    for (unsigned i = 0; i < spool->part_count; i++)
+        free(spool->parts[i].bytes);
+    free(spool->runs);
+    pthread_mutex_destroy(&spool->lock);
     free(spool);
 }
 
@@ -57,6 +76,54 @@ static enum la_status fail(struct la_error *err, const char *what) {
                    directory(), what, strerror(errno));
 }
 
+static enum la_status fail_memory(struct la_error *err) {
+    return la_fail(err, LA_ENOMEM, "out of memory");
+}
+
+/* Runs */
+
+static size_t size_of(uint32_t length) {
+    return (sizeof(struct head) + length + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+}
+
+static int compare_heads(const struct head *a, const struct head *b) {
+    if (a->time_ns != b->time_ns)
+        return a->time_ns < b->time_ns ? -1 : 1;
+    if (a->rank != b->rank)
+        return a->rank < b->rank ? -1 : 1;
+    return a->tie < b->tie ? -1 : a->tie > b->tie;
+}
+
+static int in_order(const void *a, const void *b) {
+    const struct head *x = *(const struct head *const *)a, *y = *(const struct head *const *)b;
+    int order = compare_heads(x, y);
+    return order ? order : x < y ? -1 : x > y;
+}
+
+/* The lines of a part in order; NULL when out of memory. */
+static char *sorted(const struct part *part) {
+    const struct head **heads = malloc(part->count * sizeof *heads);
+    char *bytes = malloc(part->used), *to = bytes;
+    const char *from = part->bytes;
+    if (!heads || !bytes) {
+        free(heads);
+        free(bytes);
+        return NULL;
+    }
+    for (size_t i = 0; i < part->count; i++) {
+        heads[i] = (const struct head *)(const void *)from;
+        from += size_of(heads[i]->length);
+    }
+    qsort(heads, part->count, sizeof(const struct head *), in_order);
+    for (size_t i = 0; i < part->count; i++) {
+        size_t size = size_of(heads[i]->length);
+        memcpy(to, heads[i], size);
+        to += size;
+    }
+    free(heads);
+    return bytes;
+}
+
 static enum la_status open_file(struct la_spool *spool, struct la_error *err) {
     char path[4096];
     int length = snprintf(path, sizeof path, "%s/lastack-XXXXXX", directory());
@@ -67,127 +134,252 @@ static enum la_status open_file(struct la_spool *spool, struct la_error *err) {
     return LA_OK;
 }
 
-static enum la_status write_out(struct la_spool *spool, const char *bytes, size_t count,
-                                struct la_error *err) {
+/* A place in the file for so many bytes. Called with the lock held. */
+static enum la_status add_run(struct la_spool *spool, size_t size, uint64_t *at,
+                              struct la_error *err) {
+    if (spool->run_count == spool->run_capacity) {
+        size_t capacity = spool->run_capacity > 0 ? 2 * spool->run_capacity : 16;
+        struct run *runs = realloc(spool->runs, capacity * sizeof *runs);
+        if (!runs)
+            return fail_memory(err);
+        spool->runs = runs;
+        spool->run_capacity = capacity;
+    }
+    if (spool->fd < 0 && open_file(spool, err) != LA_OK)
+        return LA_EOUTPUT;
+    *at = spool->end;
+    spool->end += size;
+    spool->runs[spool->run_count++] = (struct run){*at, spool->end};
+    return LA_OK;
+}
+
+static enum la_status write_out(const struct la_spool *spool, const char *bytes, size_t count,
+                                uint64_t at, struct la_error *err) {
     while (count > 0) {
-        ssize_t written = write(spool->fd, bytes, count);
+        ssize_t written = pwrite(spool->fd, bytes, count, (off_t)at);
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0)
             return fail(err, "write");
         bytes += written;
+        at += (uint64_t)written;
         count -= (size_t)written;
-        spool->flushed += (uint64_t)written;
     }
     return LA_OK;
 }
 
-static enum la_status flush(struct la_spool *spool, struct la_error *err) {
-    if (spool->fd < 0 && open_file(spool, err) != LA_OK)
-        return LA_EOUTPUT;
-    enum la_status status = write_out(spool, spool->buffer, spool->used, err);
-    spool->used = 0;
-    return status;
-}
-
-static enum la_status grow(struct la_spool *spool) {
-    size_t capacity = spool->capacity ? spool->capacity * 2 : INDEX_MIN;
-    struct entry *entries = realloc(spool->entries, capacity * sizeof *entries);
-    if (!entries)
-        return LA_ENOMEM;
-    spool->entries = entries;
-    spool->capacity = capacity;
-    return LA_OK;
-}
-
-static enum la_status store(struct la_spool *spool, const char *line, uint32_t length,
-                            struct la_error *err) {
-    if (length > BUFFER_SIZE - spool->used && flush(spool, err) != LA_OK)
-        return LA_EOUTPUT;
-    if (length > BUFFER_SIZE)
-        return write_out(spool, line, length, err);
-    memcpy(spool->buffer + spool->used, line, length);
-    spool->used += length;
-    return LA_OK;
-}
-
-enum la_status la_spool_add(struct la_spool *spool, const struct la_spool_key *key,
-                            const char *line, uint32_t length, struct la_error *err) {
-    if (spool->count == spool->capacity && grow(spool) != LA_OK)
-        return la_fail(err, LA_ENOMEM, "out of memory");
-    struct entry entry = {.time_ns = key->time_ns,
-                          .tie = key->tie,
-                          .offset = spool->flushed + spool->used,
-                          .length = length,
-                          .rank = key->rank};
-    spool->entries[spool->count] = entry;
-    enum la_status status = store(spool, line, length, err);
+static enum la_status flush(struct la_spool *spool, struct part *part, struct la_error *err) {
+    uint64_t at = 0;
+    if (part->count == 0)
+        return LA_OK;
+    char *bytes = sorted(part);
+    if (!bytes)
+        return fail_memory(err);
+    pthread_mutex_lock(&spool->lock);
+    enum la_status status = add_run(spool, part->used, &at, err);
+    pthread_mutex_unlock(&spool->lock);
     if (status == LA_OK)
-        spool->count++;
+        status = write_out(spool, bytes, part->used, at, err);
+    free(bytes);
+    part->used = part->count = 0;
     return status;
 }
 
-static int compare_u64(uint64_t a, uint64_t b) {
-    return a < b ? -1 : a > b;
+static enum la_status make_room(struct la_spool *spool, struct part *part, size_t size,
+                                struct la_error *err) {
+    enum la_status status = part->used + size > RUN_SIZE ? flush(spool, part, err) : LA_OK;
+    if (status != LA_OK)
+        return status;
+    size_t capacity = part->capacity > 0 ? part->capacity : PART_MIN;
+    while (capacity < part->used + size)
+        capacity *= 2;
+    if (capacity == part->capacity)
+        return LA_OK;
+    char *bytes = realloc(part->bytes, capacity);
+    if (!bytes)
+        return fail_memory(err);
+    part->bytes = bytes;
+    part->capacity = capacity;
+    return LA_OK;
 }
 
-static int in_order(const void *a, const void *b) {
-    const struct entry *x = a, *y = b;
-    if (x->time_ns != y->time_ns)
-        return x->time_ns < y->time_ns ? -1 : 1;
-    if (x->rank != y->rank)
-        return x->rank < y->rank ? -1 : 1;
-    int tie = compare_u64(x->tie, y->tie);
-    return tie ? tie : compare_u64(x->offset, y->offset);
+enum la_status la_spool_add(struct la_spool *spool, unsigned number, const struct la_spool_key *key,
+                            const void *line, uint32_t length, struct la_error *err) {
+    struct part *part = &spool->parts[number];
+    size_t size = size_of(length);
+    if (part->used + size > part->capacity) {
+        enum la_status status = make_room(spool, part, size, err);
+        if (status != LA_OK)
+            return status;
+    }
+    struct head *head = (struct head *)(void *)(part->bytes + part->used);
+    memset((char *)head + size - ALIGNMENT, 0, ALIGNMENT); /* nothing of what was there before */
+    *head = (struct head){
+        .time_ns = key->time_ns, .tie = key->tie, .length = length, .rank = key->rank};
+    memcpy(head + 1, line, length);
+    part->used += size;
+    part->count++;
+    return LA_OK;
 }
 
-static bool read_from_file(const struct la_spool *spool, const struct entry *entry, char *line) {
-    size_t done = 0;
-    while (done < entry->length) {
-        ssize_t got =
-            pread(spool->fd, line + done, entry->length - done, (off_t)(entry->offset + done));
+/* The merge */
+
+/* Where a run is read. */
+struct cursor {
+    struct head head;  /* of the next line, which is in the buffer as a whole */
+    char *buffer;      /* owned */
+    size_t at, filled; /* of the buffer */
+    size_t capacity;   /* likewise */
+    struct run rest;   /* not yet read */
+    size_t number;     /* equal lines leave in the order of their runs */
+};
+
+struct merge {
+    const struct la_spool *spool;
+    struct cursor *cursors; /* owned */
+    size_t cursor_count;
+    struct cursor **heap; /* owned; those that have a line, the first one first */
+    size_t heap_count;
+};
+
+static bool comes_first(const struct cursor *a, const struct cursor *b) {
+    int order = compare_heads(&a->head, &b->head);
+    return order < 0 || (order == 0 && a->number < b->number);
+}
+
+static void sift_down(struct merge *merge, size_t place) {
+    struct cursor *moved = merge->heap[place];
+    for (size_t child; (child = 2 * place + 1) < merge->heap_count; place = child) {
+        if (child + 1 < merge->heap_count &&
+            comes_first(merge->heap[child + 1], merge->heap[child]))
+            child++;
+        if (!comes_first(merge->heap[child], moved))
+            break;
+        merge->heap[place] = merge->heap[child];
+    }
+    merge->heap[place] = moved;
+}
+
+/* At least `size` bytes from the cursor on, as there are so many in its run. */
+static enum la_status fill(const struct merge *merge, struct cursor *cursor, size_t size,
+                           struct la_error *err) {
+    cursor->filled -= cursor->at;
+    memmove(cursor->buffer, cursor->buffer + cursor->at, cursor->filled);
+    cursor->at = 0;
+    if (size > cursor->capacity) {
+        char *buffer = realloc(cursor->buffer, size);
+        if (!buffer)
+            return fail_memory(err);
+        cursor->buffer = buffer;
+        cursor->capacity = size;
+    }
+    while (cursor->filled < size) {
+        size_t room = cursor->capacity - cursor->filled;
+        uint64_t left = cursor->rest.until - cursor->rest.from;
+        ssize_t got = pread(merge->spool->fd, cursor->buffer + cursor->filled,
+                            left < room ? (size_t)left : room, (off_t)cursor->rest.from);
         if (got < 0 && errno == EINTR)
             continue;
         if (got == 0)
             errno = EIO; /* shorter than it was written */
         if (got <= 0)
-            return false;
-        done += (size_t)got;
+            return fail(err, "read");
+        cursor->filled += (size_t)got;
+        cursor->rest.from += (uint64_t)got;
     }
-    return true;
+    return LA_OK;
 }
 
-static bool read_line(const struct la_spool *spool, const struct entry *entry, char *line) {
-    if (entry->offset < spool->flushed)
-        return read_from_file(spool, entry, line);
-    memcpy(line, spool->buffer + (entry->offset - spool->flushed), entry->length);
-    return true;
+static bool is_at_end(const struct cursor *cursor) {
+    return cursor->at == cursor->filled && cursor->rest.from == cursor->rest.until;
 }
 
-static uint32_t longest(const struct la_spool *spool) {
-    uint32_t length = 1;
-    for (size_t i = 0; i < spool->count; i++) {
-        if (spool->entries[i].length > length)
-            length = spool->entries[i].length;
+/* Reads the next line's head, and makes sure of the line. */
+static enum la_status look_at(const struct merge *merge, struct cursor *cursor,
+                              struct la_error *err) {
+    size_t size = sizeof cursor->head;
+    for (int i = 0; i < 2; i++) {
+        if (cursor->filled - cursor->at < size) {
+            enum la_status status = fill(merge, cursor, size, err);
+            if (status != LA_OK)
+                return status;
+        }
+        memcpy(&cursor->head, cursor->buffer + cursor->at, sizeof cursor->head);
+        size = size_of(cursor->head.length);
     }
-    return length;
+    return LA_OK;
+}
+
+static enum la_status open_cursor(struct merge *merge, struct cursor *cursor,
+                                  struct la_error *err) {
+    if (!cursor->buffer)
+        return fail_memory(err);
+    merge->heap[merge->heap_count++] = cursor;
+    return look_at(merge, cursor, err);
+}
+
+/* What was written to the file is read from there, the rest of each part lies in memory. */
+static enum la_status open_runs(struct merge *merge, struct la_spool *spool, struct la_error *err) {
+    size_t most = spool->run_count + spool->part_count;
+    merge->spool = spool;
+    merge->cursors = calloc(most, sizeof *merge->cursors);
+    merge->heap = malloc(most * sizeof *merge->heap);
+    if (!merge->cursors || !merge->heap)
+        return fail_memory(err);
+    enum la_status status = LA_OK;
+    for (size_t i = 0; i < spool->run_count && status == LA_OK; i++) {
+        struct cursor *cursor = &merge->cursors[merge->cursor_count];
+        *cursor = (struct cursor){.buffer = malloc(READ_SIZE),
+                                  .capacity = READ_SIZE,
+                                  .rest = spool->runs[i],
+                                  .number = merge->cursor_count++};
+        status = open_cursor(merge, cursor, err);
+    }
+    for (unsigned i = 0; i < spool->part_count && status == LA_OK; i++) {
+        struct part *part = &spool->parts[i];
+        if (part->count == 0)
+            continue;
+        struct cursor *cursor = &merge->cursors[merge->cursor_count];
+        *cursor = (struct cursor){.buffer = sorted(part),
+                                  .capacity = part->used,
+                                  .filled = part->used,
+                                  .number = merge->cursor_count++};
+        status = open_cursor(merge, cursor, err);
+        part->used = part->count = 0;
+    }
+    for (size_t i = merge->heap_count / 2; i-- > 0;)
+        sift_down(merge, i);
+    return status;
+}
+
+static enum la_status walk(struct merge *merge, la_spool_visitor *visit, void *context,
+                           struct la_error *err) {
+    enum la_status status = LA_OK;
+    while (merge->heap_count > 0 && status == LA_OK) {
+        struct cursor *first = merge->heap[0];
+        if (!visit(context, first->buffer + first->at + sizeof first->head, first->head.length))
+            return LA_OK;
+        first->at += size_of(first->head.length);
+        if (is_at_end(first))
+            merge->heap[0] = merge->heap[--merge->heap_count];
+        else
+            status = look_at(merge, first, err);
+        if (merge->heap_count > 0)
+            sift_down(merge, 0);
+    }
+    return status;
 }
 
 enum la_status la_spool_walk(struct la_spool *spool, la_spool_visitor *visit, void *context,
                              struct la_error *err) {
-    char *line = malloc(longest(spool));
-    if (!line)
-        return la_fail(err, LA_ENOMEM, "out of memory");
-    if (spool->count > 0)
-        qsort(spool->entries, spool->count, sizeof *spool->entries, in_order);
-    enum la_status status = LA_OK;
-    bool more = true;
-    for (size_t i = 0; i < spool->count && more && status == LA_OK; i++) {
-        if (read_line(spool, &spool->entries[i], line))
-            more = visit(context, line, spool->entries[i].length);
-        else
-            status = fail(err, "read");
-    }
-    free(line);
+    struct merge merge = {0};
+    enum la_status status = open_runs(&merge, spool, err);
+    if (status == LA_OK)
+        status = walk(&merge, visit, context, err);
+    for (size_t i = 0; i < merge.cursor_count; i++)
+        free(merge.cursors[i].buffer);
+    free(merge.cursors);
+    free(merge.heap);
+    spool->run_count = 0;
     return status;
 }

@@ -1,31 +1,53 @@
 #define _GNU_SOURCE /* timegm */
 #include "base/time.h"
 
+#include "base/digits.h"
+
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-/* 0000-01-01 lies before what int64 nanoseconds reach (1677), 9999 after it (2262): every value
- * can be printed. */
+/* The date of a day since the epoch, in the calendar that goes on before 1582. Years are counted
+ * from March, so that a leap day ends one; 400 of them have the same number of days. */
+static char *put_date(char *out, int64_t day) {
+    enum { DAYS_OF_400 = 146097, EPOCH = 719468 /* since 0000-03-01 */ };
+    unsigned since = (unsigned)(day + EPOCH); /* no nanoseconds reach back so far */
+    unsigned era = since / DAYS_OF_400, day_of_era = since % DAYS_OF_400;
+    unsigned year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / (DAYS_OF_400 - 1)) /
+        365;
+    unsigned day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    unsigned month = (5 * day_of_year + 2) / 153; /* since March */
+    unsigned january = month >= 10;
+    out = la_put_digits(out, 400 * era + year_of_era + january, 4);
+    *out++ = '-';
+    out = la_put_digits(out, january ? month - 9 : month + 3, 2);
+    *out++ = '-';
+    return la_put_digits(out, day_of_year - (153 * month + 2) / 5 + 1, 2);
+}
+
+static char *put_clock(char *out, unsigned second_of_day) {
+    out = la_put_digits(out, second_of_day / 3600, 2);
+    *out++ = ':';
+    out = la_put_digits(out, second_of_day / 60 % 60, 2);
+    *out++ = ':';
+    return la_put_digits(out, second_of_day % 60, 2);
+}
+
 const char *la_time_format(int64_t ns, int digits, char buf[LA_TIME_TEXT]) {
-    int64_t seconds = ns / LA_SEC;
-    int64_t rest = ns % LA_SEC;
-    if (rest < 0) {
-        rest += LA_SEC;
-        seconds--;
-    }
-    time_t t = (time_t)seconds;
-    struct tm tm;
-    gmtime_r(&t, &tm);
-    size_t n = strftime(buf, LA_TIME_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
+    enum { SECONDS_A_DAY = 86400, NANO_DIGITS = 9 };
+    int64_t seconds = la_floor_seconds(ns);
+    uint64_t fraction = (uint64_t)ns - (uint64_t)seconds * (uint64_t)LA_SEC;
+    int64_t day = seconds / SECONDS_A_DAY - (seconds % SECONDS_A_DAY < 0);
+    char *out = put_date(buf, day);
+    *out++ = 'T';
+    out = put_clock(out, (unsigned)(seconds - day * SECONDS_A_DAY));
     if (digits > 0) {
-        char fraction[16];
-        snprintf(fraction, sizeof fraction, "%09lld", (long long)rest);
-        n +=
-            (size_t)snprintf(buf + n, LA_TIME_TEXT - n, ".%.*s", digits < 9 ? digits : 9, fraction);
+        *out++ = '.';
+        la_put_digits(out, fraction, NANO_DIGITS);
+        out += digits < NANO_DIGITS ? digits : NANO_DIGITS;
     }
-    snprintf(buf + n, LA_TIME_TEXT - n, "Z");
+    memcpy(out, "Z", 2);
     return buf;
 }
 

@@ -19,8 +19,13 @@
 
 enum { LA_TIME_TEXT = 40 };
 
+static inline int la_time_length(int digits) {
+    return 20 + (digits > 0 ? 1 + digits : 0);
+}
+
 /* Writes RFC 3339 in UTC ending in Z, with `digits` (0 to 9) digits of the second, truncated.
- * Returns `buf`. Times outside the years 0000 to 9999 are clamped to them. */
+ * Returns `buf`. Every value has a year of four digits (1677 to 2262), so the length only depends
+ * on `digits`. */
 const char *la_time_format(int64_t ns, int digits, char buf[LA_TIME_TEXT]);
 
 /* Reads an RFC 3339 time (any offset, up to 9 digits) or epoch seconds ("1700000000.5").

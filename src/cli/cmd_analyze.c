@@ -23,9 +23,9 @@ struct analyze {
     struct companion connections, findings;
 };
 
-static void on_connection(void *context, const struct la_connection *connection) {
+static void on_connection(void *context, unsigned shard, const struct la_connection *connection) {
     const struct analyze *analyze = ((struct la_run *)context)->command;
-    la_lines_add_connection(analyze->connections.lines, connection);
+    la_lines_add_connection(analyze->connections.lines, shard, connection);
 }
 
 static void on_finding(void *context, const struct la_finding *finding) {

@@ -12,6 +12,7 @@
 #include "report/socket_book.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 
 /* Nobody reads more tables. */
 #define MOST_MOMENTS INT64_C(10000000)
@@ -24,6 +25,7 @@ struct sockets {
     struct la_run run;
     const struct la_sockets_settings *asked;
     struct la_output *output;
+    pthread_mutex_t lock; /* of what the connections change */
     struct la_socket_book *book;
     struct la_moments moments;
     bool host_seen;
@@ -70,12 +72,15 @@ static void take_spell(void *context, const struct la_spell *spell) {
         la_socket_book_add(s->book, spell);
 }
 
-static void on_connection(void *context, const struct la_connection *connection) {
+static void on_connection(void *context, unsigned shard, const struct la_connection *connection) {
     struct sockets *s = ((struct la_run *)context)->command;
+    (void)shard;
+    pthread_mutex_lock(&s->lock);
     s->capture_end_ns = connection->capture_end_ns;
     int64_t last_ns = la_spells_of(connection, take_spell, s);
     if (last_ns > s->last_change_ns)
         s->last_change_ns = last_ns;
+    pthread_mutex_unlock(&s->lock);
 }
 
 /* After reading */
@@ -189,7 +194,9 @@ static bool open_output(struct sockets *s) {
 }
 
 int la_command_sockets(const struct la_settings *settings) {
-    struct sockets s = {.asked = &settings->sockets, .last_change_ns = LA_TIME_NONE};
+    struct sockets s = {.asked = &settings->sockets,
+                        .lock = PTHREAD_MUTEX_INITIALIZER,
+                        .last_change_ns = LA_TIME_NONE};
     const struct la_analysis_options options = {.on_connection = on_connection,
                                                 .follow_until = resolve_moments};
     if (la_run_begin(&s.run, settings, &s) && la_run_open(&s.run, &options) && open_output(&s) &&

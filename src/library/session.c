@@ -9,6 +9,7 @@
 #include "report/lines.h"
 #include "report/report.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,8 @@ struct la_session {
     struct la_analysis *analysis;
     const struct la_input **inputs; /* owned, as an array; what lines and the report name */
     size_t input_count;
-    bool line_failed; /* an event could not be told for want of memory */
+    pthread_mutex_t sinks; /* one thread at a time calls the embedder */
+    bool line_failed;      /* an event could not be told for want of memory */
     struct la_error error;
 };
 
@@ -70,15 +72,18 @@ static enum la_session_status refuse(struct la_session *session, const char *why
 /* Events */
 
 static void hand_on(struct la_session *session, la_session_sink sink, char *line, size_t length) {
+    pthread_mutex_lock(&session->sinks);
     if (line)
         sink(session->options.context, line, length);
     else
         session->line_failed = true;
+    pthread_mutex_unlock(&session->sinks);
     free(line);
 }
 
-static void on_connection(void *context, const struct la_connection *connection) {
+static void on_connection(void *context, unsigned shard, const struct la_connection *connection) {
     struct la_session *session = context;
+    (void)shard;
     const struct la_inputs inputs = {session->inputs, session->input_count, session->hosts};
     size_t length = 0;
     char *line = la_line_of_connection(&inputs, connection, &length);
@@ -132,6 +137,7 @@ struct la_session *la_session_new(const struct la_session_options *options, char
         snprintf(error, size, "%s", session ? "" : "out of memory");
     if (!session)
         return NULL;
+    pthread_mutex_init(&session->sinks, NULL);
     if (options)
         session->options = *options;
     enum la_status status = set_hosts(session);
@@ -154,6 +160,7 @@ void la_session_free(struct la_session *session) {
     la_hosts_free(session->hosts);
     free(session->inputs);
     free(session->filter);
+    pthread_mutex_destroy(&session->sinks);
     free(session);
 }
 

@@ -9,8 +9,12 @@
 
 enum { PROTOCOL_TCP = 6 };
 
+/* The message and its padding (FIPS 180-4, 5.1.1) are one block. */
+enum { MESSAGE_MAX = 2 + 16 + 16 + 2 + 2 + 2, LENGTH_SIZE = 8 };
+_Static_assert(MESSAGE_MAX + 1 + LENGTH_SIZE <= SHA1_BLOCK_LENGTH, "one block");
+
 struct writer {
-    uint8_t bytes[2 + 16 + 16 + 2 + 2 + 2];
+    uint8_t bytes[SHA1_BLOCK_LENGTH];
     size_t length;
 };
 
@@ -50,9 +54,24 @@ static void base64(const uint8_t *bytes, size_t count, char *out) {
     *out = '\0';
 }
 
+static void put_big_endian(uint8_t *out, uint32_t value) {
+    for (int i = 0; i < 4; i++)
+        out[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static void digest_block(struct writer *w, uint8_t digest[SHA1_DIGEST_LENGTH]) {
+    SHA1_CTX sha1;
+    SHA1Init(&sha1);
+    put_big_endian(w->bytes + SHA1_BLOCK_LENGTH - 4, (uint32_t)w->length * 8);
+    w->bytes[w->length] = 0x80;
+    SHA1Transform(sha1.state, w->bytes);
+    for (int i = 0; i < SHA1_DIGEST_LENGTH / 4; i++)
+        put_big_endian(digest + 4 * i, sha1.state[i]);
+}
+
 const char *la_community_id(const struct la_flow *flow, char buf[LA_COMMUNITY_ID_TEXT]) {
     bool reversed = is_reversed(flow);
-    struct writer w = {.length = 0};
+    struct writer w = {.bytes = {0}};
     put_u16(&w, 0);
     put_addr(&w, reversed ? &flow->dst : &flow->src);
     put_addr(&w, reversed ? &flow->src : &flow->dst);
@@ -60,10 +79,7 @@ const char *la_community_id(const struct la_flow *flow, char buf[LA_COMMUNITY_ID
     put_u16(&w, reversed ? flow->dport : flow->sport);
     put_u16(&w, reversed ? flow->sport : flow->dport);
     uint8_t digest[SHA1_DIGEST_LENGTH];
-    SHA1_CTX sha1;
-    SHA1Init(&sha1);
-    SHA1Update(&sha1, w.bytes, w.length);
-    SHA1Final(digest, &sha1);
+    digest_block(&w, digest);
     memcpy(buf, "1:", 2);
     base64(digest, sizeof digest, buf + 2);
     return buf;

@@ -1,10 +1,9 @@
 #include "report/connection_json.h"
 
+#include "base/digits.h"
 #include "decode/decode.h"
 #include "report/community_id.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { ENDPOINT_TEXT = LA_ADDR_TEXT + 8, ID_TEXT = 2 * ENDPOINT_TEXT + 32 };
@@ -23,34 +22,37 @@ static struct la_connection_ref ref_of(const struct la_connection *connection) {
                                       .first_ns = connection->first.time_ns};
 }
 
-static void format_endpoint(const struct la_addr *addr, uint16_t port, char buf[ENDPOINT_TEXT]) {
-    char text[LA_ADDR_TEXT];
-    bool v4 = la_addr_is_v4(addr);
-    snprintf(buf, ENDPOINT_TEXT, v4 ? "%s:%u" : "[%s]:%u", la_addr_format(addr, text), port);
+static char *put_endpoint(char *out, const struct la_addr *addr, uint16_t port) {
+    bool v6 = !la_addr_is_v4(addr);
+    if (v6)
+        *out++ = '[';
+    out += strlen(la_addr_format(addr, out));
+    if (v6)
+        *out++ = ']';
+    *out++ = ':';
+    return la_put_number(out, port);
 }
 
 /* Epoch seconds with six digits, or nine where six would lose something: unlike the times of the
  * report, the same in whatever company the capture is read. */
-static void format_moment(int64_t ns, char buf[32]) {
-    int64_t seconds = ns / LA_SEC, rest = ns % LA_SEC;
-    if (rest < 0) {
-        rest += LA_SEC;
-        seconds--;
-    }
-    if (rest % LA_USEC == 0)
-        snprintf(buf, 32, "%" PRId64 ".%06" PRId64, seconds, rest / LA_USEC);
-    else
-        snprintf(buf, 32, "%" PRId64 ".%09" PRId64, seconds, rest);
+static char *put_moment(char *out, int64_t ns) {
+    int64_t seconds = la_floor_seconds(ns), rest = ns - seconds * LA_SEC;
+    bool is_whole = rest % LA_USEC == 0;
+    if (seconds < 0)
+        *out++ = '-';
+    out = la_put_number(out, (uint64_t)(seconds < 0 ? -seconds : seconds));
+    *out++ = '.';
+    return la_put_digits(out, (uint64_t)(is_whole ? rest / LA_USEC : rest), is_whole ? 6 : 9);
 }
 
 /* The 4-tuple and when it was opened, which no two lives of a 4-tuple share. */
 static const char *format_id(const struct la_connection_ref *ref, char id[ID_TEXT]) {
-    char moment[32];
-    format_endpoint(&ref->client, ref->client_port, id);
-    strcat(id, "-");
-    format_endpoint(&ref->server, ref->server_port, id + strlen(id));
-    format_moment(ref->opened_ns != LA_TIME_NONE ? ref->opened_ns : ref->first_ns, moment);
-    strcat(strcat(id, "-"), moment);
+    char *out = put_endpoint(id, &ref->client, ref->client_port);
+    *out++ = '-';
+    out = put_endpoint(out, &ref->server, ref->server_port);
+    *out++ = '-';
+    out = put_moment(out, ref->opened_ns != LA_TIME_NONE ? ref->opened_ns : ref->first_ns);
+    *out = '\0';
     return id;
 }
 
@@ -81,33 +83,36 @@ json_t *la_emit_connection_ref(struct la_emit *emit, const struct la_connection_
 
 /* A line. Each function writes the members that its name says. */
 
-static void write_count(struct la_writer *w, const char *name, uint64_t count) {
+#define ALWAYS_INLINE __attribute__((always_inline)) static inline
+
+ALWAYS_INLINE void write_count(struct la_writer *w, const char *name, uint64_t count) {
     la_write_name(w, name);
     la_write_count(w, count);
 }
 
-static void write_bool(struct la_writer *w, const char *name, bool value) {
+ALWAYS_INLINE void write_bool(struct la_writer *w, const char *name, bool value) {
     la_write_name(w, name);
     la_write_bool(w, value);
 }
 
-static void write_word(struct la_writer *w, const char *name, const char *word) {
+ALWAYS_INLINE void write_word(struct la_writer *w, const char *name, const char *word) {
     la_write_name(w, name);
     la_write_word(w, word);
 }
 
-static void write_time(struct la_writer *w, const char *name, int64_t ns) {
+ALWAYS_INLINE void write_time(struct la_writer *w, const char *name, int64_t ns) {
     la_write_name(w, name);
     la_write_time(w, ns);
 }
 
-static void write_delay(struct la_writer *w, const char *name, int64_t ns) {
+ALWAYS_INLINE void write_delay(struct la_writer *w, const char *name, int64_t ns) {
     la_write_name(w, name);
     la_write_delay(w, ns);
 }
 
 /* What is unknown is null. */
-static void write_known_count(struct la_writer *w, const char *name, bool known, uint64_t count) {
+ALWAYS_INLINE void write_known_count(struct la_writer *w, const char *name, bool known,
+                                     uint64_t count) {
     la_write_name(w, name);
     if (known)
         la_write_count(w, count);
@@ -115,7 +120,7 @@ static void write_known_count(struct la_writer *w, const char *name, bool known,
         la_write_null(w);
 }
 
-static void write_known_bool(struct la_writer *w, const char *name, bool known, bool value) {
+ALWAYS_INLINE void write_known_bool(struct la_writer *w, const char *name, bool known, bool value) {
     la_write_name(w, name);
     if (known)
         la_write_bool(w, value);
@@ -254,13 +259,9 @@ static void write_places(struct la_writer *w, const struct la_connection *c) {
 static void write_kinds(struct la_writer *w, const struct la_connection *c) {
     la_write_name(w, "findings");
     la_write_open(w, '[');
-    for (unsigned kind = 0; kind < LA_KIND_COUNT; kind++) {
-        if (c->attempt_findings >> kind & 1)
-            la_write_word_of_attempt(w, la_kind_name(kind), &c->side[LA_CLIENT].addr,
-                                     c->first.time_ns);
-        else if (c->findings >> kind & 1)
+    for (unsigned kind = 0; c->findings >> kind; kind++)
+        if (c->findings >> kind & 1)
             la_write_word(w, la_kind_name(kind));
-    }
     la_write_close(w, ']');
 }
 

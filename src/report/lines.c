@@ -2,6 +2,7 @@
 
 #include "base/spool.h"
 #include "report/connection_json.h"
+#include "report/connection_notes.h"
 #include "report/emit.h"
 #include "report/finding_json.h"
 
@@ -10,16 +11,26 @@
 
 #define LINE_FLAGS (JSON_COMPACT | LA_EMIT_FLAGS)
 
-struct la_lines {
-    struct la_emit emit;      /* for findings, whose lines wait as text */
-    struct la_writer *writer; /* for connections, whose lines wait as notes */
-    struct la_spool *spool;
+/* So much text is handed on at once. */
+enum { BLOCK = 1 << 16 };
+
+/* What comes of one shard. */
+struct sheet {
+    struct la_notes notes;
     struct la_error failure; /* the first one */
 };
 
-static struct la_lines *new_lines(const struct la_input *const *inputs, size_t input_count) {
+struct la_lines {
+    struct la_emit emit; /* for findings, whose lines wait as text */
+    bool of_connections; /* whose lines wait as notes */
+    struct la_spool *spool;
+    struct sheet sheets[LA_PAIR_CLASSES];
+};
+
+static struct la_lines *new_lines(const struct la_input *const *inputs, size_t input_count,
+                                  unsigned shards) {
     struct la_lines *lines = calloc(1, sizeof *lines);
-    if (!lines || !(lines->spool = la_spool_new())) {
+    if (!lines || !(lines->spool = la_spool_new(shards))) {
         free(lines);
         return NULL;
     }
@@ -31,18 +42,16 @@ static struct la_lines *new_lines(const struct la_input *const *inputs, size_t i
 
 struct la_lines *la_lines_of_findings(const struct la_input *const *inputs, size_t input_count,
                                       const struct la_hosts *hosts) {
-    struct la_lines *lines = new_lines(inputs, input_count);
+    struct la_lines *lines = new_lines(inputs, input_count, 1);
     if (lines)
         lines->emit.hosts = hosts;
     return lines;
 }
 
 struct la_lines *la_lines_of_connections(const struct la_input *const *inputs, size_t input_count) {
-    struct la_lines *lines = new_lines(inputs, input_count);
-    if (!lines || !(lines->writer = la_writer_new(inputs, input_count))) {
-        la_lines_free(lines);
-        return NULL;
-    }
+    struct la_lines *lines = new_lines(inputs, input_count, LA_PAIR_CLASSES);
+    if (lines)
+        lines->of_connections = true;
     return lines;
 }
 
@@ -50,7 +59,8 @@ void la_lines_free(struct la_lines *lines) {
     if (!lines)
         return;
     la_spool_free(lines->spool);
-    la_writer_free(lines->writer);
+    for (int i = 0; i < LA_PAIR_CLASSES; i++)
+        la_notes_release(&lines->sheets[i].notes);
     free(lines);
 }
 
@@ -63,13 +73,11 @@ static char *copy_of(const char *text, size_t length) {
 
 char *la_line_of_connection(const struct la_inputs *inputs, const struct la_connection *connection,
                             size_t *length) {
-    struct la_writer *w = la_writer_new(inputs->items, inputs->count);
+    struct la_writer *w = la_writer_new(inputs->items, inputs->count, LA_EMIT_DIGITS_MAX);
     if (!w)
         return NULL;
     la_write_connection(w, connection);
-    const char *notes = la_writer_notes(w, length);
-    const struct la_writer_print how = {.digits = LA_EMIT_DIGITS_MAX};
-    const char *text = notes ? la_writer_print(w, notes, *length, &how, length) : NULL;
+    const char *text = la_writer_text(w, length);
     char *line = copy_of(text, *length);
     la_writer_free(w);
     return line;
@@ -82,29 +90,23 @@ char *la_line_of_finding(const struct la_inputs *inputs, const struct la_finding
     return la_emit_print(&emit, object, LINE_FLAGS, length);
 }
 
-static bool is_bad(const struct la_lines *lines) {
-    return lines->failure.status != LA_OK;
+static void fail_memory(struct sheet *sheet) {
+    la_fail(&sheet->failure, LA_ENOMEM, "out of memory");
 }
 
-static void keep(struct la_lines *lines, const struct la_spool_key *key, const char *line,
-                 size_t length) {
-    if (line)
-        (void)la_spool_add(lines->spool, key, line, (uint32_t)length, &lines->failure);
-    else
-        la_fail(&lines->failure, LA_ENOMEM, "out of memory");
-}
-
-void la_lines_add_connection(struct la_lines *lines, const struct la_connection *connection) {
-    size_t length;
-    if (is_bad(lines))
-        return;
-    la_writer_clear(lines->writer);
-    la_write_connection(lines->writer, connection);
-    const char *notes = la_writer_notes(lines->writer, &length);
+void la_lines_add_connection(struct la_lines *lines, unsigned shard,
+                             const struct la_connection *connection) {
+    struct sheet *sheet = &lines->sheets[shard];
     const struct la_spool_key key = {.time_ns = connection->last.time_ns,
                                      .rank = connection->first.input,
                                      .tie = connection->first.frame};
-    keep(lines, &key, notes, length);
+    if (sheet->failure.status != LA_OK)
+        return;
+    if (la_notes_write(&sheet->notes, connection))
+        (void)la_spool_add(lines->spool, shard, &key, sheet->notes.bytes,
+                           (uint32_t)sheet->notes.used, &sheet->failure);
+    else
+        fail_memory(sheet);
 }
 
 /* FNV-1a: an order, once time and kind are equal, that depends on what the line says only. */
@@ -116,48 +118,88 @@ static uint64_t hash_of(const char *bytes, size_t length) {
 }
 
 void la_lines_add_finding(struct la_lines *lines, const struct la_finding *finding) {
+    struct sheet *sheet = &lines->sheets[0];
     size_t length = 0;
-    if (is_bad(lines))
+    if (sheet->failure.status != LA_OK)
         return;
     char *line =
         la_emit_print(&lines->emit, la_emit_finding(&lines->emit, finding), LINE_FLAGS, &length);
-    const struct la_spool_key key = {.time_ns = finding->time_ns,
-                                     .rank = (uint16_t)finding->kind,
-                                     .tie = line ? hash_of(line, length) : 0};
-    keep(lines, &key, line, length);
+    if (!line) {
+        fail_memory(sheet);
+        return;
+    }
+    const struct la_spool_key key = {
+        .time_ns = finding->time_ns, .rank = (uint16_t)finding->kind, .tie = hash_of(line, length)};
+    (void)la_spool_add(lines->spool, 0, &key, line, (uint32_t)length, &sheet->failure);
     free(line);
 }
 
 struct walk {
-    struct la_lines *lines;
     struct la_output *output;
-    struct la_writer_print how;
+    int digits;
+    la_took_back *took_back;
+    const void *context;
+    struct la_noted noted;
+    struct la_writer *writer;
     bool out_of_memory;
 };
 
-static bool write_line(void *context, char *line, size_t length) {
-    struct walk *walk = context;
-    const char *text = line;
-    if (walk->lines->writer)
-        text = la_writer_print(walk->lines->writer, line, length, &walk->how, &length);
-    else
-        length = la_emit_trim(line, length, walk->how.digits);
+static bool write_text(struct walk *walk) {
+    size_t length;
+    const char *text = la_writer_text(walk->writer, &length);
     walk->out_of_memory = text == NULL;
-    return text && la_output_write(walk->output, text, length) &&
-           la_output_write(walk->output, "\n", 1);
+    bool written = text && la_output_write(walk->output, text, length);
+    la_writer_clear(walk->writer);
+    return written;
+}
+
+static bool write_connection(void *context, char *notes, size_t length) {
+    (void)length;
+    struct walk *walk = context;
+    struct la_connection *c = la_noted_read(&walk->noted, notes);
+    walk->out_of_memory = c == NULL;
+    if (!c)
+        return false;
+    if (c->attempt_findings && walk->took_back &&
+        walk->took_back(walk->context, &c->side[LA_CLIENT].addr, c->first.time_ns))
+        c->findings &= ~c->attempt_findings;
+    la_write_connection(walk->writer, c);
+    la_writer_end_line(walk->writer);
+    return walk->writer->used < BLOCK || write_text(walk);
+}
+
+static bool write_finding(void *context, char *line, size_t length) {
+    struct walk *walk = context;
+    length = la_emit_trim(line, length, walk->digits);
+    return la_output_write(walk->output, line, length) && la_output_write(walk->output, "\n", 1);
+}
+
+static enum la_status write_connections(struct la_lines *lines, struct walk *walk,
+                                        struct la_error *err) {
+    walk->writer = la_writer_new(lines->emit.inputs, lines->emit.input_count, walk->digits);
+    if (!walk->writer)
+        return la_fail(err, LA_ENOMEM, "out of memory");
+    enum la_status status = la_spool_walk(lines->spool, write_connection, walk, err);
+    if (status == LA_OK && !walk->out_of_memory)
+        (void)write_text(walk);
+    la_noted_release(&walk->noted);
+    la_writer_free(walk->writer);
+    return walk->out_of_memory ? la_fail(err, LA_ENOMEM, "out of memory") : status;
 }
 
 enum la_status la_lines_write(struct la_lines *lines, struct la_output *output,
                               la_took_back *took_back, const void *context, struct la_error *err) {
-    if (is_bad(lines)) {
+    for (int i = 0; i < LA_PAIR_CLASSES; i++) {
+        if (lines->sheets[i].failure.status == LA_OK)
+            continue;
         if (err)
-            *err = lines->failure;
-        return lines->failure.status;
+            *err = lines->sheets[i].failure;
+        return lines->sheets[i].failure.status;
     }
-    struct walk walk = {
-        .lines = lines,
-        .output = output,
-        .how = {la_emit_digits(lines->emit.inputs, lines->emit.input_count), took_back, context}};
-    enum la_status status = la_spool_walk(lines->spool, write_line, &walk, err);
-    return walk.out_of_memory ? la_fail(err, LA_ENOMEM, "out of memory") : status;
+    struct walk walk = {.output = output,
+                        .digits = la_emit_digits(lines->emit.inputs, lines->emit.input_count),
+                        .took_back = took_back,
+                        .context = context};
+    return lines->of_connections ? write_connections(lines, &walk, err)
+                                 : la_spool_walk(lines->spool, write_finding, &walk, err);
 }

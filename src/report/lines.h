@@ -6,7 +6,6 @@
 #include "capture/capture.h"
 #include "diagnose/finding.h"
 #include "report/output.h"
-#include "report/writer.h"
 #include "track/connection.h"
 
 struct la_lines;
@@ -18,8 +17,13 @@ struct la_lines *la_lines_of_findings(const struct la_input *const *inputs, size
                                       const struct la_hosts *hosts);
 void la_lines_free(struct la_lines *lines);
 
-/* Each to lines of its own sort. A failure is remembered, and told by la_lines_write(). */
-void la_lines_add_connection(struct la_lines *lines, const struct la_connection *connection);
+/* Whether what was found of an attempt of that client, which began then, was taken back. */
+typedef bool la_took_back(const void *context, const struct la_addr *client, int64_t first_ns);
+
+/* Each to lines of its own sort; connections of different shards by several threads at a time. A
+ * failure is remembered, and told by la_lines_write(). */
+void la_lines_add_connection(struct la_lines *lines, unsigned shard,
+                             const struct la_connection *connection);
 void la_lines_add_finding(struct la_lines *lines, const struct la_finding *finding);
 
 /* Writes all lines in their order, once everything was read. `took_back` (NULL: nothing was) is

@@ -19,7 +19,7 @@ struct la_socket_book {
 
 struct la_socket_book *la_socket_book_new(const struct la_input *const *inputs, size_t count) {
     struct la_socket_book *book = calloc(1, sizeof *book);
-    if (!book || !(book->spool = la_spool_new())) {
+    if (!book || !(book->spool = la_spool_new(1))) {
         free(book);
         return NULL;
     }
@@ -43,7 +43,7 @@ int la_socket_book_digits(const struct la_socket_book *book) {
 /* The table puts equal times in order by itself, so that the order of arrival has no say. */
 static enum la_status spool_spell(struct la_socket_book *book, const struct la_spell *spell) {
     struct la_spool_key key = {.time_ns = spell->since_ns};
-    return la_spool_add(book->spool, &key, (const char *)spell, sizeof *spell, &book->failure);
+    return la_spool_add(book->spool, 0, &key, spell, sizeof *spell, &book->failure);
 }
 
 void la_socket_book_add(struct la_socket_book *book, const struct la_spell *spell) {

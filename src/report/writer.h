@@ -1,47 +1,75 @@
-/* Lines of JSON of which there may be millions. What a line says is written down in a few hundred
- * bytes (names and words by number, times as differences), and only becomes text, five times as
- * long, when its turn comes: lines wait until all inputs have told how many digits their times
- * have, and a million of them are gigabytes. A tree of jansson's for each costs ten times as much.
+/* Lines of JSON of which there may be millions, written as text straight into memory: a tree of
+ * jansson's for each costs twenty times as much.
  *
- * The values have the forms that report/emit.h gives them, and the schema test holds both to the
- * same shape. */
+ * Every value is followed by a comma, which the bracket behind it, or the end of the line, takes
+ * back. The values have the forms that report/emit.h gives them, and the schema test holds both to
+ * the same shape. */
 #ifndef LA_REPORT_WRITER_H
 #define LA_REPORT_WRITER_H
 
 #include "base/addr.h"
 #include "capture/capture.h"
 
-struct la_writer;
+struct la_writer {
+    const struct la_input *const *inputs; /* borrowed; names of the files */
+    size_t input_count;
+    int digits; /* of the second, at least one */
+    char *bytes;
+    size_t used, capacity;
+    bool failed; /* for want of memory: what is there is not all */
+    char *path;  /* owned; the path of `path_input` as a value; NULL: of none yet */
+    size_t path_length;
+    uint16_t path_input;
+};
 
-/* `inputs` are borrowed until la_writer_free(): the names of the files. NULL when out of memory;
- * owned by the caller. */
-struct la_writer *la_writer_new(const struct la_input *const *inputs, size_t input_count);
+/* `inputs` are borrowed until la_writer_free(). NULL when out of memory; owned by the caller. */
+struct la_writer *la_writer_new(const struct la_input *const *inputs, size_t input_count,
+                                int digits);
 void la_writer_free(struct la_writer *writer);
 
-/* Begins a line. What was written down before is forgotten. */
+/* Forgets what was written. */
 void la_writer_clear(struct la_writer *w);
-/* What was written down since; borrowed until the next call. NULL when out of memory. Only this
- * writer can print it. */
-const char *la_writer_notes(const struct la_writer *w, size_t *length);
-/* Whether what was found of an attempt of that client, which began then, was taken back. */
-typedef bool la_took_back(const void *context, const struct la_addr *client, int64_t first_ns);
+/* What was written since, without the last comma, and with a NUL behind it; borrowed until the next
+ * call. NULL when out of memory. */
+const char *la_writer_text(struct la_writer *w, size_t *length);
+/* Ends a line: LF in the place of the last comma. */
+void la_writer_end_line(struct la_writer *w);
 
-/* How notes become text. */
-struct la_writer_print {
-    int digits;              /* of the second, at least one */
-    la_took_back *took_back; /* NULL: nothing was */
-    const void *context;
-};
-/* Notes as text. Borrowed until the next call, with a NUL behind its `text_length` bytes; NULL when
- * out of memory. */
-const char *la_writer_print(struct la_writer *w, const char *notes, size_t length,
-                            const struct la_writer_print *how, size_t *text_length);
+/* More room. Always gives some for LA_WRITER_ROOM bytes: when out of memory, where what was written
+ * before stands, which nobody will get. For more than that, NULL then. */
+enum { LA_WRITER_ROOM = 256 };
+char *la_writer_grow(struct la_writer *w, size_t count);
+
+static inline char *la_writer_room(struct la_writer *w, size_t count) {
+    return w->capacity - w->used > count ? w->bytes + w->used : la_writer_grow(w, count);
+}
 
 /* `bracket`: '{' or '[', and its counterpart. */
-void la_write_open(struct la_writer *w, char bracket);
-void la_write_close(struct la_writer *w, char bracket);
-/* The name of the next value: static, ASCII that needs no escape. */
-void la_write_name(struct la_writer *w, const char *name);
+static inline void la_write_open(struct la_writer *w, char bracket) {
+    *la_writer_room(w, 1) = bracket;
+    w->used++;
+}
+
+static inline void la_write_close(struct la_writer *w, char bracket) {
+    char *out = la_writer_room(w, 2);
+    size_t taken = w->used > 0 && out[-1] == ',';
+    out -= taken;
+    out[0] = bracket;
+    out[1] = ',';
+    w->used += 2 - taken;
+}
+
+/* The name of the next value: ASCII that needs no escape, of at most 200 characters. Where it is a
+ * literal it is written in one piece. */
+__attribute__((always_inline)) static inline void la_write_name(struct la_writer *w,
+                                                                const char *name) {
+    size_t length = strlen(name);
+    char *out = la_writer_room(w, length + 3);
+    *out = '"';
+    memcpy(out + 1, name, length);
+    memcpy(out + 1 + length, "\":", 2);
+    w->used += length + 3;
+}
 
 void la_write_null(struct la_writer *w);
 void la_write_bool(struct la_writer *w, bool value);
@@ -52,12 +80,8 @@ void la_write_thousandths(struct la_writer *w, uint64_t thousandths);
 void la_write_delay(struct la_writer *w, int64_t ns);
 /* LA_TIME_NONE gives null. */
 void la_write_time(struct la_writer *w, int64_t ns);
-/* Static, ASCII that needs no escape; NULL gives null. */
+/* As a name; NULL gives null. */
 void la_write_word(struct la_writer *w, const char *word);
-/* A word of a list that is left out where what was found of that attempt was taken back meanwhile.
- */
-void la_write_word_of_attempt(struct la_writer *w, const char *word, const struct la_addr *client,
-                              int64_t first_ns);
 /* Any bytes: what is not UTF-8 is replaced. NULL gives null. */
 void la_write_text(struct la_writer *w, const char *text);
 void la_write_addr(struct la_writer *w, const struct la_addr *addr);

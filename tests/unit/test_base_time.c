@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <time.h>
 
 #include "base/time.h"
 
@@ -50,6 +51,21 @@ static void before_the_epoch_the_clock_still_runs_forward(void **unused) {
     assert_format(-1, 9, "1969-12-31T23:59:59.999999999Z");
     assert_format(-LA_SEC, 0, "1969-12-31T23:59:59Z");
     assert_format(-LA_SEC - 1, 3, "1969-12-31T23:59:58.999Z");
+}
+
+/* Against the C library's calendar: every day that has a time, at an odd second. */
+static void every_day_has_its_date(void **unused) {
+    (void)unused;
+    for (int64_t day = -106751; day <= 106750; day++) {
+        time_t t = (time_t)(day * 86400 + ((day * 7919) % 86400 + 86400) % 86400);
+        char text[LA_TIME_TEXT], expected[LA_TIME_TEXT];
+        struct tm tm;
+        assert_non_null(gmtime_r(&t, &tm));
+        strftime(expected, sizeof expected, "%Y-%m-%dT%H:%M:%SZ", &tm);
+        assert_string_equal(la_time_format((int64_t)t * LA_SEC, 0, text), expected);
+        assert_int_equal(strlen(text), la_time_length(0));
+        assert_int_equal(strlen(la_time_format((int64_t)t * LA_SEC, 6, text)), la_time_length(6));
+    }
 }
 
 static void the_first_and_the_last_time_can_be_written(void **unused) {
@@ -190,6 +206,7 @@ int main(void) {
         cmocka_unit_test(times_are_written_in_utc),
         cmocka_unit_test(digits_are_cut_not_rounded),
         cmocka_unit_test(before_the_epoch_the_clock_still_runs_forward),
+        cmocka_unit_test(every_day_has_its_date),
         cmocka_unit_test(the_first_and_the_last_time_can_be_written),
         cmocka_unit_test(what_is_written_is_read_again),
         cmocka_unit_test(offsets_and_lower_case_are_read),

@@ -197,16 +197,12 @@ static struct la_connection new_connection(void) {
 /* A line, read back. */
 static json_t *read_connection(const struct la_connection *connection) {
     const struct la_emit emit = new_emit();
-    struct la_writer *w = la_writer_new(emit.inputs, emit.input_count);
+    struct la_writer *w = la_writer_new(emit.inputs, emit.input_count, LA_EMIT_DIGITS_MIN);
     size_t length;
     json_error_t error;
     assert_non_null(w);
-    la_writer_clear(w);
     la_write_connection(w, connection);
-    const char *notes = la_writer_notes(w, &length);
-    const struct la_writer_print how = {.digits = LA_EMIT_DIGITS_MIN};
-    assert_non_null(notes);
-    const char *line = la_writer_print(w, notes, length, &how, &length);
+    const char *line = la_writer_text(w, &length);
     assert_non_null(line);
     assert_int_equal(strlen(line), length);
     json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, &error);
@@ -358,7 +354,7 @@ static void lines_come_in_the_order_of_the_last_packet(void **unused) {
         connection.side[LA_CLIENT].port = (uint16_t)order[i];
         connection.last.time_ns += order[i] / 2; /* pairs end together: the first frame decides */
         connection.first.frame = (uint64_t)order[i];
-        la_lines_add_connection(lines, &connection);
+        la_lines_add_connection(lines, (unsigned)i % 2, &connection);
     }
     char *text = text_of(write_lines, &lines), *line = text;
     for (int i = 0; i < 5; i++, line = strchr(line, '\n') + 1) {
@@ -368,6 +364,43 @@ static void lines_come_in_the_order_of_the_last_packet(void **unused) {
     }
     assert_int_equal(*line, '\0');
     assert_non_null(strstr(text, "\"first\":\"1970-01-01T00:00:01.000000Z\""));
+    free(text);
+    la_lines_free(lines);
+}
+
+static bool is_of(const void *context, const struct la_addr *client, int64_t first_ns) {
+    (void)context;
+    return client->bytes[15] == 7 && first_ns == 7;
+}
+
+static enum la_status write_lines_without(struct la_output *output, const void *what) {
+    return la_lines_write(*(struct la_lines *const *)what, output, is_of, NULL, NULL);
+}
+
+/* What was found of an attempt of a client that turned out to scan; nothing else. */
+static void what_was_taken_back_is_left_out(void **unused) {
+    (void)unused;
+    static const char *const clients[] = {"10.0.0.7", "10.0.0.8", "10.0.0.7"};
+    static const char *const expected[] = {"[\"half-open\"]", "[\"syn-refused\",\"half-open\"]",
+                                           "[\"syn-refused\",\"half-open\"]"};
+    struct la_lines *lines = la_lines_of_connections(inputs, 2);
+    assert_non_null(lines);
+    for (int i = 0; i < 3; i++) {
+        struct la_connection connection = new_connection();
+        connection.side[LA_CLIENT].addr = addr(clients[i]);
+        connection.first.time_ns = i < 2 ? 7 : 8;
+        connection.last.time_ns = i;
+        connection.attempt_findings = UINT64_C(1) << LA_KIND_SYN_REFUSED;
+        connection.findings = connection.attempt_findings | UINT64_C(1) << LA_KIND_HALF_OPEN;
+        la_lines_add_connection(lines, 0, &connection);
+    }
+    char *text = text_of(write_lines_without, &lines), *line = text;
+    for (int i = 0; i < 3; i++, line = strchr(line, '\n') + 1) {
+        json_t *object = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL);
+        assert_non_null(object);
+        assert_json(take(object, "findings"), expected[i]);
+        json_decref(object);
+    }
     free(text);
     la_lines_free(lines);
 }
@@ -401,6 +434,7 @@ int main(void) {
         cmocka_unit_test(the_report_adds_up),
         cmocka_unit_test(the_worst_kind_stands_first),
         cmocka_unit_test(lines_come_in_the_order_of_the_last_packet),
+        cmocka_unit_test(what_was_taken_back_is_left_out),
         cmocka_unit_test(findings_that_tie_leave_in_one_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

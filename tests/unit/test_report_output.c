@@ -166,7 +166,7 @@ static void the_same_file_is_recognised(void **unused) {
 
 /* The spool. */
 
-enum { LINES = 3000, PADDING = 400 }; /* more than its buffer holds */
+enum { LINES = 3000, PADDING = 400, PARTS = 3 }; /* several runs of each part */
 
 struct walked {
     size_t count;
@@ -191,17 +191,45 @@ static void add_line(struct la_spool *spool, unsigned rank) {
     memset(line + 8, line[7], PADDING);
     struct la_spool_key key = {
         .time_ns = (int64_t)rank / 100 - 10, .rank = (uint16_t)(rank / 10 % 10), .tie = rank % 10};
-    assert_int_equal(la_spool_add(spool, &key, line, 8 + PADDING, NULL), LA_OK);
+    assert_int_equal(la_spool_add(spool, rank % 7 % PARTS, &key, line, 8 + PADDING, NULL), LA_OK);
 }
 
 static void lines_leave_in_order_however_they_came(void **unused) {
     (void)unused;
-    struct la_spool *spool = la_spool_new();
+    struct la_spool *spool = la_spool_new(PARTS);
     struct walked walked = {0};
     assert_non_null(spool);
     for (unsigned i = 0; i < LINES; i++)
         add_line(spool, i * 1009 % LINES); /* 1009 is prime: every rank once */
     assert_int_equal(la_spool_walk(spool, check_line, &walked, NULL), LA_OK);
+    assert_int_equal(walked.count, LINES);
+    la_spool_free(spool);
+}
+
+/* Behind the key each says when it came. */
+static bool check_arrival(void *context, char *line, size_t length) {
+    struct walked *walked = context;
+    unsigned came;
+    assert_true(length >= sizeof came);
+    memcpy(&came, line, sizeof came);
+    assert_int_equal(came, walked->count++);
+    return true;
+}
+
+static void equal_lines_leave_as_they_came(void **unused) {
+    (void)unused;
+    struct la_spool *spool = la_spool_new(PARTS);
+    struct walked walked = {0};
+    char line[PADDING] = {0};
+    const struct la_spool_key key = {.time_ns = 1};
+    assert_non_null(spool);
+    for (unsigned i = 0; i < LINES; i++) {
+        memcpy(line, &i, sizeof i);
+        /* Of any length, also none that a word divides. */
+        uint32_t length = (uint32_t)(sizeof i + i * 37 % (PADDING - sizeof i));
+        assert_int_equal(la_spool_add(spool, 1, &key, line, length, NULL), LA_OK);
+    }
+    assert_int_equal(la_spool_walk(spool, check_arrival, &walked, NULL), LA_OK);
     assert_int_equal(walked.count, LINES);
     la_spool_free(spool);
 }
@@ -213,7 +241,7 @@ static bool stop_after_two(void *context, char *line, size_t length) {
 
 static void a_walk_may_end_early(void **unused) {
     (void)unused;
-    struct la_spool *spool = la_spool_new();
+    struct la_spool *spool = la_spool_new(PARTS);
     int visited = 0;
     assert_int_equal(la_spool_walk(spool, stop_after_two, &visited, NULL), LA_OK);
     assert_int_equal(visited, 0);
@@ -227,13 +255,13 @@ static void a_walk_may_end_early(void **unused) {
 static void a_line_longer_than_the_buffer_is_kept(void **unused) {
     (void)unused;
     enum { LONG = 1 << 20 };
-    struct la_spool *spool = la_spool_new();
+    struct la_spool *spool = la_spool_new(PARTS);
     char *line = malloc(LONG);
     assert_non_null(line);
     memset(line, 'x', LONG);
     struct la_spool_key key = {.time_ns = 1000};
     add_line(spool, 1);
-    assert_int_equal(la_spool_add(spool, &key, line, LONG, NULL), LA_OK);
+    assert_int_equal(la_spool_add(spool, 0, &key, line, LONG, NULL), LA_OK);
     add_line(spool, 0);
     int visited = -8; /* all of them */
     assert_int_equal(la_spool_walk(spool, stop_after_two, &visited, NULL), LA_OK);
@@ -244,7 +272,7 @@ static void a_line_longer_than_the_buffer_is_kept(void **unused) {
 
 static void a_missing_tmpdir_is_told(void **unused) {
     (void)unused;
-    struct la_spool *spool = la_spool_new();
+    struct la_spool *spool = la_spool_new(PARTS);
     struct la_error err = {0};
     char line[4096];
     struct la_spool_key key = {0};
@@ -252,7 +280,7 @@ static void a_missing_tmpdir_is_told(void **unused) {
     memset(line, 'x', sizeof line);
     setenv("TMPDIR", "/nonexistent", 1);
     for (int i = 0; i < 100 && status == LA_OK; i++)
-        status = la_spool_add(spool, &key, line, sizeof line, &err);
+        status = la_spool_add(spool, 0, &key, line, sizeof line, &err);
     unsetenv("TMPDIR");
     assert_int_equal(status, LA_EOUTPUT);
     assert_non_null(strstr(err.text, "/nonexistent"));
@@ -269,6 +297,7 @@ int main(void) {
         cmocka_unit_test(an_impossible_place_is_told_at_once),
         cmocka_unit_test(the_same_file_is_recognised),
         cmocka_unit_test(lines_leave_in_order_however_they_came),
+        cmocka_unit_test(equal_lines_leave_as_they_came),
         cmocka_unit_test(a_walk_may_end_early),
         cmocka_unit_test(a_line_longer_than_the_buffer_is_kept),
         cmocka_unit_test(a_missing_tmpdir_is_told),
