@@ -87,6 +87,8 @@ static enum layer walk_layers(struct walk *walk, uint16_t linktype) {
     enum layer layer = layer_of_linktype(linktype);
     if (layer == LAYER_FAILED)
         return walk_fail(walk, LA_UNDECODED_LINK_TYPE);
+    if (layer == LAYER_ETHERNET && network_ethernet_ipv4_tcp(walk))
+        return tcp_segment(walk);
     for (unsigned depth = 0; depth < LAYERS_MAX; depth++) {
         layer = decoders[layer](walk);
         if (layer <= LAYER_FAILED)

@@ -43,7 +43,7 @@ enum layer layer_of_linktype(uint16_t linktype) {
 
 enum layer layer_of_ethertype(uint16_t ethertype) {
     switch (ethertype) {
-    case 0x0800:
+    case ETHERTYPE_IPV4:
         return LAYER_IPV4;
     case 0x86dd:
         return LAYER_IPV6;

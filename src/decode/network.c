@@ -193,6 +193,27 @@ enum layer network_ipv4(struct walk *walk) {
     return next_by_protocol(walk, ip.protocol);
 }
 
+/* Both headers that nearly every packet of an archive begins with, in one look. Whatever is cut,
+ * malformed or out of the ordinary is left to the walk, from the beginning. */
+bool network_ethernet_ipv4_tcp(struct walk *walk) {
+    struct {
+        uint8_t dst[6], src[6], type[2];
+        struct ipv4_header ip;
+    } headers;
+    if (walk->at.remaining < sizeof headers)
+        return false;
+    memcpy(&headers, walk->at.data, sizeof headers);
+    uint32_t total = be16(headers.ip.total_length);
+    if (be16(headers.type) != ETHERTYPE_IPV4 || headers.ip.version_length != 0x45 ||
+        headers.ip.protocol != PROTOCOL_TCP || (be16(headers.ip.fragment) & 0x3fff) != 0 ||
+        total < sizeof headers.ip)
+        return false;
+    (void)cur_skip(&walk->at, sizeof headers);
+    cur_limit(&walk->at, total - (uint32_t)sizeof headers.ip);
+    note_ipv4(walk->segment, &headers.ip);
+    return true;
+}
+
 /* RFC 8200. A payload length of 0 is a jumbogram, whose option follows in the hop-by-hop header
  * (RFC 2675), or a super-segment. */
 enum layer network_ipv6(struct walk *walk) {

@@ -82,7 +82,7 @@ struct ipv6_header {
     uint8_t version, traffic_flow[3], payload_length[2], next, hop_limit, src[16], dst[16];
 };
 
-enum { PROTOCOL_TCP = 6 };
+enum { ETHERTYPE_IPV4 = 0x0800, PROTOCOL_TCP = 6 };
 
 typedef enum layer (*layer_decoder)(struct walk *walk);
 
@@ -127,6 +127,9 @@ enum layer link_pbb(struct walk *walk);
 enum layer link_mpls(struct walk *walk);
 
 /* network.c */
+/* Walks the Ethernet and the IPv4 header at once, up to the TCP header. False, and nothing done,
+ * when the packet is not that plain. */
+bool network_ethernet_ipv4_tcp(struct walk *walk);
 enum layer network_ipv4(struct walk *walk);
 enum layer network_ipv6(struct walk *walk);
 enum layer network_hop_by_hop(struct walk *walk);

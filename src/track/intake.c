@@ -1,4 +1,5 @@
-/* Taking a classified segment in: sequence numbers, counters, turnarounds, and the log. */
+/* Taking a classified segment in: sequence numbers, counters, turnarounds, and the log. Most segments
+ * need little of that: see live_take_expected(). */
 #include "track/elsewhere.h"
 #include "track/live.h"
 
@@ -131,6 +132,17 @@ static void acknowledge_holes(struct flow_side *side, uint32_t ack) {
             side->holes[i].acknowledged = true;
 }
 
+/* `fresh` bytes of its payload are new. */
+static void count_payload(struct flow_side *side, const struct la_segment *s, uint32_t fresh) {
+    side->data_bytes += fresh;
+    if (fresh > 0)
+        side->last_data_ns = s->time_ns;
+    if (side->timed_ns == LA_TIME_NONE && fresh == s->payload) {
+        side->timed_ns = s->time_ns;
+        side->timed_end = s->seq + ((s->flags & LA_SYN) != 0) + s->payload;
+    }
+}
+
 static void take_payload(struct live *live, const struct intake *in) {
     const struct la_segment *s = in->segment;
     struct live_side *me = &live->side[in->side];
@@ -152,13 +164,7 @@ static void take_payload(struct live *live, const struct intake *in) {
             side->timed_ns = LA_TIME_NONE;
         }
     }
-    side->data_bytes += fresh;
-    if (fresh > 0)
-        side->last_data_ns = s->time_ns;
-    if (side->timed_ns == LA_TIME_NONE && fresh == s->payload) {
-        side->timed_ns = s->time_ns;
-        side->timed_end = end;
-    }
+    count_payload(side, s, fresh);
 }
 
 /* Sequence numbers were skipped: they passed unseen, or will come out of order. */
@@ -401,10 +407,10 @@ static bool wants_data_logged(struct live *live, const struct intake *in) {
 }
 
 /* A SYN-ACK that came again although its ACK had passed: what the client says next tells why. */
-static bool opens_hesitantly(const struct live *live, const struct intake *in) {
-    const struct live_side *me = &live->side[in->side], *peer = &live->side[!in->side];
-    return me->packets < 20 && (peer->flags & SIDE_ISN) && !(peer->flags & SIDE_SYN_SENT) &&
-           peer->syn > 1;
+static bool opens_hesitantly(const struct live *live, unsigned d) {
+    const struct live_side *me = &live->side[d], *peer = &live->side[!d];
+    return peer->syn > 1 && me->packets < 20 && (peer->flags & SIDE_ISN) &&
+           !(peer->flags & SIDE_SYN_SENT);
 }
 
 /* It acknowledges what the capture missed: perhaps a FIN. */
@@ -425,7 +431,7 @@ static bool denies(const struct live *live, const struct intake *in) {
 static bool wants_logging(struct live *live, const struct intake *in) {
     if (!in->newest)
         return true; /* the next incarnation is under way: everything late may matter to it */
-    if (opens_hesitantly(live, in))
+    if (opens_hesitantly(live, in->side))
         return true;
     switch (in->verdict.class) {
     case LA_CLASS_DATA:
@@ -493,14 +499,33 @@ static void take_numbers(struct live *live, const struct intake *in) {
     me->window = scaled_window(live, in->side, s);
 }
 
-void live_take_in(struct live *live, const struct intake *in) {
-    const struct la_segment *s = in->segment;
-    struct live_side *me = &live->side[in->side];
+static void count_packet(struct live_side *me, const struct la_segment *s) {
     if (me->packets == 0)
         me->ttl = s->ttl;
     if (me->packets < UINT32_MAX)
         me->packets++;
     me->bytes += s->wire_bytes;
+}
+
+static void note_last(struct live *live, unsigned d, const struct la_segment *s,
+                      uint32_t fingerprint) {
+    struct live_side *me = &live->side[d];
+    me->last_ns = s->time_ns;
+    me->last_frame = s->frame;
+    me->last_payload = s->payload;
+    me->fingerprints[1] = me->fingerprints[0];
+    me->fingerprints[0] = fingerprint;
+    live->input[d] = s->input;
+    if (live->flow) {
+        live->flow->side[d].ttl = s->ttl;
+        live->flow->side[d].ip_id = s->ip_id;
+    }
+}
+
+void live_take_in(struct live *live, const struct intake *in) {
+    const struct la_segment *s = in->segment;
+    struct live_side *me = &live->side[in->side];
+    count_packet(me, s);
     bool wanted = wants_logging(live, in);
     set_bases(live, in);
     note_history(live, in->side, s);
@@ -509,13 +534,58 @@ void live_take_in(struct live *live, const struct intake *in) {
     take_numbers(live, in);
     take_syn_and_rst(me, s, in->verdict.class);
     log_segment(live, in, wanted);
-    me->last_ns = s->time_ns;
-    me->last_frame = s->frame;
-    me->last_payload = s->payload;
-    if (live->flow) {
-        live->flow->side[in->side].ttl = s->ttl;
-        live->flow->side[in->side].ip_id = s->ip_id;
-    }
+    note_last(live, in->side, s, in->fingerprint);
+}
+
+/* Open to both sides, joined or from its SYN, and nothing about it is out of the ordinary. */
+static bool is_steady(const struct live *live, unsigned d) {
+    const struct live_side *me = &live->side[d], *peer = &live->side[!d];
+    const unsigned heard = SIDE_SEEN | SIDE_BASED | SIDE_ACKED, opened = SIDE_ISN | SIDE_ACKED_SYN;
+    unsigned both = me->flags & peer->flags, any = me->flags | peer->flags;
+    bool joined = !(any & (SIDE_ISN | SIDE_SYN_SENT)) && (me->flags & SIDE_DATA_LOGGED);
+    if ((both & heard) != heard || (any & (SIDE_FIN | SIDE_RST)) ||
+        ((both & opened) != opened && !joined))
+        return false;
+    return live->flow && !live->flow->extra && live->flow->side[0].hole_count == 0 &&
+           live->flow->side[1].hole_count == 0 && live->older == LA_NO_LIVE &&
+           live->newer == LA_NO_LIVE;
+}
+
+/* From where the last one was seen, by the same way. */
+static bool is_of_one_place(const struct live *live, unsigned d, const struct la_segment *s) {
+    return s->input == live->first_input && s->input == live->input[d] &&
+           s->vlans[0] == live->vlan && s->vlans[1] == 0 &&
+           (s->tunnels & ~(unsigned)live->tunnels) == 0;
+}
+
+static bool is_expected(const struct live *live, unsigned d, const struct la_segment *s,
+                        uint32_t fingerprint) {
+    const struct live_side *me = &live->side[d], *peer = &live->side[!d];
+    const unsigned others = LA_SYN | LA_FIN | LA_RST;
+    bool progress = s->payload > 0 || s->ack != me->acked;
+    return s->seq == me->next && (s->flags & (others | LA_ACK)) == LA_ACK && s->window > 0 &&
+           s->ack - me->acked <= peer->next - me->acked && progress && is_steady(live, d) &&
+           !opens_hesitantly(live, d) && is_of_one_place(live, d, s) &&
+           is_in_history(live, letter_of(s) + d * LIVE_SIDE_LETTERS) &&
+           me->fingerprints[0] != fingerprint && me->fingerprints[1] != fingerprint;
+}
+
+bool live_take_expected(struct live *live, unsigned d, const struct la_segment *s,
+                        uint32_t fingerprint) {
+    struct live_side *me = &live->side[d];
+    if (!is_expected(live, d, s, fingerprint))
+        return false;
+    count_packet(me, s);
+    if (s->payload > 0)
+        count_payload(&live->flow->side[d], s, s->payload);
+    take_turnaround(live->flow, d, s);
+    me->next += s->payload;
+    me->acked = s->ack;
+    take_options(me, s);
+    me->window = scaled_window(live, d, s);
+    me->flags &= (uint16_t)~SIDE_LAST_LOGGED;
+    note_last(live, d, s, fingerprint);
+    return true;
 }
 
 struct extra *live_make_extra(struct live *live, struct la_pool *pool) {

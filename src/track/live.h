@@ -195,10 +195,18 @@ struct intake {
     struct la_pool *pool;
     const struct la_segment *segment;
     unsigned side;
+    uint32_t fingerprint;
     struct verdict verdict;
     bool newest;
 };
 void live_take_in(struct live *live, const struct intake *intake);
+
+/* Takes in the next segment of an open connection when it is what its sender was expected to say
+ * next, as live_take_in() would have: new data or a new acknowledgement in order, nothing missing,
+ * no reason to note it in the log. Most segments are that (V. Jacobson's header prediction, as in
+ * Linux, tcp_rcv_established()). False, and nothing done, when it is anything else. */
+bool live_take_expected(struct live *live, unsigned d, const struct la_segment *segment,
+                        uint32_t fingerprint);
 
 /* What it says of waiting: probes, closed windows, repeats in vain. Before live_take_in() moves the
  * numbers. */

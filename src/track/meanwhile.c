@@ -42,6 +42,10 @@ size_t meanwhile_bytes(const struct meanwhile_table *meanwhile) {
     return meanwhile->capacity * sizeof *meanwhile->pairs;
 }
 
+bool meanwhile_is_idle(const struct meanwhile_table *meanwhile) {
+    return meanwhile->waiting == 0;
+}
+
 static struct pair *slot_for(const struct meanwhile_table *meanwhile, const struct pair *want) {
     uint64_t word = (uint64_t)want->host[0] << 32 | want->host[1];
     size_t slot = la_hash(&meanwhile->hash_key, &word, 1) & (meanwhile->capacity - 1);

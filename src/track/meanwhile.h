@@ -15,6 +15,9 @@ struct meanwhile_table *meanwhile_new(void);
 void meanwhile_free(struct meanwhile_table *meanwhile);
 size_t meanwhile_bytes(const struct meanwhile_table *meanwhile);
 
+/* Nobody waits: what is neither a repeat nor a RST need not be shown to it. */
+bool meanwhile_is_idle(const struct meanwhile_table *meanwhile);
+
 /* Looks at a segment that was just taken in: an attempt whose SYN comes again unanswered, or is
  * refused, begins to wait; what the same hosts say elsewhere is noted with those that wait. */
 void meanwhile_watch(struct meanwhile_table *meanwhile, const struct taken *event);

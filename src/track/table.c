@@ -176,12 +176,6 @@ bool table_key(struct table *table, const struct la_segment *segment, struct key
     return true;
 }
 
-static bool is_same(const struct key *key, const uint32_t host[2], const uint16_t port[2],
-                    bool v6) {
-    return host[0] == key->host[0] && host[1] == key->host[1] && port[0] == key->port[0] &&
-           port[1] == key->port[1] && v6 == key->v6;
-}
-
 /* The slot's home is taken from the tag, so that it can be found again without the record. */
 static size_t home_of(const struct table *table, uint32_t tag) {
     return tag & (table->slot_count - 1);
@@ -219,9 +213,7 @@ struct live *table_prefetch_record(const struct table *table, const struct key *
 
 struct found table_find(const struct table *table, const struct key *key, struct live *likely) {
     uint32_t tag = tag_of(key->hash);
-    /* It was there when its memory was asked for. */
-    if (likely && likely->self != LA_NO_LIVE && likely->newer == LA_NO_LIVE &&
-        is_same(key, likely->host, likely->port, likely->flags & LIVE_V6))
+    if (likely && table_is_newest(likely, key))
         return (struct found){likely, SHELF_NOTHING};
     for (size_t i = home_of(table, tag);; i++) {
         i = next_with_tag(table, i, tag);
@@ -230,12 +222,12 @@ struct found table_find(const struct table *table, const struct key *key, struct
             return (struct found){NULL, SHELF_NOTHING};
         if (index & SHELVED) {
             const struct shelf_item *item = shelf_at(table->shelf, index & ~SHELVED);
-            if (is_same(key, item->host, item->port, item->v6))
+            if (key_is_of(key, item->host, item->port, item->v6))
                 return (struct found){NULL, index & ~SHELVED};
             continue;
         }
         struct live *live = table_at(table, index);
-        if (is_same(key, live->host, live->port, live->flags & LIVE_V6))
+        if (key_is_of(key, live->host, live->port, live->flags & LIVE_V6))
             return (struct found){live, SHELF_NOTHING};
     }
 }

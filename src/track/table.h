@@ -19,6 +19,12 @@ struct key {
     uint64_t hash;
 };
 
+static inline bool key_is_of(const struct key *key, const uint32_t host[2], const uint16_t port[2],
+                             bool v6) {
+    return host[0] == key->host[0] && host[1] == key->host[1] && port[0] == key->port[0] &&
+           port[1] == key->port[1] && v6 == key->v6;
+}
+
 /* Half of the hash stands beside the index: most other 4-tuples are told apart, and slots moved,
  * without touching a record. */
 struct table_slot {
@@ -78,6 +84,11 @@ struct found table_find(const struct table *table, const struct key *key, struct
  * that is likely meant is returned, not to be looked at before it can have arrived; NULL: none. */
 void table_prefetch_slot(const struct table *table, const struct key *key);
 struct live *table_prefetch_record(const struct table *table, const struct key *key);
+/* Whether a record that was there when its memory was asked for still is that of its 4-tuple. */
+static inline bool table_is_newest(const struct live *likely, const struct key *key) {
+    return likely->self != LA_NO_LIVE && likely->newer == LA_NO_LIVE &&
+           key_is_of(key, likely->host, likely->port, likely->flags & LIVE_V6);
+}
 /* A cleared record, as the newest incarnation of its 4-tuple: a former one is linked as `older` and
  * leaves the table. NULL when out of memory. */
 struct live *table_add(struct table *table, const struct key *key, struct live *former);

@@ -557,14 +557,12 @@ static enum la_class take_in(struct la_tracker *tracker, struct live *live, unsi
         .pool = tracker->pool,
         .segment = s,
         .side = d,
+        .fingerprint = fingerprint,
         .verdict = live_classify(live, d, s),
         .newest = live->newer == LA_NO_LIVE,
     };
     note_places(tracker, live, s);
     live_take_in(live, &intake);
-    live->side[d].fingerprints[1] = live->side[d].fingerprints[0];
-    live->side[d].fingerprints[0] = fingerprint;
-    live->input[d] = s->input;
     return intake.verdict.class;
 }
 
@@ -754,11 +752,15 @@ static enum la_status take_segment(struct la_tracker *tracker, const struct la_s
     advance(tracker, segment->time_ns);
     unsigned d = key->swapped;
     struct live *newest, *live;
+    uint32_t fingerprint = fingerprint_of(segment);
+    if (likely && likely->flow && table_is_newest(likely, key) &&
+        meanwhile_is_idle(tracker->meanwhile) &&
+        live_take_expected(likely, d, segment, fingerprint))
+        return LA_OK;
     if (!find(tracker, key, segment->time_ns, likely, &newest))
         return LA_ENOMEM;
     if (!newest && segment->time_ns > tracker->newest_ns)
         return LA_OK;
-    uint32_t fingerprint = fingerprint_of(segment);
     for (live = newest; live; live = neighbour(tracker, live->older)) {
         if (is_copy(tracker, live, d, segment, fingerprint)) {
             if (live->duplicates < UINT16_MAX)
