@@ -1,10 +1,13 @@
-/* New keys are appended and sorted in from time to time, when they are half as many as the sorted
+/* A new key is put where it belongs when few are behind it, as with times that come in their order.
+ * Others are appended and sorted in from time to time, when they are half as many as the sorted
  * ones, so that n keys cost n log n however they arrive. */
 #include "account/sums.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { TAIL_MIN = 8 };
+enum { TAIL_MIN = 8, FEW_BEHIND = 64 };
 
 static int by_key(const void *a, const void *b) {
     const struct la_sum *x = a, *y = b;
@@ -35,35 +38,55 @@ static enum la_status grow(struct la_sums *sums) {
     return LA_OK;
 }
 
-/* Among the sorted ones, or in the short tail of those that were added last. */
-static struct la_sum *find(const struct la_sums *sums, int64_t key) {
-    uint32_t low = 0, high = sums->sorted;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (sums->items[middle].key < key)
-            low = middle + 1;
-        else
-            high = middle;
+/* Where the key is among the sorted ones, or would be. */
+static uint32_t place_of(const struct la_sums *sums, int64_t key) {
+    const struct la_sum *items = sums->items;
+    uint32_t low = 0, length = sums->sorted;
+    while (length > 0) {
+        uint32_t half = length / 2;
+        bool beyond = items[low + half].key < key;
+        low = beyond ? low + half + 1 : low;
+        length = beyond ? length - half - 1 : half;
     }
-    if (low < sums->sorted && sums->items[low].key == key)
-        return &sums->items[low];
+    return low;
+}
+
+/* In the short tail of those that were added last. */
+static struct la_sum *find_late(const struct la_sums *sums, int64_t key) {
     for (uint32_t i = sums->count; i > sums->sorted && i + TAIL_MIN > sums->count; i--)
         if (sums->items[i - 1].key == key)
             return &sums->items[i - 1];
     return NULL;
 }
 
+/* Few items behind the place are moved; where there are many, it waits to be sorted in. */
+static void insert(struct la_sums *sums, uint32_t place, struct la_sum sum) {
+    uint32_t behind = sums->count - place;
+    if (sums->count > sums->sorted || behind > FEW_BEHIND) {
+        sums->items[sums->count++] = sum;
+        return;
+    }
+    memmove(&sums->items[place + 1], &sums->items[place], behind * sizeof sum);
+    sums->items[place] = sum;
+    sums->sorted = ++sums->count;
+}
+
 enum la_status la_sums_add(struct la_sums *sums, int64_t key, int64_t count) {
-    struct la_sum *known = find(sums, key);
+    uint32_t place = place_of(sums, key);
+    struct la_sum *known = place < sums->sorted && sums->items[place].key == key
+                               ? &sums->items[place]
+                               : find_late(sums, key);
     if (known) {
         known->count += count;
         return LA_OK;
     }
-    if (sums->count - sums->sorted >= TAIL_MIN + sums->sorted / 2)
+    if (sums->count - sums->sorted >= TAIL_MIN + sums->sorted / 2) {
         la_sums_sort(sums);
+        place = place_of(sums, key);
+    }
     if (sums->count == sums->capacity && grow(sums) != LA_OK)
         return LA_ENOMEM;
-    sums->items[sums->count++] = (struct la_sum){key, count};
+    insert(sums, place, (struct la_sum){key, count});
     return LA_OK;
 }
 

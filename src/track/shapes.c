@@ -3,15 +3,16 @@
 #include "base/hash.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { SHAPES_MAX = 8192, FIRST = 64 };
 
-/* Padded with zeros, so that it is hashed and compared as words. */
+/* Padded with zeros, so that it is compared as words. */
 struct shape {
-    uint8_t bytes[SHAPE_MAX];
     uint8_t size;
+    uint8_t bytes[SHAPE_MAX];
 };
 
 _Static_assert(sizeof(struct shape) == LA_HASH_WORDS * sizeof(uint64_t), "hashed as words");
@@ -40,12 +41,17 @@ void shapes_free(struct shapes *shapes) {
     free(shapes);
 }
 
+/* Words of zeros add nothing to the hash, and are left out. */
+static uint64_t hash_of(const struct shapes *shapes, const struct shape *shape) {
+    uint64_t words[LA_HASH_WORDS];
+    size_t used = (offsetof(struct shape, bytes) + shape->size + sizeof words[0] - 1) / sizeof words[0];
+    memcpy(words, shape, sizeof words);
+    return la_hash(&shapes->hash_key, words, (unsigned)used);
+}
+
 /* The bucket of a shape, or the empty one where it belongs. */
 static uint16_t *bucket_of(const struct shapes *shapes, const struct shape *shape) {
-    uint64_t words[LA_HASH_WORDS];
-    memcpy(words, shape, sizeof words);
-    size_t mask = shapes->capacity * 2 - 1;
-    size_t i = (size_t)(la_hash(&shapes->hash_key, words, LA_HASH_WORDS) >> 32) & mask;
+    size_t mask = shapes->capacity * 2 - 1, i = (size_t)(hash_of(shapes, shape) >> 32) & mask;
     while (shapes->buckets[i] != SHAPE_NONE &&
            memcmp(&shapes->items[shapes->buckets[i]], shape, sizeof *shape) != 0)
         i = (i + 1) & mask;

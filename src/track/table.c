@@ -286,7 +286,7 @@ static uint32_t take_index(struct table *table) {
 }
 
 static bool has_room(struct table *table) {
-    return table->in_table * 8 < table->slot_count * 7 || grow_slots(table);
+    return table->in_table * 4 < table->slot_count * 3 || grow_slots(table);
 }
 
 static void add_slot(struct table *table, uint32_t index, uint64_t hash) {

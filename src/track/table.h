@@ -121,6 +121,10 @@ static inline struct live *table_at(const struct table *table, uint32_t index) {
 }
 uint32_t table_top(const struct table *table);
 size_t table_count(const struct table *table);
+/* Records in use. */
+static inline size_t table_lives(const struct table *table) {
+    return table->in_use;
+}
 size_t table_bytes(const struct table *table);
 
 struct la_addr table_address(const struct table *table, const struct live *live, unsigned side);

@@ -18,6 +18,8 @@
 #define OTHER_POINT_NS (5 * LA_SEC)
 
 enum { WHEEL = 256, GROUP = 32, SEGMENTS_AHEAD = 6, AHEAD_AT_END = 8 };
+/* So many records take little memory, and a SYN that is answered is best in one from the start. */
+enum { LIVES_FEW = 1024 };
 
 /* Indices of records. Nothing is taken out of such a list before its second comes: a record may
  * have left long since, and another may have come in its place (see is_in_slot()). That costs a few
@@ -138,26 +140,27 @@ static bool is_remarkable(const struct la_tracker *tracker, const struct la_conn
  * other neighbour is not looked at: it has no bearing on this pair. */
 static void settle_all_three(struct la_tracker *tracker, const struct la_connection *older,
                              const struct la_connection *newer) {
-    static const struct {
-        void (*take)(struct view *view);
-        bool is_basic; /* wanted of every connection */
-    } steps[] = {{settle_vantage, true},    {settle_clocks, false}, {settle_arrivals, false},
-                 {settle_histories, false}, {settle_resets, false}, {settle_words, true}};
+    static void (*const steps[])(struct view *view) = {settle_vantage,   settle_clocks,
+                                                       settle_arrivals,  settle_histories,
+                                                       settle_resets,    settle_words};
     const bool present[3] = {older != NULL, true, newer != NULL};
-    bool remarkable = is_remarkable(tracker, older, newer);
-    bool whole = tracker->options.histories || remarkable;
     struct view *views = tracker->views;
     views[1].connection.previous = older;
     views[1].connection.next = newer;
-    views[1].connection.remarkable = remarkable;
     if (older)
         views[0].connection.next = &views[1].connection;
     if (newer)
         views[2].connection.previous = &views[1].connection;
     for (size_t step = 0; step < sizeof steps / sizeof steps[0]; step++)
         for (int i = 0; i < 3; i++)
-            if (present[i] && (whole || steps[step].is_basic))
-                steps[step].take(&views[i]);
+            if (present[i])
+                steps[step](&views[i]);
+}
+
+/* The steps that nobody does without. */
+static void settle_ordinary(struct view *view) {
+    settle_vantage(view);
+    settle_words(view);
 }
 
 static int64_t heard_in(const struct la_tunnel_end *end, int64_t from_ns) {
@@ -203,7 +206,12 @@ static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns
         fill_neighbour(tracker, 0, &context, neighbour(tracker, live->older));
     const struct la_connection *newer =
         fill_neighbour(tracker, 2, &context, neighbour(tracker, live->newer));
-    settle_all_three(tracker, older, newer);
+    struct view *view = &tracker->views[1];
+    view->connection.remarkable = is_remarkable(tracker, older, newer);
+    if (view->connection.remarkable || tracker->options.histories)
+        settle_all_three(tracker, older, newer);
+    else
+        settle_ordinary(view);
     tracker->options.on_settled(tracker->options.context, &tracker->views[1].connection);
     live->flags |= LIVE_SETTLED;
 }
@@ -610,7 +618,7 @@ static void shelve_closed(struct la_tracker *tracker, struct live *live) {
 /* False when it needs a record. */
 static bool shelve_attempt(struct la_tracker *tracker, const struct key *key,
                            const struct la_segment *s) {
-    if (!attempt_fits(s) || !is_in_order(tracker, SHELF_ATTEMPT, s->time_ns + LIVE_REMEMBERED_NS) ||
+    if (table_lives(tracker->table) < LIVES_FEW || !attempt_fits(s) || !is_in_order(tracker, SHELF_ATTEMPT, s->time_ns + LIVE_REMEMBERED_NS) ||
         recycle_suspects(tracker->recycle, key, s))
         return false;
     struct attempt *attempt = (struct attempt *)(void *)table_add_item(
