@@ -160,7 +160,7 @@ static enum layer ipv4_fragment(struct walk *walk, const struct ipv4_header *ip)
     return fragment_of(walk, &fragment);
 }
 
-static void note_ipv4(struct la_segment *segment, const struct ipv4_header *ip) {
+static inline void note_ipv4(struct la_segment *segment, const struct ipv4_header *ip) {
     segment->src = la_addr_from_v4(ip->src);
     segment->dst = la_addr_from_v4(ip->dst);
     segment->ip_id = be16(ip->id);

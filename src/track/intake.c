@@ -30,7 +30,7 @@ static struct flow *flow_of(struct live *live, struct la_pool *pool) {
 }
 
 /* The number of a letter in LIVE_LETTERS; LIVE_SIDE_LETTERS: none. */
-static unsigned letter_of(const struct la_segment *s) {
+static inline unsigned letter_of(const struct la_segment *s) {
     enum { S, H, A, D, F, R, I, Q };
     unsigned kinds = s->flags & (LA_SYN | LA_FIN | LA_RST);
     if (kinds & (kinds - 1))
@@ -280,7 +280,7 @@ static void set_bases(struct live *live, const struct intake *in) {
     }
 }
 
-static void take_options(struct live_side *me, const struct la_segment *s) {
+static inline void take_options(struct live_side *me, const struct la_segment *s) {
     if (s->options & LA_HAS_TIMESTAMPS) {
         if (!(me->flags & SIDE_TIMESTAMPS) || seq_lt(me->tsval, s->tsval))
             me->tsval = s->tsval;
@@ -499,7 +499,7 @@ static void take_numbers(struct live *live, const struct intake *in) {
     me->window = scaled_window(live, in->side, s);
 }
 
-static void count_packet(struct live_side *me, const struct la_segment *s) {
+static inline void count_packet(struct live_side *me, const struct la_segment *s) {
     if (me->packets == 0)
         me->ttl = s->ttl;
     if (me->packets < UINT32_MAX)
@@ -507,7 +507,7 @@ static void count_packet(struct live_side *me, const struct la_segment *s) {
     me->bytes += s->wire_bytes;
 }
 
-static void note_last(struct live *live, unsigned d, const struct la_segment *s,
+static inline void note_last(struct live *live, unsigned d, const struct la_segment *s,
                       uint32_t fingerprint) {
     struct live_side *me = &live->side[d];
     me->last_ns = s->time_ns;
