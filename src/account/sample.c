@@ -48,14 +48,14 @@ static bool resize(struct la_sample *sample, uint32_t slot_count) {
     return true;
 }
 
-/* All of them, in order. */
-static struct la_account **list_all(const struct la_sample *sample) {
+/* All of them; in order when there are more than `most`. */
+static struct la_account **list_all(const struct la_sample *sample, uint32_t most) {
     struct la_account **list = malloc(sample->count * sizeof(struct la_account *));
     size_t count = 0;
     for (uint32_t i = 0; list && i < sample->slot_count; i++)
         if (sample->slots[i])
             list[count++] = sample->slots[i];
-    if (list)
+    if (list && count > most)
         qsort((void *)list, count, sizeof(struct la_account *), in_order);
     return list;
 }
@@ -79,7 +79,7 @@ static enum la_status trim(struct la_sample *sample, const struct la_sample_kind
     uint32_t most = bound_of(sample, kind);
     if (sample->count <= most)
         return LA_OK;
-    struct la_account **list = list_all(sample);
+    struct la_account **list = list_all(sample, most);
     if (!list)
         return LA_ENOMEM;
     sample->beyond = list[most]->hash;
@@ -157,13 +157,13 @@ void la_sample_release(struct la_sample *sample, const struct la_sample_kind *ki
 const struct la_account **la_sample_list(const struct la_sample *sample, uint32_t most,
                                          size_t *count) {
     *count = sample->count < most ? sample->count : most;
-    return *count > 0 ? (const struct la_account **)list_all(sample) : NULL;
+    return *count > 0 ? (const struct la_account **)list_all(sample, most) : NULL;
 }
 
 uint64_t la_sample_total(const struct la_sample *sample, uint32_t most) {
     if (sample->count < most || (sample->count == most && sample->beyond == 0))
         return sample->count;
-    struct la_account **list = list_all(sample);
+    struct la_account **list = list_all(sample, most - 1);
     if (!list)
         return sample->count;
     double density = ((double)list[most - 1]->hash + 1) / 18446744073709551616.0;

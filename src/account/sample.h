@@ -42,8 +42,8 @@ enum la_status la_sample_merge(struct la_sample *into, const struct la_sample_ki
                                const struct la_sample *from);
 void la_sample_release(struct la_sample *sample, const struct la_sample_kind *kind);
 
-/* The kept accounts, at most `most`, in the order of their hashes; the array is the caller's, the
- * accounts are the sample's. NULL with `*count` > 0: out of memory. */
+/* The kept accounts, at most `most`, in any order; the array is the caller's, the accounts are the
+ * sample's. NULL with `*count` > 0: out of memory. */
 const struct la_account **la_sample_list(const struct la_sample *sample, uint32_t most,
                                          size_t *count);
 /* How many different keys there were: exact while all are kept, else estimated from how densely the

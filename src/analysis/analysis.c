@@ -35,6 +35,7 @@ struct la_analysis {
     struct held *held;
     struct la_crossing crossing; /* of the whole result, once it is there */
     pthread_mutex_t sinks;       /* one thread at a time hands on a finding, or holds it */
+    pthread_mutex_t merging;     /* into `result`, of the shards that are finished */
     struct la_packet packets[READ_AT_ONCE];
     int64_t end_ns;
     struct la_pause pauses[LA_RESULT_PAUSES]; /* workers read those that came with a batch */
@@ -91,6 +92,16 @@ static void take_segments(void *context, unsigned index, const struct batch *bat
         shard->status = la_tracker_segments(shard->tracker, batch->ordered + from, count);
 }
 
+/* What the shard knows goes into the whole, whichever comes first: merging takes no heed of order. */
+static enum la_status merge_shard(struct la_analysis *analysis, struct shard *shard) {
+    pthread_mutex_lock(&analysis->merging);
+    enum la_status status = la_result_merge(analysis->result, shard->result);
+    pthread_mutex_unlock(&analysis->merging);
+    la_result_free(shard->result);
+    shard->result = NULL;
+    return status;
+}
+
 static void finish_shard(void *context, unsigned index) {
     struct la_analysis *analysis = context;
     struct shard *shard = &analysis->shards[index];
@@ -98,6 +109,8 @@ static void finish_shard(void *context, unsigned index) {
     la_tracker_links(shard->tracker, &analysis->links);
     if (shard->status == LA_OK)
         shard->status = la_tracker_finish(shard->tracker, analysis->end_ns);
+    if (shard->status == LA_OK)
+        shard->status = merge_shard(analysis, shard);
 }
 
 static bool open_shard(struct la_analysis *analysis, struct shard *shard) {
@@ -148,6 +161,7 @@ enum la_status la_analysis_new(const struct la_analysis_options *options, struct
     analysis->options.capture.read_ahead = analysis->options.threads > 1;
     analysis->end_ns = LA_TIME_NONE;
     pthread_mutex_init(&analysis->sinks, NULL);
+    pthread_mutex_init(&analysis->merging, NULL);
     enum la_status status = la_capture_new(&analysis->options.capture, &analysis->capture, err);
     if (status == LA_OK && !open_rooms(analysis))
         status = la_fail(err, LA_ENOMEM, "out of memory");
@@ -175,6 +189,7 @@ void la_analysis_free(struct la_analysis *analysis) {
     held_free(analysis->held);
     free(analysis->input_ends);
     pthread_mutex_destroy(&analysis->sinks);
+    pthread_mutex_destroy(&analysis->merging);
     free(analysis);
 }
 
@@ -309,14 +324,10 @@ static void forget_connections(struct la_analysis *analysis) {
     analysis->pages = NULL;
 }
 
-static enum la_status gather(struct la_analysis *analysis, struct la_error *err) {
-    for (int i = 0; i < LA_SHARDS; i++) {
-        struct shard *shard = &analysis->shards[i];
-        if (shard->status != LA_OK || la_result_merge(analysis->result, shard->result) != LA_OK)
+static enum la_status look_at_shards(const struct la_analysis *analysis, struct la_error *err) {
+    for (int i = 0; i < LA_SHARDS; i++)
+        if (analysis->shards[i].status != LA_OK)
             return la_fail(err, LA_ENOMEM, "out of memory (analyse fewer files, or use a filter)");
-        la_result_free(shard->result);
-        shard->result = NULL;
-    }
     return LA_OK;
 }
 
@@ -371,7 +382,7 @@ enum la_status la_analysis_finish(struct la_analysis *analysis, struct la_error 
         return la_fail(err, LA_ENOMEM, "out of memory");
     crew_finish(analysis->crew);
     forget_connections(analysis);
-    enum la_status status = gather(analysis, err);
+    enum la_status status = look_at_shards(analysis, err);
     return status == LA_OK ? conclude(analysis, err) : status;
 }
 
