@@ -92,7 +92,8 @@ static void take_segments(void *context, unsigned index, const struct batch *bat
         shard->status = la_tracker_segments(shard->tracker, batch->ordered + from, count);
 }
 
-/* What the shard knows goes into the whole, whichever comes first: merging takes no heed of order. */
+/* What the shard knows goes into the whole, whichever comes first: merging takes no heed of order.
+ */
 static enum la_status merge_shard(struct la_analysis *analysis, struct shard *shard) {
     pthread_mutex_lock(&analysis->merging);
     enum la_status status = la_result_merge(analysis->result, shard->result);

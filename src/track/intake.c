@@ -1,5 +1,5 @@
-/* Taking a classified segment in: sequence numbers, counters, turnarounds, and the log. Most segments
- * need little of that: see live_take_expected(). */
+/* Taking a classified segment in: sequence numbers, counters, turnarounds, and the log. Most
+ * segments need little of that: see live_take_expected(). */
 #include "track/elsewhere.h"
 #include "track/live.h"
 
@@ -508,7 +508,7 @@ static inline void count_packet(struct live_side *me, const struct la_segment *s
 }
 
 static inline void note_last(struct live *live, unsigned d, const struct la_segment *s,
-                      uint32_t fingerprint) {
+                             uint32_t fingerprint) {
     struct live_side *me = &live->side[d];
     me->last_ns = s->time_ns;
     me->last_frame = s->frame;
@@ -562,10 +562,10 @@ static bool is_expected(const struct live *live, unsigned d, const struct la_seg
                         uint32_t fingerprint) {
     const struct live_side *me = &live->side[d], *peer = &live->side[!d];
     const unsigned others = LA_SYN | LA_FIN | LA_RST;
-    bool progress = s->payload > 0 || s->ack != me->acked;
+    bool progress = seq_lt(s->seq, s->seq + s->payload) || (s->payload == 0 && s->ack != me->acked);
     return s->seq == me->next && (s->flags & (others | LA_ACK)) == LA_ACK && s->window > 0 &&
-           s->ack - me->acked <= peer->next - me->acked && progress && is_steady(live, d) &&
-           !opens_hesitantly(live, d) && is_of_one_place(live, d, s) &&
+           seq_leq(me->acked, s->ack) && seq_leq(s->ack, peer->next) && progress &&
+           is_steady(live, d) && !opens_hesitantly(live, d) && is_of_one_place(live, d, s) &&
            is_in_history(live, letter_of(s) + d * LIVE_SIDE_LETTERS) &&
            me->fingerprints[0] != fingerprint && me->fingerprints[1] != fingerprint;
 }

@@ -1,5 +1,6 @@
 #include "track/recycle.h"
 
+#include "base/prefetch.h"
 #include "base/time.h"
 #include "track/pack.h"
 #include "track/settle.h"
@@ -54,9 +55,23 @@ static struct la_recycle *suspicion_of(struct live *live) {
     return extra && extra->suspect ? &extra->recycle : NULL;
 }
 
+static size_t home_of(const struct recycle_table *recycle, uint32_t client, uint32_t server) {
+    uint64_t word = (uint64_t)client << 32 | server;
+    return la_hash(&recycle->hash_key, &word, 1) & (recycle->capacity - 1);
+}
+
+void recycle_prefetch(const struct recycle_table *recycle, const struct key *key,
+                      const struct la_segment *segment) {
+    if (recycle->capacity == 0 || !(segment->flags & (LA_SYN | LA_FIN)))
+        return;
+    unsigned client =
+        (segment->flags & (LA_SYN | LA_ACK)) == (LA_SYN | LA_ACK) ? !key->swapped : key->swapped;
+    size_t home = home_of(recycle, key->host[client], key->host[!client]);
+    la_prefetch(&recycle->entries[home], sizeof *recycle->entries);
+}
+
 static struct entry *slot_for(const struct recycle_table *recycle, const struct entry *want) {
-    uint64_t word = (uint64_t)want->client << 32 | want->server;
-    size_t slot = la_hash(&recycle->hash_key, &word, 1) & (recycle->capacity - 1);
+    size_t slot = home_of(recycle, want->client, want->server);
     for (;; slot = (slot + 1) & (recycle->capacity - 1)) {
         struct entry *entry = &recycle->entries[slot];
         if (!entry->used || (entry->client == want->client && entry->server == want->server &&

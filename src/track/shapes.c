@@ -44,7 +44,8 @@ void shapes_free(struct shapes *shapes) {
 /* Words of zeros add nothing to the hash, and are left out. */
 static uint64_t hash_of(const struct shapes *shapes, const struct shape *shape) {
     uint64_t words[LA_HASH_WORDS];
-    size_t used = (offsetof(struct shape, bytes) + shape->size + sizeof words[0] - 1) / sizeof words[0];
+    size_t used =
+        (offsetof(struct shape, bytes) + shape->size + sizeof words[0] - 1) / sizeof words[0];
     memcpy(words, shape, sizeof words);
     return la_hash(&shapes->hash_key, words, (unsigned)used);
 }

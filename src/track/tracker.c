@@ -140,9 +140,9 @@ static bool is_remarkable(const struct la_tracker *tracker, const struct la_conn
  * other neighbour is not looked at: it has no bearing on this pair. */
 static void settle_all_three(struct la_tracker *tracker, const struct la_connection *older,
                              const struct la_connection *newer) {
-    static void (*const steps[])(struct view *view) = {settle_vantage,   settle_clocks,
-                                                       settle_arrivals,  settle_histories,
-                                                       settle_resets,    settle_words};
+    static void (*const steps[])(struct view * view) = {settle_vantage,  settle_clocks,
+                                                        settle_arrivals, settle_histories,
+                                                        settle_resets,   settle_words};
     const bool present[3] = {older != NULL, true, newer != NULL};
     struct view *views = tracker->views;
     views[1].connection.previous = older;
@@ -618,7 +618,8 @@ static void shelve_closed(struct la_tracker *tracker, struct live *live) {
 /* False when it needs a record. */
 static bool shelve_attempt(struct la_tracker *tracker, const struct key *key,
                            const struct la_segment *s) {
-    if (table_lives(tracker->table) < LIVES_FEW || !attempt_fits(s) || !is_in_order(tracker, SHELF_ATTEMPT, s->time_ns + LIVE_REMEMBERED_NS) ||
+    if (table_lives(tracker->table) < LIVES_FEW || !attempt_fits(s) ||
+        !is_in_order(tracker, SHELF_ATTEMPT, s->time_ns + LIVE_REMEMBERED_NS) ||
         recycle_suspects(tracker->recycle, key, s))
         return false;
     struct attempt *attempt = (struct attempt *)(void *)table_add_item(
@@ -820,6 +821,7 @@ enum la_status la_tracker_segments(struct la_tracker *tracker,
             if (!table_key(tracker->table, segments[done + i], &keys[i]))
                 return LA_ENOMEM;
             table_prefetch_slot(tracker->table, &keys[i]);
+            recycle_prefetch(tracker->recycle, &keys[i], segments[done + i]);
         }
         for (size_t i = 0; i < group; i++)
             likely[i] = table_prefetch_record(tracker->table, &keys[i]);

@@ -174,6 +174,45 @@ static void noise_of_every_link_type_does_not_crash(void **state) {
     la_decoder_free(decoder);
 }
 
+/* What most packets begin with is looked at in one piece. Without the Ethernet header the same
+ * packet is walked header by header: whatever is wrong with it, both say the same. */
+static void plain_packets_are_what_a_walk_finds(void **state) {
+    (void)state;
+    enum { ETHERNET_SIZE = 14, IPV4 = 228, PACKETS = 100000 };
+    struct la_decoder *decoders[2] = {la_decoder_new(), la_decoder_new()};
+    unsigned segments = 0;
+    random_state = 11;
+    for (unsigned i = 0; i < PACKETS; i++) {
+        struct test_packet p;
+        begin(&p);
+        put_usual_tcp(&p);
+        put_ipv4(&p, 6);
+        put_ethernet(&p, 0x0800);
+        uint32_t size = (uint32_t)size_of(&p);
+        for (unsigned n = next_random(4); n > 0; n--)
+            at(&p, ETHERNET_SIZE + next_random(size - ETHERNET_SIZE))[0] =
+                (uint8_t)next_random(256);
+        uint32_t caplen = next_random(2) ? size : ETHERNET_SIZE + next_random(size - ETHERNET_SIZE);
+        struct la_packet whole = {
+            .caplen = caplen, .len = size + next_random(3), .linktype = ETHERNET};
+        struct la_packet inner = {
+            .caplen = caplen - ETHERNET_SIZE, .len = whole.len - ETHERNET_SIZE, .linktype = IPV4};
+        struct outcome a = decode_bytes(decoders[0], &whole, at(&p, 0));
+        struct outcome b = decode_bytes(decoders[1], &inner, at(&p, ETHERNET_SIZE));
+        assert_int_equal(a.result, b.result);
+        if (a.result == LA_DECODED_NOT)
+            assert_int_equal(a.why, b.why);
+        if (a.result != LA_DECODED_TCP)
+            continue;
+        a.segment.wire_bytes = b.segment.wire_bytes;
+        assert_memory_equal(&a.segment, &b.segment, sizeof a.segment);
+        segments++;
+    }
+    assert_in_range(segments, PACKETS / 4, PACKETS);
+    la_decoder_free(decoders[0]);
+    la_decoder_free(decoders[1]);
+}
+
 static void a_hundred_nested_headers_are_too_deep(void **state) {
     (void)state;
     struct test_packet p;
@@ -203,6 +242,7 @@ int main(void) {
         cmocka_unit_test(a_short_packet_never_makes_a_wrong_segment),
         cmocka_unit_test(no_mutation_crashes_and_the_counts_always_add_up),
         cmocka_unit_test(noise_of_every_link_type_does_not_crash),
+        cmocka_unit_test(plain_packets_are_what_a_walk_finds),
         cmocka_unit_test(a_hundred_nested_headers_are_too_deep),
         cmocka_unit_test(an_endless_label_stack_is_too_deep),
     };
