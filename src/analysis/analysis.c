@@ -110,6 +110,9 @@ static void finish_shard(void *context, unsigned index) {
     la_tracker_links(shard->tracker, &analysis->links);
     if (shard->status == LA_OK)
         shard->status = la_tracker_finish(shard->tracker, analysis->end_ns);
+    /* What was followed is told; its memory is of use to what comes. */
+    la_tracker_free(shard->tracker);
+    shard->tracker = NULL;
     if (shard->status == LA_OK)
         shard->status = merge_shard(analysis, shard);
 }
@@ -315,16 +318,6 @@ static enum la_status conclude(struct la_analysis *analysis, struct la_error *er
     return status;
 }
 
-/* What was followed is told; its memory is of use to what comes. */
-static void forget_connections(struct la_analysis *analysis) {
-    for (int i = 0; i < LA_SHARDS; i++) {
-        la_tracker_free(analysis->shards[i].tracker);
-        analysis->shards[i].tracker = NULL;
-    }
-    la_pages_free(analysis->pages);
-    analysis->pages = NULL;
-}
-
 static enum la_status look_at_shards(const struct la_analysis *analysis, struct la_error *err) {
     for (int i = 0; i < LA_SHARDS; i++)
         if (analysis->shards[i].status != LA_OK)
@@ -382,7 +375,8 @@ enum la_status la_analysis_finish(struct la_analysis *analysis, struct la_error 
     if (!find_links(analysis))
         return la_fail(err, LA_ENOMEM, "out of memory");
     crew_finish(analysis->crew);
-    forget_connections(analysis);
+    la_pages_free(analysis->pages);
+    analysis->pages = NULL;
     enum la_status status = look_at_shards(analysis, err);
     return status == LA_OK ? conclude(analysis, err) : status;
 }

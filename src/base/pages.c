@@ -102,6 +102,7 @@ void *la_pages_take(struct la_pages *pages) {
 void la_pages_give_row(struct la_pages *pages, void *row, size_t count) {
     if (!row)
         return;
+    (void)madvise(row, count * LA_PIECE, MADV_DONTNEED); /* a wish as well */
     pthread_mutex_lock(&pages->lock);
     give(pages, row, count * LA_PIECE);
     pthread_mutex_unlock(&pages->lock);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 /* The first unit of each board stays free, so that no place is SHELF_NOTHING. */
-enum { UNIT = SHELF_UNIT, UNITS_LOG2 = SHELF_UNITS_LOG2, BOARDS_MAX = 1 << 16, NO_BOARD = -1 };
+enum { UNIT = SHELF_UNIT, UNITS_LOG2 = SHELF_UNITS_LOG2, BOARDS_MAX = 1 << 18, NO_BOARD = -1 };
 
 _Static_assert(SHELF_UNITS *SHELF_UNIT == LA_PIECE, "a board is one piece of memory");
 
@@ -22,6 +22,8 @@ struct shelf *shelf_new(struct la_pages *pages) {
 void shelf_free(struct shelf *shelf) {
     if (!shelf)
         return;
+    for (size_t i = 0; i < shelf->board_count; i++)
+        la_pages_give_row(shelf->pages, shelf->boards[i].bytes, 1);
     free(shelf->boards);
     free(shelf);
 }

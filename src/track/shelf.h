@@ -29,7 +29,7 @@ struct shelf_item {
 enum { SHELF_NOTHING = 0, SHELF_ITEM_MAX = 2048 };
 
 /* A place is the number of a board and an offset on it in units of 8 bytes. */
-enum { SHELF_UNIT = 8, SHELF_UNITS_LOG2 = 15, SHELF_UNITS = 1 << SHELF_UNITS_LOG2 };
+enum { SHELF_UNIT = 8, SHELF_UNITS_LOG2 = 13, SHELF_UNITS = 1 << SHELF_UNITS_LOG2 };
 
 struct shelf_board {
     uint8_t *bytes;         /* LA_PIECE */
@@ -54,7 +54,7 @@ struct shelf {
     size_t count;
 };
 
-/* `pages` is borrowed, and owns the memory. NULL when out of memory. */
+/* `pages` is borrowed until shelf_free(). NULL when out of memory. */
 struct shelf *shelf_new(struct la_pages *pages);
 void shelf_free(struct shelf *shelf);
 
