@@ -397,26 +397,64 @@ static void copy_own(uint8_t *to, const uint8_t *from, size_t entry_size) {
         memcpy(to, from, SHORT_SIZE - LA_LOG_COMMON);
 }
 
-size_t la_log_split(const struct la_log *log, uint8_t *common, uint8_t *own) {
-    const uint8_t *p = log->bytes;
+/* Where there was data, what closes is short when it counts from the FINs. In a log that was taken
+ * apart such an entry has a mark that no other short one has. */
+enum { FLAG_FROM_FIN = FLAG_USEC };
+static const struct la_log_base from_begin;
+
+static struct la_log_base from_fin(const uint32_t fin[2]) {
+    return (struct la_log_base){.seq = {fin[0], fin[1]}};
+}
+
+/* A whole entry as a short one. Moves *p behind it; returns the size, 0 when it cannot be one. */
+static size_t shorten(const uint8_t **p, const struct la_log_base *fin, uint8_t *out) {
+    struct la_observation entry;
+    bool rare = ((*p)[0] & HEAD_RARE) && ((*p)[4] & ~RARE_OPTIONS);
+    *p = decode_whole(*p, &from_begin, &entry);
+    size_t size = rare ? 0 : encode_short(out, fin, &entry);
+    out[1] |= FLAG_FROM_FIN;
+    return size;
+}
+
+/* And back: a short one at `p` gives way to the whole one. */
+static size_t lengthen(uint8_t *p, const struct la_log_base *fin) {
+    struct la_observation entry;
+    (void)decode_short(p, fin, &entry);
+    return encode_whole(p, &from_begin, &entry);
+}
+
+size_t la_log_split(const struct la_log *log, const uint32_t fin[2], uint8_t *common,
+                    uint8_t *own) {
+    const struct la_log_base end = from_fin(fin);
+    uint8_t copy[LA_LOG_JOINED + sizeof(uint64_t)], shortened[LA_LOG_MAX_ENTRY];
+    const uint8_t *p = copy;
     uint8_t *to = own;
-    if (log->count > LA_LOG_ROWS)
+    if (log->count > LA_LOG_ROWS || log->used > LA_LOG_JOINED)
         return 0;
+    if (log->used > 0)
+        memcpy(copy, log->bytes, log->used);
+    memset(copy + log->used, 0, sizeof(uint64_t));
     for (unsigned i = 0; i < log->count; i++) {
-        if (!(p[1] & FLAG_SHORT))
-            return 0;
-        size_t size = size_of_short(p);
-        memcpy(common + (size_t)i * LA_LOG_COMMON, p, LA_LOG_COMMON);
-        copy_own(to, p + LA_LOG_COMMON, size);
+        const uint8_t *entry = p;
+        size_t size = p[1] & FLAG_SHORT ? size_of_short(p) : 0;
         p += size;
+        if (size == 0) {
+            size = shorten(&p, &end, shortened);
+            entry = shortened;
+        }
+        if (size == 0)
+            return 0;
+        memcpy(common + (size_t)i * LA_LOG_COMMON, entry, LA_LOG_COMMON);
+        copy_own(to, entry + LA_LOG_COMMON, size);
         to += size - LA_LOG_COMMON;
     }
     return (size_t)(to - own);
 }
 
-void la_log_join(struct la_log *log, const uint8_t *common, const uint8_t *own,
-                 struct la_log_end ends[2]) {
+void la_log_join(struct la_log *log, const uint32_t fin[2], const uint8_t *common,
+                 const uint8_t *own, struct la_log_end ends[2]) {
     const uint64_t long_bits = (UINT64_C(1) << SHORT_LONG_BITS) - 1;
+    const struct la_log_base end = from_fin(fin);
     uint8_t *p = log->bytes;
     for (unsigned i = 0; i < log->count; i++) {
         size_t size = size_of_short(common);
@@ -427,7 +465,7 @@ void la_log_join(struct la_log *log, const uint8_t *common, const uint8_t *own,
             .elapsed_ns = (int64_t)(numbers & long_bits) * LA_USEC, .frames = numbers >> 24};
         common += LA_LOG_COMMON;
         own += size - LA_LOG_COMMON;
-        p += size;
+        p += p[1] & FLAG_FROM_FIN ? lengthen(p, &end) : size;
     }
     log->used = (uint16_t)(p - log->bytes);
 }

@@ -42,18 +42,20 @@ void la_log_read(const struct la_log *log, const struct la_log_base *base,
                  struct la_observation *out);
 
 /* A log of few entries, all of the usual kind, taken apart: what many connections have in common
- * (LA_LOG_COMMON bytes an entry), and what each has for itself (at most LA_LOG_OWN). Returns the
- * bytes of the latter; 0 when it is no such log. */
+ * (LA_LOG_COMMON bytes an entry), and what each has for itself (at most LA_LOG_OWN). `fin` is how
+ * far from the base the number of either side's FIN is. Returns the bytes of the latter; 0 when it
+ * is no such log. */
 enum { LA_LOG_ROWS = 10, LA_LOG_COMMON = 3, LA_LOG_OWN = 10 };
-size_t la_log_split(const struct la_log *log, uint8_t *common, uint8_t *own);
-/* Puts log->count entries together again, at log->bytes, which has room for them, and tells of
- * either side when its last entry was, counted from the base. */
+size_t la_log_split(const struct la_log *log, const uint32_t fin[2], uint8_t *common, uint8_t *own);
+/* Puts log->count entries together again, at log->bytes, which has room for LA_LOG_JOINED bytes,
+ * and tells of either side when its last entry was, counted from the base. */
+enum { LA_LOG_JOINED = 320 };
 struct la_log_end {
     int64_t elapsed_ns;
     uint64_t frames;
 };
-void la_log_join(struct la_log *log, const uint8_t *common, const uint8_t *own,
-                 struct la_log_end ends[2]);
+void la_log_join(struct la_log *log, const uint32_t fin[2], const uint8_t *common,
+                 const uint8_t *own, struct la_log_end ends[2]);
 
 /* Moves a log whose bytes are not the pool's into the pool. False when out of memory: then it is
  * empty. */

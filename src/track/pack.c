@@ -118,27 +118,48 @@ static const uint8_t *get_character(const uint8_t *p, struct live_side *me) {
     return p;
 }
 
-/* What those without payload have in common. */
-static uint8_t *put_amounts(uint8_t *p, const struct live *live, unsigned d) {
-    const struct live_side *me = &live->side[d];
-    p = put_serial(p, me->next, me->base_seq);
-    p = put_serial(p, me->fin_end, me->next);
-    p = put_serial(p, me->acked, live->side[!d].base_seq);
-    p = put_unsigned(p, me->window);
-    p = put_unsigned(p, me->last_payload);
-    p = put_unsigned(p, me->packets);
-    return put_unsigned(p, me->bytes);
+/* Sequence space between SYN and FIN: the payload, where the capture has all of it. */
+static uint32_t span_of(const struct live_side *me) {
+    return me->fin_end - me->base_seq - (me->flags & SIDE_ISN ? 2 : 1);
 }
 
-static const uint8_t *get_amounts(const uint8_t *p, struct live *live, unsigned d) {
-    struct live_side *me = &live->side[d];
-    p = get_serial(p, &me->next, me->base_seq);
-    p = get_serial(p, &me->fin_end, me->next);
-    p = get_serial(p, &me->acked, live->side[!d].base_seq);
-    p = get_u32(p, &me->window);
-    p = get_u32(p, &me->last_payload);
-    p = get_u32(p, &me->packets);
-    return get_unsigned(p, &me->bytes);
+/* Most are of Ethernet, IPv4 and TCP with timestamps. */
+enum { USUAL_HEADERS = 14 + 20 + 32 };
+static uint64_t usual_bytes(const struct live_side *me) {
+    return span_of(me) + (uint64_t)me->packets * USUAL_HEADERS;
+}
+
+/* What those without payload have in common. */
+static uint8_t *put_amounts(uint8_t *p, const struct live *live) {
+    for (int d = 0; d < 2; d++) {
+        const struct live_side *me = &live->side[d];
+        p = put_serial(p, me->next, me->base_seq);
+        p = put_serial(p, me->fin_end, me->next);
+        p = put_unsigned(p, me->window);
+        p = put_unsigned(p, me->last_payload);
+        p = put_unsigned(p, me->packets);
+        p = put_signed(p, (int64_t)(me->bytes - usual_bytes(me)));
+    }
+    for (int d = 0; d < 2; d++)
+        p = put_serial(p, live->side[d].acked, live->side[!d].next);
+    return p;
+}
+
+static const uint8_t *get_amounts(const uint8_t *p, struct live *live) {
+    int64_t more;
+    for (int d = 0; d < 2; d++) {
+        struct live_side *me = &live->side[d];
+        p = get_serial(p, &me->next, me->base_seq);
+        p = get_serial(p, &me->fin_end, me->next);
+        p = get_u32(p, &me->window);
+        p = get_u32(p, &me->last_payload);
+        p = get_u32(p, &me->packets);
+        p = get_signed(p, &more);
+        me->bytes = usual_bytes(me) + (uint64_t)more;
+    }
+    for (int d = 0; d < 2; d++)
+        p = get_serial(p, &live->side[d].acked, live->side[!d].next);
+    return p;
 }
 
 /* The last segment of that side is the last of its entries in a log that is read on the way. */
@@ -170,42 +191,125 @@ static const uint8_t *get_side(const uint8_t *p, struct live *live, unsigned d, 
     return p;
 }
 
-static uint8_t *put_flow_side(uint8_t *p, const struct flow_side *side, int64_t base_ns) {
-    p = put_unsigned(p, side->data_bytes);
+/* The first byte of a side's traffic: how many samples there are, and a bit for each of what is
+ * rarely so. */
+enum {
+    SAMPLE_COUNT = 0x1f,
+    HAS_ODDS = 1 << 5,    /* something repeated, refused or missed, or still timed */
+    HAS_THINNED = 1 << 6, /* the samples are not all there were */
+    HAS_OTHER_TTL = 1 << 7,
+};
+_Static_assert((int)FLOW_SAMPLES <= (int)SAMPLE_COUNT, "their number has room");
+
+static float least_sample(const struct flow_side *side) {
+    float least = side->sample_count > 0 ? side->samples[0] : 0;
+    for (int i = 1; i < side->sample_count; i++)
+        least = side->samples[i] < least ? side->samples[i] : least;
+    return least;
+}
+
+static unsigned traffic_of(const struct flow_side *side, const struct live_side *me) {
+    unsigned what = side->sample_count;
+    if (side->retransmitted_bytes || side->retransmitted_segments || side->duplicate_acks ||
+        side->zero_windows || side->gaps || side->timed_ns != LA_TIME_NONE)
+        what |= HAS_ODDS;
+    if (side->sample_seen != side->sample_count || side->sample_stride_log2 != 0 ||
+        side->sample_min != least_sample(side))
+        what |= HAS_THINNED;
+    if (side->ttl != me->ttl)
+        what |= HAS_OTHER_TTL;
+    return what;
+}
+
+/* A sample is a float of seconds, and mostly one of whole microseconds. */
+static float sample_of(uint64_t usec) {
+    return (float)la_seconds((int64_t)usec * LA_USEC);
+}
+
+static uint8_t *put_sample(uint8_t *p, float sample) {
+    enum { MOST_USEC = 1 << 24 };
+    double usec = (double)sample * 1e6 + 0.5;
+    uint64_t whole = usec > 0 && usec < MOST_USEC ? (uint64_t)usec : 0;
+    if (sample_of(whole) == sample)
+        return put_unsigned(p, whole + 1);
+    return put_bytes(put_unsigned(p, 0), &sample, sizeof sample);
+}
+
+static const uint8_t *get_sample(const uint8_t *p, float *sample) {
+    uint64_t code;
+    p = get_unsigned(p, &code);
+    if (code == 0)
+        return get_bytes(p, sample, sizeof *sample);
+    *sample = sample_of(code - 1);
+    return p;
+}
+
+static uint8_t *put_odds(uint8_t *p, const struct flow_side *side, int64_t base_ns) {
     p = put_unsigned(p, side->retransmitted_bytes);
     p = put_unsigned(p, side->retransmitted_segments);
     p = put_unsigned(p, side->duplicate_acks);
     p = put_unsigned(p, side->zero_windows);
     p = put_unsigned(p, side->gaps);
-    p = put_time(p, side->last_data_ns, base_ns);
     p = put_time(p, side->timed_ns, base_ns);
-    p = put_bytes(p, &side->timed_end, sizeof side->timed_end);
-    p = put_bytes(p, &side->ip_id, sizeof side->ip_id);
-    *p++ = side->ttl;
-    p = put_unsigned(p, side->sample_seen);
-    p = put_unsigned(p, side->sample_stride_log2);
-    *p++ = side->sample_count;
-    p = put_bytes(p, side->samples, side->sample_count * sizeof side->samples[0]);
-    return put_bytes(p, &side->sample_min, sizeof side->sample_min);
+    return put_bytes(p, &side->timed_end, sizeof side->timed_end);
 }
 
-static const uint8_t *get_flow_side(const uint8_t *p, struct flow_side *side, int64_t base_ns) {
-    p = get_unsigned(p, &side->data_bytes);
+static const uint8_t *get_odds(const uint8_t *p, struct flow_side *side, int64_t base_ns) {
     p = get_unsigned(p, &side->retransmitted_bytes);
     p = get_unsigned(p, &side->retransmitted_segments);
     p = get_unsigned(p, &side->duplicate_acks);
     p = get_unsigned(p, &side->zero_windows);
     p = get_u32(p, &side->gaps);
-    p = get_time(p, &side->last_data_ns, base_ns);
     p = get_time(p, &side->timed_ns, base_ns);
-    p = get_bytes(p, &side->timed_end, sizeof side->timed_end);
+    return get_bytes(p, &side->timed_end, sizeof side->timed_end);
+}
+
+static uint8_t *put_flow_side(uint8_t *p, const struct flow_side *side, const struct live_side *me,
+                              int64_t base_ns) {
+    unsigned what = traffic_of(side, me);
+    *p++ = (uint8_t)what;
+    p = put_signed(p, (int64_t)(side->data_bytes - span_of(me)));
+    p = put_time(p, side->last_data_ns, base_ns);
+    p = put_bytes(p, &side->ip_id, sizeof side->ip_id);
+    if (what & HAS_ODDS)
+        p = put_odds(p, side, base_ns);
+    if (what & HAS_OTHER_TTL)
+        *p++ = side->ttl;
+    if (what & HAS_THINNED) {
+        p = put_unsigned(p, side->sample_seen);
+        p = put_unsigned(p, side->sample_stride_log2);
+        p = put_bytes(p, &side->sample_min, sizeof side->sample_min);
+    }
+    for (int i = 0; i < side->sample_count; i++)
+        p = put_sample(p, side->samples[i]);
+    return p;
+}
+
+static const uint8_t *get_flow_side(const uint8_t *p, struct flow_side *side,
+                                    const struct live_side *me, int64_t base_ns) {
+    unsigned what = *p++;
+    int64_t more;
+    p = get_signed(p, &more);
+    side->data_bytes = span_of(me) + (uint64_t)more;
+    p = get_time(p, &side->last_data_ns, base_ns);
     p = get_bytes(p, &side->ip_id, sizeof side->ip_id);
-    side->ttl = *p++;
-    p = get_u32(p, &side->sample_seen);
-    p = get_u16(p, &side->sample_stride_log2);
-    side->sample_count = *p++;
-    p = get_bytes(p, side->samples, side->sample_count * sizeof side->samples[0]);
-    return get_bytes(p, &side->sample_min, sizeof side->sample_min);
+    side->timed_ns = LA_TIME_NONE;
+    if (what & HAS_ODDS)
+        p = get_odds(p, side, base_ns);
+    side->ttl = me->ttl;
+    if (what & HAS_OTHER_TTL)
+        side->ttl = *p++;
+    side->sample_seen = side->sample_count = what & SAMPLE_COUNT;
+    if (what & HAS_THINNED) {
+        p = get_u32(p, &side->sample_seen);
+        p = get_u16(p, &side->sample_stride_log2);
+        p = get_bytes(p, &side->sample_min, sizeof side->sample_min);
+    }
+    for (int i = 0; i < side->sample_count; i++)
+        p = get_sample(p, &side->samples[i]);
+    if (!(what & HAS_THINNED))
+        side->sample_min = least_sample(side);
+    return p;
 }
 
 static unsigned rare_of(const struct live *live) {
@@ -235,7 +339,7 @@ static uint8_t *put_rare(uint8_t *p, const struct live *live, unsigned rare) {
         p = put_unsigned(put_unsigned(p, live->input[0]), live->input[1]);
     }
     for (int d = 0; (rare & HAS_FLOW) && d < 2; d++)
-        p = put_flow_side(p, &live->flow->side[d], live->first_ns);
+        p = put_flow_side(p, &live->flow->side[d], &live->side[d], live->first_ns);
     return p;
 }
 
@@ -265,7 +369,7 @@ static const uint8_t *get_rare(const uint8_t *p, struct live *live, struct flow 
         live->flow = flow;
     }
     for (int d = 0; (rare & HAS_FLOW) && d < 2; d++)
-        p = get_flow_side(p, &flow->side[d], live->first_ns);
+        p = get_flow_side(p, &flow->side[d], &live->side[d], live->first_ns);
     return p;
 }
 
@@ -274,6 +378,12 @@ struct rows {
     uint8_t common[LA_LOG_ROWS * LA_LOG_COMMON], own[LA_LOG_ROWS * LA_LOG_OWN];
     size_t own_size;
 };
+
+/* How far from the base the numbers of the FINs are. */
+static void count_fins(const struct live *live, uint32_t fin[2]) {
+    for (int d = 0; d < 2; d++)
+        fin[d] = live->side[d].fin_end - live->side[d].base_seq - 1;
+}
 
 /* In common, as far as there is no payload: the rare bits, the letters, options, counts, and what
  * the entries of the log are. */
@@ -285,8 +395,8 @@ static size_t write_shape(const struct live *live, unsigned rare, const struct r
     p = put_bytes(p, &live->history, sizeof live->history);
     for (unsigned d = 0; d < 2; d++)
         p = put_character(p, &live->side[d]);
-    for (unsigned d = 0; !(rare & HAS_FLOW) && d < 2; d++)
-        p = put_amounts(p, live, d);
+    if (!(rare & HAS_FLOW))
+        p = put_amounts(p, live);
     if (rare & HAS_ROWS) {
         *p++ = (uint8_t)live->log.count;
         p = put_bytes(p, rows->common, (size_t)live->log.count * LA_LOG_COMMON);
@@ -301,8 +411,8 @@ static unsigned read_shape(struct live *live, const uint8_t *p, const uint8_t **
     p = get_bytes(p, &live->history, sizeof live->history);
     for (unsigned d = 0; d < 2; d++)
         p = get_character(p, &live->side[d]);
-    for (unsigned d = 0; !(rare & HAS_FLOW) && d < 2; d++)
-        p = get_amounts(p, live, d);
+    if (!(rare & HAS_FLOW))
+        p = get_amounts(p, live);
     if (rare & HAS_ROWS)
         live->log.count = *p++;
     *rows = p;
@@ -330,7 +440,9 @@ static const uint8_t *get_shape(const uint8_t *p, const struct shapes *shapes,
 size_t live_pack(const struct live *live, struct shapes *shapes, uint8_t *out) {
     uint8_t shape[SHAPE_SIZE];
     struct rows rows;
-    rows.own_size = la_log_split(&live->log, rows.common, rows.own);
+    uint32_t fin[2];
+    count_fins(live, fin);
+    rows.own_size = la_log_split(&live->log, fin, rows.common, rows.own);
     unsigned rare = rare_of(live) | (rows.own_size > 0 ? HAS_ROWS : 0);
     uint8_t *p = put_shape(out, shapes, shape, write_shape(live, rare, &rows, shape));
     p = put_time(p, live->first_ns, live->expire_ns);
@@ -339,11 +451,10 @@ size_t live_pack(const struct live *live, struct shapes *shapes, uint8_t *out) {
         p = put_bytes(p, &live->side[d].base_seq, sizeof(uint32_t));
         p = put_bytes(p, &live->side[d].base_tsval, sizeof(uint32_t));
     }
-    for (unsigned d = 0; d < 2; d++) {
+    for (unsigned d = 0; d < 2; d++)
         p = put_side(p, live, d, rare);
-        if (rare & HAS_FLOW)
-            p = put_amounts(p, live, d);
-    }
+    if (rare & HAS_FLOW)
+        p = put_amounts(p, live);
     p = put_rare(p, live, rare);
     if (rare & HAS_ROWS)
         return (size_t)(put_bytes(p, rows.own, rows.own_size) - out);
@@ -363,7 +474,9 @@ void live_take_head(struct live *live, const struct shelf_item *item) {
 
 static void join_rows(struct live *live, const uint8_t *common, const uint8_t *own) {
     struct la_log_end ends[2];
-    la_log_join(&live->log, common, own, ends);
+    uint32_t fin[2];
+    count_fins(live, fin);
+    la_log_join(&live->log, fin, common, own, ends);
     for (unsigned d = 0; d < 2; d++) {
         if (!(live->side[d].flags & SIDE_LAST_LOGGED))
             continue;
@@ -384,11 +497,10 @@ void live_unpack(struct live *live, struct unpacked *room, const struct shapes *
         p = get_bytes(p, &live->side[d].base_tsval, sizeof(uint32_t));
     }
     unsigned rare = read_shape(live, shape, &rows);
-    for (unsigned d = 0; d < 2; d++) {
+    for (unsigned d = 0; d < 2; d++)
         p = get_side(p, live, d, rare);
-        if (rare & HAS_FLOW)
-            p = get_amounts(p, live, d);
-    }
+    if (rare & HAS_FLOW)
+        p = get_amounts(p, live);
     p = get_rare(p, live, &room->flow, rare);
     if (rare & HAS_ROWS) {
         live->log.bytes = room->log;

@@ -71,7 +71,7 @@ static void memory_is_used_again(void **unused) {
         if (shelf_count(shelf) > 1000)
             shelf_take_off(shelf, shelf_oldest(shelf, SHELF_ATTEMPT));
     }
-    assert_true(shelf_bytes(shelf) <= 3 * LA_PIECE + 4096);
+    assert_true(shelf_bytes(shelf) <= 5 * LA_PIECE + 4096);
     shelf_free(shelf);
     la_pages_free(pages);
 }
@@ -129,6 +129,22 @@ static void fill_side(struct live_side *side, uint64_t *seed) {
     side->window_scale = (uint8_t)(next_random(seed) % 15);
 }
 
+/* What most connections are like. */
+static void fill_usual_flow_side(struct flow_side *side, uint64_t *seed) {
+    side->data_bytes = random_value(seed);
+    side->last_data_ns = random_time(seed, INT64_C(1763647385118000000));
+    side->timed_ns = LA_TIME_NONE;
+    side->ip_id = (uint16_t)random_value(seed);
+    side->sample_count = (uint8_t)(next_random(seed) % (FLOW_SAMPLES + 1));
+    side->sample_seen = side->sample_count;
+    for (int i = 0; i < side->sample_count; i++) {
+        uint64_t unit = next_random(seed) % 2 ? LA_USEC : 1;
+        side->samples[i] = (float)la_seconds((int64_t)((random_value(seed) >> 25) / unit * unit));
+        if (i == 0 || side->samples[i] < side->sample_min)
+            side->sample_min = side->samples[i];
+    }
+}
+
 static void fill_flow_side(struct flow_side *side, uint64_t *seed) {
     side->data_bytes = random_value(seed);
     side->retransmitted_bytes = random_value(seed);
@@ -137,7 +153,8 @@ static void fill_flow_side(struct flow_side *side, uint64_t *seed) {
     side->zero_windows = random_value(seed);
     side->last_data_ns = random_time(seed, INT64_C(1763647385118000000));
     side->timed_ns = random_time(seed, INT64_C(1763647385118000000));
-    side->timed_end = (uint32_t)random_value(seed);
+    /* Of what is timed only. */
+    side->timed_end = side->timed_ns != LA_TIME_NONE ? (uint32_t)random_value(seed) : 0;
     side->ip_id = (uint16_t)random_value(seed);
     side->ttl = (uint8_t)random_value(seed);
     side->sample_count = (uint8_t)(next_random(seed) % (FLOW_SAMPLES + 1));
@@ -149,13 +166,45 @@ static void fill_flow_side(struct flow_side *side, uint64_t *seed) {
         side->samples[i] = (float)(next_random(seed) % 1000) / 1024;
 }
 
+static uint16_t random_options(uint64_t *seed) {
+    uint64_t which = next_random(seed) % 4;
+    uint16_t stamped = which % 2 ? LA_HAS_TIMESTAMPS : 0;
+    return which < 2 ? stamped : stamped | LA_HAS_MSS | LA_HAS_SACK_PERMITTED | LA_HAS_WINDOW_SCALE;
+}
+
+static void make_unusual(struct la_observation *entry, uint64_t *seed) {
+    switch (next_random(seed) % 6) {
+    case 0:
+        entry->input = (uint16_t)(next_random(seed) % 3);
+        break;
+    case 1:
+        entry->ttl = 64;
+        entry->ip_id = (uint16_t)random_value(seed);
+        break;
+    case 2:
+        entry->time_ns += 1;
+        break;
+    case 3:
+        entry->time_ns -= (int64_t)(random_value(seed) >> 4);
+        break;
+    case 4:
+        entry->options |= LA_HAS_SACK;
+        entry->sack_from = entry->ack;
+        entry->sack_to = entry->ack + 1;
+        break;
+    default:
+        entry->seq += 1000;
+    }
+}
+
 /* Segments that open and close, and at times one that is not like that. */
 static void append_entries(struct live *live, struct la_pool *pool, uint64_t *seed) {
     struct la_log_base base = live_log_base(live);
     bool usual = next_random(seed) % 4 != 0;
     for (uint64_t left = next_random(seed) % (LA_LOG_ROWS + 2); left > 0; left--) {
         unsigned from = next_random(seed) % 2;
-        struct live_side *me = &live->side[from];
+        struct live_side *me = &live->side[from], *peer = &live->side[!from];
+        bool closes = next_random(seed) % 2;
         struct la_observation entry = {
             .time_ns = base.time_ns + (int64_t)(next_random(seed) % 16000000) * LA_USEC,
             .frame = base.frame + next_random(seed) % 10000000,
@@ -163,13 +212,18 @@ static void append_entries(struct live *live, struct la_pool *pool, uint64_t *se
             .from = (uint8_t)from,
             .class = LA_CLASS_FIN,
             .flags = LA_FIN | LA_ACK,
-            .seq = base.seq[from] + next_random(seed) % 16,
-            .ack = base.seq[!from] + next_random(seed) % 16,
+            .seq = (closes ? me->fin_end - 1 : base.seq[from]) + (uint32_t)(next_random(seed) % 16),
+            .ack =
+                (closes ? peer->fin_end - 1 : base.seq[!from]) + (uint32_t)(next_random(seed) % 16),
             .payload = !usual && left == 1 ? 5 : 0,
-            .options = next_random(seed) % 2 ? LA_HAS_TIMESTAMPS : 0,
-            .tsval = base.tsval[from] + next_random(seed) % 65536,
-            .tsecr = base.tsval[!from] + next_random(seed) % 65536,
+            .options = random_options(seed),
         };
+        if (entry.options & LA_HAS_TIMESTAMPS) {
+            entry.tsval = base.tsval[from] + next_random(seed) % 65536;
+            entry.tsecr = base.tsval[!from] + next_random(seed) % 65536;
+        }
+        if (!usual && next_random(seed) % 4 == 0)
+            make_unusual(&entry, seed);
         assert_true(la_log_append(&live->log, &base, pool, &entry));
         me->flags |= SIDE_LAST_LOGGED;
         me->last_ns = entry.time_ns;
@@ -201,7 +255,12 @@ static void fill_record(struct live *live, struct flow *flow, struct la_pool *po
     live->history = next_random(seed);
     for (int d = 0; d < 2; d++) {
         fill_side(&live->side[d], seed);
-        fill_flow_side(&flow->side[d], seed);
+        if (next_random(seed) % 2)
+            fill_flow_side(&flow->side[d], seed);
+        else
+            fill_usual_flow_side(&flow->side[d], seed);
+        if (next_random(seed) % 2)
+            live->side[d].ttl = flow->side[d].ttl;
     }
     live->flow = next_random(seed) % 2 ? flow : NULL;
     append_entries(live, pool, seed);
