@@ -13,18 +13,21 @@
 #define STAMP_LIFE_NS (60 * LA_SEC)
 enum { STAMP_SLACK = 1, SUSPECTS = 64 }; /* of one pair of hosts */
 
+/* There may be one for each connection that is remembered. */
 struct entry {
-    uint32_t client, server; /* as in a live record */
-    uint32_t tsval;
-    uint16_t port[2]; /* of the connection: the client's, the server's */
-    uint16_t input;
-    uint16_t used; /* 0: empty; 1 + v6 */
-    bool refuted;  /* the server answered a SYN that was older: it remembers no host */
-    uint8_t waiting_count;
-    uint32_t waiting; /* attempts that wait for an answer, through next_waiting; LA_NO_LIVE ends */
     int64_t time_ns;
     uint64_t frame;
+    uint32_t client, server; /* as in a live record */
+    uint32_t tsval;
+    uint32_t waiting; /* attempts that wait for an answer, through next_waiting; LA_NO_LIVE ends */
+    uint16_t port[2]; /* of the connection: the client's, the server's */
+    uint16_t input;
+    uint8_t used; /* 0: empty; 1 + v6 */
+    uint8_t waiting_count : 7;
+    bool refuted : 1; /* the server answered a SYN that was older: it remembers no host */
 };
+
+_Static_assert(sizeof(struct entry) == 40, "without gaps");
 
 struct recycle_table {
     struct entry *entries; /* owned */
@@ -57,7 +60,7 @@ static struct la_recycle *suspicion_of(struct live *live) {
 
 static size_t home_of(const struct recycle_table *recycle, uint32_t client, uint32_t server) {
     uint64_t word = (uint64_t)client << 32 | server;
-    return la_hash(&recycle->hash_key, &word, 1) & (recycle->capacity - 1);
+    return la_multiply_high(la_hash(&recycle->hash_key, &word, 1), recycle->capacity);
 }
 
 void recycle_prefetch(const struct recycle_table *recycle, const struct key *key,
@@ -72,7 +75,7 @@ void recycle_prefetch(const struct recycle_table *recycle, const struct key *key
 
 static struct entry *slot_for(const struct recycle_table *recycle, const struct entry *want) {
     size_t slot = home_of(recycle, want->client, want->server);
-    for (;; slot = (slot + 1) & (recycle->capacity - 1)) {
+    for (;; slot = slot + 1 < recycle->capacity ? slot + 1 : 0) {
         struct entry *entry = &recycle->entries[slot];
         if (!entry->used || (entry->client == want->client && entry->server == want->server &&
                              entry->used == want->used))
@@ -87,15 +90,16 @@ static bool still_matters(const struct entry *entry, int64_t now_ns) {
                            now_ns - entry->time_ns <= STAMP_LIFE_NS);
 }
 
-/* Rebuilds the table without what has grown too old to matter; larger when that is not enough. */
+/* Rebuilds the table without what has grown too old to matter; larger by a quarter when that is not
+ * enough, as it is seldom met and mostly in vain, but takes memory all the time. */
 static bool rebuild(struct recycle_table *recycle, int64_t now_ns) {
     struct recycle_table fresh = {.hash_key = recycle->hash_key};
     size_t young = 0;
     for (size_t i = 0; i < recycle->capacity; i++)
         young += still_matters(&recycle->entries[i], now_ns);
     fresh.capacity = recycle->capacity ? recycle->capacity : 64;
-    while (young * 2 >= fresh.capacity)
-        fresh.capacity *= 2;
+    if (young * 5 > fresh.capacity * 3)
+        fresh.capacity = young * 5 / 3 + 1;
     fresh.entries = calloc(fresh.capacity, sizeof *fresh.entries);
     if (!fresh.entries)
         return false;
@@ -112,7 +116,7 @@ static bool rebuild(struct recycle_table *recycle, int64_t now_ns) {
 static struct entry key_of(const struct live *live, unsigned client) {
     return (struct entry){.client = live->host[client],
                           .server = live->host[!client],
-                          .used = (uint16_t)(1 + (live->flags & LIVE_V6))};
+                          .used = (uint8_t)(1 + (live->flags & LIVE_V6))};
 }
 
 static void remember(struct recycle_table *recycle, const struct taken *event) {
@@ -218,7 +222,7 @@ bool recycle_suspects(const struct recycle_table *recycle, const struct key *key
                       const struct la_segment *syn) {
     struct entry want = {.client = key->host[key->swapped],
                          .server = key->host[!key->swapped],
-                         .used = (uint16_t)(1 + key->v6)};
+                         .used = (uint8_t)(1 + key->v6)};
     return (syn->options & LA_HAS_TIMESTAMPS) && is_suspicious(entry_for(recycle, &want), syn);
 }
 
