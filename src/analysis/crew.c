@@ -1,11 +1,12 @@
 #include "analysis/crew.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { RING = 4, MOST_HELPERS = LA_SHARDS - 1 };
+enum { RING = 4, MOST_HELPERS = LA_SHARDS - 1, PATIENCE = 400 };
 
 /* Work is dealt out in the order of the capture: batch by batch, and in a batch shard by shard. One
  * such task is some dozens of segments. */
@@ -13,7 +14,8 @@ struct crew {
     struct crew_tasks tasks;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    unsigned sleepers; /* that wait for `changed` */
+    _Atomic uint64_t changes; /* so many so far */
+    unsigned sleepers;        /* that wait for `changed` */
     pthread_t helpers[MOST_HELPERS];
     unsigned helper_count;
     uint64_t published;        /* batches */
@@ -25,13 +27,32 @@ struct crew {
     struct batch ring[RING];
 };
 
+static void pause_briefly(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+/* Called, and returns, with the lock held. To be put to sleep and woken takes as long as a task or
+ * two, and the next change is rarely further away. */
 static void wait_for_change(struct crew *crew) {
+    uint64_t seen = atomic_load_explicit(&crew->changes, memory_order_relaxed);
+    pthread_mutex_unlock(&crew->lock);
+    for (int i = 0; i < PATIENCE; i++) {
+        if (atomic_load_explicit(&crew->changes, memory_order_relaxed) != seen)
+            break;
+        pause_briefly();
+    }
+    pthread_mutex_lock(&crew->lock);
+    if (atomic_load_explicit(&crew->changes, memory_order_relaxed) != seen)
+        return;
     crew->sleepers++;
     pthread_cond_wait(&crew->changed, &crew->lock);
     crew->sleepers--;
 }
 
 static void tell_change(struct crew *crew) {
+    atomic_fetch_add_explicit(&crew->changes, 1, memory_order_relaxed);
     if (crew->sleepers > 0)
         pthread_cond_broadcast(&crew->changed);
 }
@@ -69,6 +90,17 @@ static void *help(void *context) {
     return NULL;
 }
 
+/* It is held for some instructions at a time: to try again at once is cheaper than to sleep. */
+static void open_lock(pthread_mutex_t *lock) {
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+#ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+#endif
+    pthread_mutex_init(lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+}
+
 /* Where the system gives fewer threads, there are fewer helpers. */
 struct crew *crew_new(unsigned threads, const struct crew_tasks *tasks) {
     struct crew *crew = aligned_alloc(LA_CACHE_LINE, sizeof *crew);
@@ -78,7 +110,7 @@ struct crew *crew_new(unsigned threads, const struct crew_tasks *tasks) {
            offsetof(struct crew, ring)); /* the ring is only touched as far as it is used */
     crew->tasks = *tasks;
     crew->last = UINT64_MAX;
-    pthread_mutex_init(&crew->lock, NULL);
+    open_lock(&crew->lock);
     pthread_cond_init(&crew->changed, NULL);
     while (crew->helper_count + 1 < threads && crew->helper_count < MOST_HELPERS)
         if (pthread_create(&crew->helpers[crew->helper_count], NULL, help, crew) == 0)
