@@ -30,12 +30,15 @@ static void read_mss(struct la_segment *segment, struct cursor *body) {
         segment->options |= LA_HAS_MSS;
 }
 
-static void read_window_scale(struct la_segment *segment, struct cursor *body) {
-    if (body->wire != 1 || !cur_u8(body, &segment->window_scale))
-        return;
-    if (segment->window_scale > WINDOW_SCALE_MAX)
-        segment->window_scale = WINDOW_SCALE_MAX;
+static void note_window_scale(struct la_segment *segment, uint8_t scale) {
+    segment->window_scale = scale <= WINDOW_SCALE_MAX ? scale : WINDOW_SCALE_MAX;
     segment->options |= LA_HAS_WINDOW_SCALE;
+}
+
+static void read_window_scale(struct la_segment *segment, struct cursor *body) {
+    uint8_t scale;
+    if (body->wire == 1 && cur_u8(body, &scale))
+        note_window_scale(segment, scale);
 }
 
 static void read_sack_permitted(struct la_segment *segment, struct cursor *body) {
@@ -127,19 +130,52 @@ static enum progress read_option(struct la_segment *segment, struct cursor *opti
     return OPTIONS_GO_ON;
 }
 
+static void note_timestamps(struct la_segment *segment, const uint8_t tsval[4],
+                            const uint8_t tsecr[4]) {
+    segment->tsval = be32(tsval);
+    segment->tsecr = be32(tsecr);
+    segment->options |= LA_HAS_TIMESTAMPS;
+}
+
 /* RFC 7323, Appendix A: what nearly every segment carries, and nothing else. */
-static bool read_usual_options(struct la_segment *segment, struct cursor at, uint32_t size) {
+static bool read_bare_timestamps(struct la_segment *segment, struct cursor at) {
     enum { NOP_NOP_TIMESTAMPS = 0x0101080a };
     struct {
         uint8_t head[4], tsval[4], tsecr[4];
     } usual;
-    if (size != sizeof usual || !cur_copy(&at, &usual, sizeof usual) ||
-        be32(usual.head) != NOP_NOP_TIMESTAMPS)
+    if (!cur_copy(&at, &usual, sizeof usual) || be32(usual.head) != NOP_NOP_TIMESTAMPS)
         return false;
-    segment->tsval = be32(usual.tsval);
-    segment->tsecr = be32(usual.tsecr);
-    segment->options |= LA_HAS_TIMESTAMPS;
+    note_timestamps(segment, usual.tsval, usual.tsecr);
     return true;
+}
+
+/* The SYNs of Linux: MSS, SACK permitted, timestamps, NOP, window scale. */
+static bool read_options_of_syn(struct la_segment *segment, struct cursor at) {
+    enum { MSS_HEAD = 0x0204, SACK_AND_TIMESTAMPS = 0x0402080a, NOP_AND_WINDOW_SCALE = 0x010303 };
+    struct {
+        uint8_t mss_head[2], mss[2], head[4], tsval[4], tsecr[4], scale[4];
+    } usual;
+    if (!cur_copy(&at, &usual, sizeof usual) || be16(usual.mss_head) != MSS_HEAD ||
+        be32(usual.head) != SACK_AND_TIMESTAMPS || be32(usual.scale) >> 8 != NOP_AND_WINDOW_SCALE)
+        return false;
+    note_timestamps(segment, usual.tsval, usual.tsecr);
+    segment->mss = be16(usual.mss);
+    note_window_scale(segment, usual.scale[3]);
+    segment->options |= LA_HAS_MSS | LA_HAS_SACK_PERMITTED;
+    return true;
+}
+
+/* Options in an order that nearly all segments of their size have, read in one look; what differs
+ * is read one by one. */
+static bool read_usual_options(struct la_segment *segment, struct cursor at, uint32_t size) {
+    switch (size) {
+    case 12:
+        return read_bare_timestamps(segment, at);
+    case 20:
+        return read_options_of_syn(segment, at);
+    default:
+        return false;
+    }
 }
 
 /* `size` bytes of options at `at`. */

@@ -41,7 +41,8 @@ struct la_diagnosis {
     void (*conclude)(const struct la_crossing *crossing, la_finding_sink *sink, void *context);
     /* An instance may be nothing but what a scan looks like from the side of one attempt. */
     bool of_attempt;
-    /* Its traces make a connection remarkable (see connection.h); of others it is not asked. */
+    /* Its traces make a connection remarkable (see connection.h); of others it is not asked.
+     * Without that it is asked of all that were opened. */
     bool only_remarkable;
 };
 

@@ -27,6 +27,12 @@ void attempt_write(struct attempt *attempt, const struct la_segment *s, unsigned
     attempt->side = (uint8_t)side;
 }
 
+bool attempt_is_alike(const struct attempt *a, const struct attempt *b) {
+    return a->input == b->input && a->window == b->window && a->options == b->options &&
+           a->mss == b->mss && a->wire_bytes == b->wire_bytes && a->lives == b->lives &&
+           a->flags == b->flags && a->ttl == b->ttl && a->window_scale == b->window_scale;
+}
+
 void attempt_read(const struct attempt *attempt, struct la_segment *s) {
     memset(s, 0, sizeof *s);
     s->time_ns = attempt->item.expire_ns - LIVE_REMEMBERED_NS;

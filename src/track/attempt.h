@@ -21,6 +21,8 @@ struct attempt {
 bool attempt_fits(const struct la_segment *segment);
 /* `attempt->item` is the table's. */
 void attempt_write(struct attempt *attempt, const struct la_segment *segment, unsigned side);
+/* Whether two differ in nothing but who sent them when, and in the numbers that count up. */
+bool attempt_is_alike(const struct attempt *one, const struct attempt *other);
 /* The segment again, but for its addresses and ports. */
 void attempt_read(const struct attempt *attempt, struct la_segment *segment);
 

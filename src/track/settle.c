@@ -236,7 +236,6 @@ static void fill_sequence(const struct live *live, unsigned side, struct la_endp
 static void fill_endpoint(const struct view *view, const struct settle_context *context,
                           const struct live *live, unsigned side, struct la_endpoint *end) {
     const struct live_side *me = &live->side[side];
-    memset(end, 0, sizeof *end);
     end->addr = table_address(context->table, live, side);
     end->port = live->port[side];
     end->packets = me->packets;
@@ -336,6 +335,13 @@ static void fill_letters(const struct live *live, unsigned client, struct la_con
     }
 }
 
+static void fill_context(const struct settle_context *context, struct la_connection *c) {
+    c->capture_end_ns = context->end_ns;
+    c->pauses = context->pauses;
+    c->pause_count = context->pause_count;
+    c->unheard_ns = context->unheard_ns;
+}
+
 bool view_fill(struct view *view, const struct settle_context *context, const struct live *live) {
     if (!reserve(view, live->log.count + ELSEWHERE_RESETS))
         return false;
@@ -372,11 +378,30 @@ bool view_fill(struct view *view, const struct settle_context *context, const st
     elsewhere_fill(view, live, client);
     if (c->log_count > live->log.count)
         sort_log(view->log, c->log_count);
-    c->capture_end_ns = context->end_ns;
-    c->pauses = context->pauses;
-    c->pause_count = context->pause_count;
-    c->unheard_ns = context->unheard_ns;
+    fill_context(context, c);
     return true;
+}
+
+void view_liken(struct view *view, const struct settle_context *context, const struct live *head,
+                const struct la_segment *syn, unsigned side) {
+    struct la_connection *c = &view->connection;
+    struct la_endpoint *client = &c->side[LA_CLIENT], *server = &c->side[LA_SERVER];
+    struct la_observation *o = &view->log[0];
+    client->addr = table_address(context->table, head, side);
+    client->port = head->port[side];
+    server->addr = table_address(context->table, head, !side);
+    server->port = head->port[!side];
+    for (unsigned role = 0; role < 2; role++)
+        c->profile[role] = la_hosts_profile(context->hosts, &c->side[role].addr);
+    client->isn = o->seq = syn->seq;
+    client->next = syn->seq + 1;
+    client->tsval = o->tsval = syn->tsval;
+    client->last_ns = c->opened_ns = o->time_ns = syn->time_ns;
+    o->frame = syn->frame;
+    c->first.time_ns = c->last.time_ns = syn->time_ns;
+    c->first.frame = c->last.frame = syn->frame;
+    c->findings = c->attempt_findings = 0;
+    fill_context(context, c);
 }
 
 void live_turnarounds(const struct live *live, int64_t out[2]) {

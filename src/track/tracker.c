@@ -42,6 +42,10 @@ struct la_tracker {
     int64_t shelved_ns[SHELF_KINDS]; /* when what was put on the shelf last expires */
     int64_t newest_ns;               /* 4-tuples first met later are passed over */
     struct view views[3];            /* previous, current, next */
+    /* Attempts of a flood or a scan are one like the other: what follows from one that is settled
+     * is kept for the next. Never with histories. */
+    struct view alike;
+    struct attempt alike_to; /* frame 0: there was none yet */
     bool out_of_memory;
     bool finishing;                /* nothing is looked up any more */
     const struct la_pause *pauses; /* borrowed */
@@ -72,6 +76,7 @@ void la_tracker_free(struct la_tracker *tracker) {
         return;
     for (int i = 0; i < 3; i++)
         view_release(&tracker->views[i]);
+    view_release(&tracker->alike);
     recycle_free(tracker->recycle);
     meanwhile_free(tracker->meanwhile);
     table_free(tracker->table);
@@ -189,15 +194,21 @@ static int64_t unheard_at_end(const struct la_tracker *tracker, const struct liv
     return end_ns - heard;
 }
 
-static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns) {
-    struct settle_context context = {
+static struct settle_context context_of(const struct la_tracker *tracker, int64_t end_ns,
+                                        int64_t unheard_ns) {
+    return (struct settle_context){
         .table = tracker->table,
         .hosts = tracker->options.hosts,
         .end_ns = end_ns,
         .pauses = tracker->pauses,
         .pause_count = tracker->pause_count,
+        .unheard_ns = unheard_ns,
     };
-    context.unheard_ns = unheard_at_end(tracker, live, end_ns);
+}
+
+static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns) {
+    const struct settle_context context =
+        context_of(tracker, end_ns, unheard_at_end(tracker, live, end_ns));
     if (!view_fill(&tracker->views[1], &context, live)) {
         tracker->out_of_memory = true;
         return;
@@ -212,7 +223,7 @@ static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns
         settle_all_three(tracker, older, newer);
     else
         settle_ordinary(view);
-    tracker->options.on_settled(tracker->options.context, &tracker->views[1].connection);
+    tracker->options.on_settled(tracker->options.context, &view->connection);
     live->flags |= LIVE_SETTLED;
 }
 
@@ -674,17 +685,46 @@ static struct live *bring_back(struct la_tracker *tracker, const struct key *key
     return live;
 }
 
+/* As one before it; of the record only what tells whose it is. */
+static void settle_alike(struct la_tracker *tracker, struct live *live,
+                         const struct attempt *attempt, int64_t end_ns) {
+    struct view *view = &tracker->alike;
+    struct la_segment syn;
+    attempt_read(attempt, &syn);
+    live_take_head(live, &attempt->item);
+    live->incarnation = attempt->lives;
+    live->input[0] = live->input[1] = attempt->input;
+    const struct settle_context context =
+        context_of(tracker, end_ns, unheard_at_end(tracker, live, end_ns));
+    view_liken(view, &context, live, &syn, attempt->side);
+    settle_ordinary(view);
+    tracker->options.on_settled(tracker->options.context, &view->connection);
+}
+
+static void settle_attempt(struct la_tracker *tracker, struct live *live,
+                           const struct attempt *attempt, int64_t end_ns) {
+    if (tracker->alike_to.frame > 0 && attempt_is_alike(&tracker->alike_to, attempt)) {
+        settle_alike(tracker, live, attempt, end_ns);
+        return;
+    }
+    take_attempt(tracker, live, attempt);
+    settle(tracker, live, end_ns);
+    const struct settle_context context = context_of(tracker, end_ns, 0);
+    if (!tracker->options.histories && view_fill(&tracker->alike, &context, live))
+        tracker->alike_to = *attempt;
+    live_release(live, tracker->pool);
+}
+
 static void retire_item(struct la_tracker *tracker, uint32_t place, int64_t end_ns) {
     struct shelf_item *item = shelf_at(tracker->table->shelf, place);
     struct live live = {0};
     struct unpacked room;
-    if (item->kind == SHELF_ATTEMPT)
-        take_attempt(tracker, &live, (struct attempt *)(void *)item);
-    else
+    if (item->kind == SHELF_ATTEMPT) {
+        settle_attempt(tracker, &live, (struct attempt *)(void *)item, end_ns);
+    } else {
         live_unpack(&live, &room, tracker->table->shapes, item);
-    settle(tracker, &live, end_ns);
-    if (item->kind == SHELF_ATTEMPT)
-        live_release(&live, tracker->pool);
+        settle(tracker, &live, end_ns);
+    }
     if (tracker->finishing) {
         shelf_take_off(tracker->table->shelf, place);
         return;

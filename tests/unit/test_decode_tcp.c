@@ -44,6 +44,20 @@ static void a_syn_of_linux_is_read_whole(void **state) {
     assert_int_equal(s.tsecr, 0);
 }
 
+/* In the order in which most come they are read in one look. */
+static void the_order_of_options_does_not_matter(void **state) {
+    (void)state;
+    struct la_segment usual =
+        WITH("\x02\x04\x05\xb4\x04\x02\x08\x0a\xca\xfe\0\1\0\0\0\0\x01\x03\x03\x07");
+    struct la_segment other =
+        WITH("\x01\x03\x03\x07\x08\x0a\xca\xfe\0\1\0\0\0\0\x04\x02\x02\x04\x05\xb4");
+    assert_memory_equal(&usual, &other, sizeof usual);
+    usual = WITH("\x02\x04\x05\xb4\x04\x02\x08\x0a\xca\xfe\0\1\0\0\0\0\x01\x03\x03\xff");
+    assert_int_equal(usual.window_scale, 14);
+    usual = WITH("\x02\x04\x05\xb4\x04\x02\x08\x09\xca\xfe\0\1\0\0\0\0\x01\x03\x03\x07");
+    assert_false(usual.options & LA_HAS_TIMESTAMPS);
+}
+
 static void no_options_are_no_options(void **state) {
     (void)state;
     struct la_segment s = WITH("");
@@ -217,6 +231,7 @@ static void every_flag_is_kept(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_syn_of_linux_is_read_whole),
+        cmocka_unit_test(the_order_of_options_does_not_matter),
         cmocka_unit_test(no_options_are_no_options),
         cmocka_unit_test(timestamps_are_found_in_any_place),
         cmocka_unit_test(a_window_scale_above_14_is_14),
