@@ -56,7 +56,7 @@ static size_t customary_of(double hz) {
 /* A segment that was held up on its way makes the clock look slower, or faster from there on: so
  * every pair is measured, and what most of them say is believed; of two rates the higher. Without a
  * customary one the clock is what the first and the newest make it. */
-static double clock_rate(const struct la_connection *c, unsigned side) {
+double settle_clock_rate(const struct la_connection *c, unsigned side) {
     struct stamp stamps[STAMPS];
     unsigned votes[CUSTOMARY + 1] = {0};
     size_t count = read_stamps(c, side, stamps), best = CUSTOMARY;
@@ -75,7 +75,7 @@ static double clock_rate(const struct la_connection *c, unsigned side) {
 void settle_clocks(struct view *view) {
     struct la_connection *c = &view->connection;
     for (unsigned side = 0; side < 2; side++)
-        c->side[side].timestamp_hz = clock_rate(c, side);
+        c->side[side].timestamp_hz = settle_clock_rate(c, side);
     for (size_t i = 0; i < c->log_count; i++) {
         view->times[i].sent_ns = la_sent_ns(c, i);
         view->times[i].arrived_ns = la_arrived_ns(c, i);

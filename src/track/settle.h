@@ -48,6 +48,9 @@ void view_release(struct view *view);
  */
 void live_turnarounds(const struct live *live, int64_t out[2]);
 
+/* How often the timestamps of a side tick in a second, from the log; 0: unknown. */
+double settle_clock_rate(const struct la_connection *c, unsigned side);
+
 /* The steps, in this order, on a filled view whose neighbours are set. Each is a file. */
 void settle_vantage(struct view *view);   /* where the capture point lies */
 void settle_clocks(struct view *view);    /* how fast timestamps tick; one-way times */

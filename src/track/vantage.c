@@ -4,6 +4,9 @@
  * ever took to acknowledge something (its own processing only adds to it). */
 #include "track/settle.h"
 
+#include "base/seq.h"
+#include "decode/segment.h"
+
 /* Below this the processing times of the ends drown the path's. */
 enum { SHORTEST_PATH_NS = 200000 };
 
@@ -26,11 +29,53 @@ static void borrow(const struct la_connection *c, int64_t turnaround_ns[2]) {
             turnaround_ns[s] = c->meanwhile->turnaround_ns[s];
 }
 
+/* So many are looked for. */
+enum { ASKED = 16 };
+
+static bool echoes(const struct la_observation *o, const struct la_observation *asked) {
+    return o->from != asked->from && (o->options & LA_HAS_TIMESTAMPS) && (o->flags & LA_ACK) &&
+           o->tsecr == asked->tsval;
+}
+
+/* What passes with the timestamp of something that its sender was sent left after that had come.
+ * Whoever had to be told twice has taken longer than the way takes; this says how long at most. A
+ * timestamp must be the first of its kind: a FIN shares that of the data before it. What else bears
+ * it can have left no more than a tick before. */
+static int64_t echoed_within(const struct la_connection *c, unsigned side) {
+    double hz = settle_clock_rate(c, !side);
+    int64_t least = INT64_MAX;
+    if (hz < 100)
+        return least;
+    int64_t tick = (int64_t)(1e9 / hz);
+    unsigned asked_count = 0;
+    uint32_t newest = 0;
+    for (size_t i = 0; i < c->log_count && asked_count < ASKED; i++) {
+        const struct la_observation *asked = &c->log[i];
+        if (asked->from == side || !(asked->options & LA_HAS_TIMESTAMPS))
+            continue;
+        bool first = asked_count++ == 0 || seq_lt(newest, asked->tsval);
+        if (!first)
+            continue;
+        newest = asked->tsval;
+        size_t j = i + 1;
+        while (j < c->log_count && !echoes(&c->log[j], asked))
+            j++;
+        int64_t took = j < c->log_count ? c->log[j].time_ns - asked->time_ns + tick : least;
+        if (asked->class != LA_CLASS_FIN && took < least)
+            least = took;
+    }
+    return least;
+}
+
 void settle_vantage(struct view *view) {
     struct la_connection *c = &view->connection;
     struct la_vantage *v = &c->vantage;
-    v->turnaround_ns[LA_CLIENT] = c->side[LA_CLIENT].rtt_min_ns;
-    v->turnaround_ns[LA_SERVER] = c->side[LA_SERVER].rtt_min_ns;
+    for (unsigned side = 0; side < 2; side++) {
+        v->turnaround_ns[side] = c->side[side].rtt_min_ns;
+        int64_t echoed = c->remarkable ? echoed_within(c, side) : INT64_MAX;
+        if (v->turnaround_ns[side] > echoed)
+            v->turnaround_ns[side] = echoed;
+    }
     borrow(c, v->turnaround_ns);
     int64_t y = v->turnaround_ns[LA_CLIENT], x = v->turnaround_ns[LA_SERVER];
     v->kind = LA_VANTAGE_UNKNOWN;
