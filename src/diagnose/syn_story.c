@@ -110,6 +110,12 @@ static void read_held(const struct la_connection *c, struct syn_story *s) {
     s->held = state_at(server, arrived, &s->held_since_ns);
     s->held_since_known = s->held == LA_ST_TIME_WAIT;
     s->held_known = s->held != LA_ST_UNKNOWN && s->held != LA_ST_CLOSED;
+    /* LAST-ACK, or after FINs that crossed CLOSING and TIME-WAIT: its first FIN would tell. */
+    struct la_fin_story fin;
+    if (s->held == LA_ST_LAST_ACK && server->fin_seen && !server->fin_unseen) {
+        la_fin_story(c->previous, la_side_in(c->previous, c, LA_SERVER), &fin);
+        s->held_known = fin.passive;
+    }
     s->server_unseen = !server->seen;
 }
 
@@ -163,20 +169,25 @@ static void judge_refusal(const struct la_connection *c, struct syn_story *s) {
     /* Its sequence number lies beyond what its peer had acknowledged: it has sent a FIN, or data,
      * that the capture may have missed. */
     bool open = s->held == LA_ST_CLOSE_WAIT || s->held == LA_ST_ESTAB;
-    if (s->held_known && open && c->previous && s->refusal == REFUSED_BY_ACK &&
-        formerly(c, LA_CLIENT)->acked_known &&
-        seq_lt(formerly(c, LA_CLIENT)->acked, s->answer->seq))
+    bool beyond = c->previous && s->refusal == REFUSED_BY_ACK &&
+                  formerly(c, LA_CLIENT)->acked_known &&
+                  seq_lt(formerly(c, LA_CLIENT)->acked, s->answer->seq);
+    /* The FIN that it answers with may be a repeat of one that was lost before here. */
+    bool again = open && s->refusal == REFUSED_BY_FIN && !la_is_near(c, LA_SERVER);
+    if ((beyond && open) || again)
         s->held_known = false;
     bool older = is_older_than_remembered(c, s);
-    /* A full socket challenges any SYN; only TIME-WAIT looks at the timestamp. Where the capture
-     * does not know what was held, the disclosed timestamp decides. */
-    bool decides = !s->held_known || s->held == LA_ST_TIME_WAIT;
+    /* A full socket challenges any SYN; only TIME-WAIT looks at the timestamp, and it had its FIN
+     * acknowledged. Where the capture does not know what was held, the disclosed timestamp decides.
+     */
+    bool decides = s->held == LA_ST_TIME_WAIT ||
+                   (!s->held_known && s->held != LA_ST_LAST_ACK && !again && !beyond);
     s->verdict = older && decides ? SYN_OLDER_TIMESTAMP : SYN_RECYCLED;
     bool disclosed = s->answer->options & LA_HAS_TIMESTAMPS;
     if (s->verdict == SYN_OLDER_TIMESTAMP)
         s->observed = disclosed;
     else
-        s->observed = c->previous != NULL && s->reset != NULL && s->held_known;
+        s->observed = c->previous != NULL && s->reset != NULL && (s->held_known || again);
 }
 
 /* A host that answers a SYN over TIME-WAIT with silence (RFC 6191 taken literally): told from loss
