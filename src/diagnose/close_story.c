@@ -10,6 +10,8 @@
 /* After a re-ACK the peer's RST, which would say that the first was only late, needs a round trip
  * and this. */
 #define RST_WAIT_NS (200 * LA_MSEC)
+/* An ACK may be held back so long (Linux). */
+#define LONGEST_DELAYED_ACK_NS (200 * LA_MSEC)
 /* More than a path jitters. */
 #define PLAIN_NS (100 * LA_MSEC)
 
@@ -68,23 +70,63 @@ static bool first_was_answered(const struct la_connection *c, const struct la_fi
     const struct la_observation *first = &c->log[fin->copies[0]], *second = &c->log[fin->copies[1]];
     for (size_t i = 0; i < fin->ack_count; i++) {
         const struct la_observation *ack = &c->log[fin->acks[i]];
-        if ((ack->options & LA_HAS_TIMESTAMPS) && !(ack->options & LA_HAS_DSACK) &&
-            !(ack->flags & LA_FIN) && first->tsval != second->tsval && ack->tsecr == first->tsval)
+        bool bare =
+            ack->payload == 0 && !(ack->flags & LA_FIN); /* the rest is sent by its own will */
+        if ((ack->options & LA_HAS_TIMESTAMPS) && !(ack->options & LA_HAS_DSACK) && bare &&
+            first->tsval != second->tsval && ack->tsecr == first->tsval)
             return true;
     }
     return false;
 }
 
+/* What the peer sent first after the repeated FIN had arrived does not report that as a duplicate:
+ * what came twice came later. */
+static bool duplicate_came_later(const struct la_connection *c, const struct la_fin_story *fin) {
+    const struct la_observation *ack = &c->log[fin->re_ack], *second = &c->log[fin->copies[1]];
+    return (ack->options & second->options & LA_HAS_TIMESTAMPS) && !(ack->options & LA_HAS_DSACK) &&
+           seq_leq(second->tsval, ack->tsecr);
+}
+
+/* The first that the peer sent after it had the FIN is its own FIN, sent by its own will, so soon
+ * that the ACK of the first may have been held back for it. Without timestamps whatever came later
+ * may have left first. */
+static bool fin_may_be_the_ack(const struct la_connection *c, const struct la_fin_story *fin) {
+    int64_t excess = 0;
+    if (!la_excess_transit(c, fin->re_ack, &excess))
+        return fin->ack_count > 1;
+    int64_t left = la_sent_ns(c, fin->re_ack) - excess;
+    return (c->log[fin->re_ack].flags & LA_FIN) &&
+           left - la_arrived_ns(c, fin->copies[0]) < LONGEST_DELAYED_ACK_NS;
+}
+
+/* So soon that the ACK of the first may have been held back: by a tail loss probe, not the timer.
+ */
+static bool repeats_early(const struct la_connection *c, const struct close_story *s) {
+    const size_t *copies = s->fin.copies;
+    return c->log[copies[1]].time_ns - c->log[copies[0]].time_ns < LONGEST_DELAYED_ACK_NS / 10 * 9;
+}
+
 /* A later copy was reported as a duplicate (D-SACK): the first had arrived. TIME-WAIT never reports
- * that, so the peer was still open. Was the first one's ACK lost, or late? */
+ * that: the peer was still open, or the FINs had crossed. Was the first one's ACK lost, or late? */
 static void judge_duplicate(const struct la_connection *c, struct close_story *s) {
     const struct la_fin_story *fin = &s->fin;
-    if (first_was_answered(c, fin) || fin->pure_acks >= fin->copies_seen)
-        decide(s, CLOSE_LATE_ACK, first_was_answered(c, fin),
+    bool answered = first_was_answered(c, fin);
+    if (answered || fin->pure_acks >= fin->copies_seen)
+        decide(s, CLOSE_LATE_ACK, answered,
                "each FIN was answered: the first one's ACK was only late");
+    else if (duplicate_came_later(c, fin))
+        decide(s, CLOSE_FIN_LOST, false,
+               "the first answer to the repeated FIN does not call it a duplicate");
+    else if (repeats_early(c, s))
+        decide(s, CLOSE_LATE_ACK, false,
+               "it was sent again before a delayed ACK of the first was due");
+    else if (fin->second && !fin->passive)
+        decide(s, CLOSE_FINAL_ACK_LOST, !fin_may_be_the_ack(c, fin),
+               "the repeated FIN was reported as a duplicate (D-SACK) after both ends had closed: "
+               "the first had arrived, its ACK had not");
     else
         decide(
-            s, CLOSE_FIRST_ACK_LOST, !fin->overtaken && !fin->overtaken_fin,
+            s, CLOSE_FIRST_ACK_LOST, !fin_may_be_the_ack(c, fin),
             "the repeated FIN was reported as a duplicate (D-SACK): the first had arrived, its ACK "
             "had not");
 }
@@ -113,15 +155,24 @@ static void judge_arrived(const struct la_connection *c, struct close_story *s) 
         decide(s, CLOSE_UNKNOWN, true, "nothing tells whether an ACK was lost or late");
 }
 
+/* Nothing says that the peer had all that was sent before the FIN. Then it may have refused to take
+ * that (it had closed for reading), or not have taken the FIN. */
+static bool lacks_data(const struct la_connection *c, const struct close_story *s) {
+    const struct la_endpoint *peer = &c->side[!s->side];
+    return !peer->acked_known || seq_lt(peer->acked, c->log[s->fin.copies[0]].seq) ||
+           c->log[s->fin.copies[0]].payload > 0;
+}
+
 /* The peer's FIN was acknowledged by this FIN only: without that the peer would still hold its
  * socket and repeat its own FIN. It has forgotten the connection, so it had this one. */
 static bool reset_implies_ack(const struct la_connection *c, const struct close_story *s) {
     const struct la_endpoint *peer = &c->side[!s->side];
-    if (!s->fin.second || s->fin.peer_reset == LA_NOWHERE)
+    if (!s->fin.second || s->fin.peer_reset == LA_NOWHERE || lacks_data(c, s))
         return false;
-    for (size_t i = 0; i < s->fin.copies[0]; i++) {
+    for (size_t i = 0; i < s->fin.peer_reset; i++) {
         const struct la_observation *o = &c->log[i];
-        if (o->from == s->side && (o->flags & LA_ACK) && seq_leq(peer->fin_end, o->ack))
+        bool bare = o->from == s->side && !(o->flags & (LA_FIN | LA_RST));
+        if (bare && (o->flags & LA_ACK) && seq_leq(peer->fin_end, o->ack))
             return false;
     }
     return true;
@@ -138,11 +189,6 @@ static void judge_uncaptured_ack(const struct la_connection *c, struct close_sto
         decide(s, CLOSE_UNKNOWN, true, "the peer has forgotten the connection");
     else if (fin->re_ack == LA_NOWHERE)
         decide(s, CLOSE_UNANSWERED, true, "no ACK of it was captured");
-    else if (fin->overtaken && !fin->dsack && fin->copies_seen == 2)
-        decide(s, CLOSE_LATE_ACK, true,
-               "an earlier ACK, by its own timestamp, came behind the one that answers");
-    else if (fin->overtaken && !fin->dsack)
-        decide(s, CLOSE_UNKNOWN, true, "an ACK was late, and nothing tells which FIN it answers");
     else if (fin->second && (c->log[fin->re_ack].flags & LA_FIN))
         decide(s, CLOSE_FINAL_ACK_LOST, true,
                "the peer's own repeated FIN acknowledges it: an ACK had been sent before");
@@ -152,6 +198,10 @@ static void judge_uncaptured_ack(const struct la_connection *c, struct close_sto
         decide(
             s, CLOSE_LATE_ACK, true,
             "the ACK's own timestamp says that it left before the repeated FIN can have arrived");
+    else if (fin->echo == LA_ECHO_EARLIER_LOST && fin->pure_acks >= fin->copies_seen)
+        decide(s, CLOSE_UNKNOWN, true,
+               "as many ACKs came as FINs were sent, and all of them left after the repeated one "
+               "had arrived: the first may have come behind it");
     else if (fin->echo == LA_ECHO_EARLIER_LOST && fin->re_ack_prompt)
         decide(s, CLOSE_FIN_LOST, fin->re_ack_is_answer,
                "the ACK echoes the repeated FIN's timestamp and reports no duplicate: the first "
@@ -192,7 +242,7 @@ static void judge_repeat(const struct la_connection *c, struct close_story *s) {
         decide(
             s, CLOSE_LATE_ACK, false,
             "it acknowledged once more without being sent anything: the first ACK reached it late");
-    else if (!fin->second || re_ack_dsack)
+    else if (!fin->second || (re_ack_dsack && fin->passive))
         decide(s, CLOSE_FIRST_ACK_LOST, la_is_near(c, s->side),
                "its ACK passed here, and it came again although that should have arrived");
     else
@@ -222,7 +272,12 @@ static enum reuse read_reuse(const struct la_connection *c, const struct close_s
         return REUSE_NONE;
     if (!(syn->options & fin->options & LA_HAS_TIMESTAMPS) || syn->tsecr == 0)
         return REUSE_LIKELY_HAD_FIN;
-    return seq_lt(syn->tsecr, fin->tsval) ? REUSE_LACKED_FIN : REUSE_HAD_FIN;
+    if (seq_lt(syn->tsecr, fin->tsval))
+        return REUSE_LACKED_FIN;
+    for (size_t i = 0; i < s->fin.copies[0]; i++)
+        if (c->log[i].from == s->side && c->log[i].tsval == syn->tsecr)
+            return REUSE_LIKELY_HAD_FIN; /* what it sent at the same moment says it as well */
+    return REUSE_HAD_FIN;
 }
 
 /* The next connection on this port met the old socket: its SYN was challenged, or the old FIN met
@@ -248,10 +303,11 @@ static void judge_next(const struct la_connection *c, struct close_story *s) {
         decide(s, CLOSE_FINAL_ACK_LOST, true,
                "it still held LAST-ACK when the next SYN came, long after the ACK should have "
                "arrived");
-    else if (fin->second && s->challenge && !reused && s->verdict != CLOSE_FIN_LOST)
+    else if (fin->second && s->challenge && !reused && s->verdict != CLOSE_FIN_LOST &&
+             !lacks_data(c, s))
         decide(s, CLOSE_FINAL_ACK_LOST, false,
                "the peer used its port again, which it does not before it has had the FIN");
-    else if (fin->second && reused)
+    else if (fin->second && (reuse == REUSE_HAD_FIN || (reused && !lacks_data(c, s))))
         decide(s, CLOSE_FINAL_ACK_LOST, reuse == REUSE_HAD_FIN,
                "the peer's next connection came out of TIME-WAIT (its ISN is the old SND.NXT + "
                "65537): it had the FIN, and its ACK did not arrive");

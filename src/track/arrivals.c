@@ -70,7 +70,7 @@ static bool is_answered(const struct question *q, size_t copy) {
 static void judge_copies(const struct question *q) {
     struct view *view = q->view;
     const struct la_connection *c = &view->connection;
-    size_t cover = first_cover(q), latest = c->log_count, earlier = c->log_count;
+    size_t cover = first_cover(q), first = c->log_count, latest = c->log_count;
     bool near = la_is_near(c, !q->side);
     for (size_t i = 0; i < c->log_count; i++) {
         if (!is_copy_of(q, &c->log[i]))
@@ -80,7 +80,7 @@ static void judge_copies(const struct question *q) {
         if (cover == c->log_count) {
             view->log[i].arrival = near ? LA_ARRIVAL_KNOWN : LA_ARRIVAL_ASSUMED;
         } else if (in_time || latest == c->log_count) {
-            earlier = latest;
+            first = latest == c->log_count ? i : first;
             latest = i;
         } else {
             view->log[i].arrival =
@@ -90,9 +90,9 @@ static void judge_copies(const struct question *q) {
     if (cover == c->log_count || latest == c->log_count)
         return;
     view->log[latest].arrival = LA_ARRIVAL_KNOWN;
-    if (earlier == c->log_count)
+    if (first == latest)
         return;
-    enum la_echo echo = la_read_echo(c, cover, earlier, latest);
+    enum la_echo echo = la_read_echo(c, cover, first, latest);
     enum la_arrival verdict = echo == LA_ECHO_EARLIER_ARRIVED ? LA_ARRIVAL_KNOWN
                               : echo == LA_ECHO_EARLIER_LOST  ? LA_ARRIVAL_LOST
                               : near                          ? LA_ARRIVAL_KNOWN

@@ -38,32 +38,80 @@ int64_t la_arrived_ns(const struct la_connection *c, size_t index) {
     return c->log[index].time_ns + la_one_way_ns(c, !c->log[index].from);
 }
 
-enum la_echo la_read_echo(const struct la_connection *c, size_t ack, size_t earlier, size_t later) {
+enum la_echo la_read_echo(const struct la_connection *c, size_t ack, size_t first_copy,
+                          size_t last_copy) {
     const struct la_observation *a = &c->log[ack];
-    const struct la_observation *first = &c->log[earlier], *second = &c->log[later];
+    const struct la_observation *first = &c->log[first_copy], *last = &c->log[last_copy];
     /* A D-SACK reports the later copy as a duplicate: one was there before (RFC 2883). */
     if (a->options & LA_HAS_DSACK)
         return LA_ECHO_EARLIER_ARRIVED;
-    if (!(a->options & first->options & second->options & LA_HAS_TIMESTAMPS) ||
-        first->tsval == second->tsval)
+    if (!(a->options & first->options & last->options & LA_HAS_TIMESTAMPS) ||
+        first->tsval == last->tsval)
         return LA_ECHO_NOTHING;
-    if (seq_lt(a->tsecr, second->tsval))
+    /* What is older than either was remembered before either came: a receiver without the segment
+     * before them, or one that has ceased to use timestamps, remembers neither. */
+    if (seq_lt(a->tsecr, first->tsval))
+        return LA_ECHO_NOTHING;
+    if (seq_lt(a->tsecr, last->tsval))
         return LA_ECHO_EARLIER_ARRIVED;
     /* It echoes the later one. A receiver that could have reported the duplicate did not see any;
-     * one in TIME-WAIT would still echo the first. */
+     * one that the earlier one had brought to TIME-WAIT would still echo that. */
     bool would_report = c->side[0].sack && c->side[1].sack;
     const struct la_endpoint *receiver = &c->side[a->from];
-    bool frozen = c->profile[a->from]->time_wait_freezes_ts_recent && receiver->fin_seen;
+    bool frozen = c->profile[a->from]->time_wait_freezes_ts_recent && receiver->fin_seen &&
+                  (first->flags & LA_ACK) && seq_leq(receiver->fin_end, first->ack);
     return would_report || frozen ? LA_ECHO_EARLIER_LOST : LA_ECHO_NOTHING;
 }
 
-/* This end's FIN acknowledges the peer's: with the ACK of it its socket is gone (LAST-ACK). */
+/* Both from one side. By their sender's clock; without one what came long before left before. */
+static bool left_before(const struct la_connection *c, size_t a, size_t b) {
+    const struct la_observation *first = &c->log[a], *second = &c->log[b];
+    if (first->options & second->options & LA_HAS_TIMESTAMPS)
+        return seq_lt(first->tsval, second->tsval);
+    return second->time_ns - first->time_ns >= c->profile[first->from]->rto_min_ns / 10 * 9;
+}
+
+/* What bears the number after its sender's FIN was sent after that. */
+static bool is_past_fin(const struct la_connection *c, const struct la_observation *o) {
+    return !(o->flags & (LA_SYN | LA_FIN | LA_RST)) && o->class != LA_CLASS_OUTSIDE &&
+           o->seq == c->side[o->from].fin_end;
+}
+
+/* This end's FIN acknowledges the peer's: with the ACK of it its socket is gone (LAST-ACK). What
+ * left after a FIN that did not pass here tells of one whose acknowledgement nobody knows. */
 static bool closes_last(const struct la_connection *c, unsigned side) {
-    const struct la_endpoint *peer = &c->side[!side];
-    for (size_t i = 0; peer->fin_seen && i < c->log_count; i++)
-        if (c->log[i].from == side && (c->log[i].flags & LA_FIN))
-            return (c->log[i].flags & LA_ACK) && seq_leq(peer->fin_end, c->log[i].ack);
-    return false;
+    const struct la_endpoint *me = &c->side[side], *peer = &c->side[!side];
+    size_t fin = 0;
+    while (fin < c->log_count && (c->log[fin].from != side || !(c->log[fin].flags & LA_FIN)))
+        fin++;
+    if (!peer->fin_seen || !me->fin_seen || fin == c->log_count)
+        return false;
+    for (size_t i = 0; i < c->log_count; i++)
+        if (c->log[i].from == side && is_past_fin(c, &c->log[i]) && left_before(c, i, fin))
+            return false;
+    return (c->log[fin].flags & LA_ACK) && seq_leq(peer->fin_end, c->log[fin].ack);
+}
+
+/* Two that left at the same moment answer the same packet, which the network has brought twice, or
+ * one of them is a copy made by it. */
+static bool is_same_answer(const struct la_connection *c, size_t a, size_t b) {
+    const struct la_observation *first = &c->log[a], *second = &c->log[b];
+    return (first->options & second->options & LA_HAS_TIMESTAMPS) &&
+           first->tsval == second->tsval && first->tsecr == second->tsecr &&
+           second->time_ns - first->time_ns < c->profile[first->from]->rto_min_ns / 2;
+}
+
+/* It echoes the last copy of `side`'s FIN that came before it: it left after that. */
+static bool answers_last_copy(const struct la_connection *c, size_t ack, unsigned side,
+                              uint32_t end) {
+    const struct la_observation *a = &c->log[ack], *copy = NULL;
+    for (size_t i = 0; i < ack; i++) {
+        const struct la_observation *o = &c->log[i];
+        if (o->from == side && (o->flags & LA_FIN) && o->seq + o->payload + 1 == end)
+            copy = o;
+    }
+    return copy && (a->options & copy->options & LA_HAS_TIMESTAMPS) &&
+           seq_leq(copy->tsval, a->tsecr);
 }
 
 /* A bare RST of this life with which `side` answers a bare ACK of everything up to `end`: it had no
@@ -77,16 +125,21 @@ static bool answers_late_ack(const struct la_connection *c, size_t rst, unsigned
         return false;
     if ((c->next && c->next->first.time_ns <= o->time_ns) || !closes_last(c, side))
         return false;
-    size_t bare = 0;
+    size_t bare = 0, last = LA_NOWHERE;
+    bool earlier = false;
     for (size_t i = 0; i < rst; i++) {
         const struct la_observation *drew = &c->log[i];
         if (drew->from == side || !la_covers(drew, end))
             continue;
         if (drew->payload > 0 || (drew->flags & LA_FIN))
             return false;
+        if (last != LA_NOWHERE && is_same_answer(c, last, i))
+            continue;
+        last = i;
         bare++;
+        earlier = earlier || !answers_last_copy(c, i, side, end);
     }
-    return bare > 1;
+    return bare > 1 && earlier;
 }
 
 bool la_ack_was_late(const struct la_connection *c, unsigned side, uint32_t end, size_t ack) {
@@ -136,8 +189,9 @@ static bool after_next_began(const struct la_connection *c, const struct la_obse
 
 static void gather_ack(const struct la_connection *c, size_t i, struct la_fin_story *s) {
     const struct la_observation *o = &c->log[i];
+    bool again = s->ack_count > 0 && is_same_answer(c, s->acks[s->ack_count - 1], i);
     s->dsack = s->dsack || (o->options & LA_HAS_DSACK) != 0;
-    s->pure_acks += o->payload == 0 && !(o->flags & LA_FIN);
+    s->pure_acks += o->payload == 0 && !(o->flags & LA_FIN) && !again;
     if (s->ack_count < LA_STORY_COPIES)
         s->acks[s->ack_count++] = i;
 }
@@ -226,44 +280,31 @@ static void find_repeat(const struct la_connection *c, struct la_fin_story *s) {
     s->crossed = s->ack_count > 0 && s->acks[0] < s->repeat;
 }
 
-/* By how much the peer's answer left before the copy can have arrived; 0 when it did not. Its own
- * clock says so; without timestamps, that it came sooner than the peer has ever answered anything.
- * What echoes the copy has seen it, whatever the path's times say. */
+/* By how much the peer's answer left before the copy can have arrived, by the peer's own clock; 0
+ * when it did not. Without timestamps nothing tells: an answer that comes sooner than any before
+ * may only be the first that nothing has held up. What echoes the copy has seen it, whatever the
+ * path's times say. */
 static int64_t left_early_by(const struct la_connection *c, const struct la_fin_story *s,
                              size_t copy, int64_t *excess) {
     const struct la_observation *ack = &c->log[s->re_ack], *fin = &c->log[copy];
     *excess = 0;
-    if (la_excess_transit(c, s->re_ack, excess)) {
-        bool echoes = (fin->options & LA_HAS_TIMESTAMPS) && seq_leq(fin->tsval, ack->tsecr);
-        int64_t by = la_arrived_ns(c, copy) - (la_sent_ns(c, s->re_ack) - *excess);
-        return !echoes && by > CLOCK_SLACK_NS ? by : 0;
-    }
-    int64_t least = c->vantage.turnaround_ns[ack->from];
-    bool drawn = !(ack->flags & LA_FIN); /* a FIN is sent by a timer, or by its own will */
-    int64_t by = least / 10 * 9 - (ack->time_ns - fin->time_ns);
-    return drawn && least > 2 * LA_JITTER_NS && by > 0 ? by : 0;
+    if (!la_excess_transit(c, s->re_ack, excess))
+        return 0;
+    bool echoes = (fin->options & LA_HAS_TIMESTAMPS) && seq_leq(fin->tsval, ack->tsecr);
+    int64_t by = la_arrived_ns(c, copy) - (la_sent_ns(c, s->re_ack) - *excess);
+    return !echoes && by > CLOCK_SLACK_NS ? by : 0;
 }
 
-/* By the peer's own clock. A FIN that acknowledges is sent by a timer, or by its own will: only a
- * bare ACK answers. */
-static void read_overtaken(const struct la_connection *c, struct la_fin_story *s) {
-    const struct la_observation *re_ack = &c->log[s->re_ack];
-    for (size_t i = 0; i < s->ack_count; i++) {
-        const struct la_observation *o = &c->log[s->acks[i]];
-        bool stamped = o->options & re_ack->options & LA_HAS_TIMESTAMPS;
-        bool answers_copy = o->options & LA_HAS_DSACK;
-        if (s->acks[i] <= s->re_ack || !stamped || !seq_lt(o->tsval, re_ack->tsval) || answers_copy)
-            continue;
-        if (o->flags & LA_FIN)
-            s->overtaken_fin = true;
-        else if (o->payload == 0)
-            s->overtaken = true;
-    }
+/* What left first was overtaken, however late it comes. */
+static bool left_first(const struct la_connection *c, size_t ack, size_t other) {
+    const struct la_observation *a = &c->log[ack], *b = &c->log[other];
+    return (a->options & b->options & LA_HAS_TIMESTAMPS) && seq_lt(a->tsval, b->tsval);
 }
 
 static void read_re_ack(const struct la_connection *c, unsigned side, struct la_fin_story *s) {
-    for (size_t i = 0; i < s->ack_count && s->re_ack == LA_NOWHERE; i++)
-        if (s->acks[i] > s->repeat)
+    for (size_t i = 0; i < s->ack_count; i++)
+        if (s->acks[i] > s->repeat &&
+            (s->re_ack == LA_NOWHERE || left_first(c, s->acks[i], s->re_ack)))
             s->re_ack = s->acks[i];
     if (s->re_ack == LA_NOWHERE)
         return;
@@ -276,12 +317,17 @@ static void read_re_ack(const struct la_connection *c, unsigned side, struct la_
     int64_t usual = (least > 0 ? least : 0) * 3 / 2;
     s->re_ack_prompt = after <= usual + PROMPT_NS;
     s->re_ack_at_once = after <= usual + AT_ONCE_NS;
-    read_overtaken(c, s);
     s->re_ack_nearer =
         2 * after < c->log[s->copies[later]].time_ns - c->log[s->copies[later - 1]].time_ns;
     bool bare = c->log[s->re_ack].payload == 0 && !(c->log[s->re_ack].flags & LA_FIN);
     s->re_ack_is_answer = bare || after <= usual + LA_JITTER_NS;
-    s->echo = la_read_echo(c, s->re_ack, s->copies[later - 1], s->copies[later]);
+    s->echo = la_read_echo(c, s->re_ack, s->copies[0], s->copies[later]);
+}
+
+/* Not only reordered: without timestamps the network may have done that. */
+static bool is_sent_later(const struct la_connection *c, size_t first, size_t later) {
+    const struct la_observation *a = &c->log[first], *b = &c->log[later];
+    return !(a->options & b->options & LA_HAS_TIMESTAMPS) || seq_lt(a->tsval, b->tsval);
 }
 
 /* Data from before the FIN was sent again after it, or the peer asked for it: the FIN could not be
@@ -292,7 +338,8 @@ static bool older_data_waits(const struct la_connection *c, unsigned side,
     size_t until = s->ack_count > 0 ? s->acks[0] : c->log_count;
     for (size_t i = s->copies[0] + 1; i < until; i++) {
         const struct la_observation *o = &c->log[i];
-        bool resent = o->from == side && o->payload > 0 && seq_lt(o->seq, start);
+        bool resent = o->from == side && o->payload > 0 && seq_lt(o->seq, start) &&
+                      is_sent_later(c, s->copies[0], i);
         bool asked = o->from != side && i < s->repeat && (o->flags & LA_ACK) &&
                      !(o->flags & LA_RST) && o->class == LA_CLASS_DUPLICATE_ACK &&
                      seq_lt(o->ack, start);

@@ -18,12 +18,12 @@ static inline bool la_covers(const struct la_observation *o, uint32_t end) {
            seq_leq(end, o->ack);
 }
 
-/* What an acknowledgement says of an earlier copy than the last one that can have drawn it. */
+/* What an acknowledgement says of the copies before the last one that can have drawn it. */
 enum la_echo { LA_ECHO_NOTHING, LA_ECHO_EARLIER_ARRIVED, LA_ECHO_EARLIER_LOST };
 
-/* `ack`, `earlier` and `later` are indices of the log; the acknowledgement comes from the receiver
- * of the two copies. */
-enum la_echo la_read_echo(const struct la_connection *c, size_t ack, size_t earlier, size_t later);
+/* `ack`, `first` and `last` are indices of the log; the acknowledgement comes from the receiver of
+ * these two copies, and of those between them. */
+enum la_echo la_read_echo(const struct la_connection *c, size_t ack, size_t first, size_t last);
 
 /* True when the acknowledgement at `ack` of everything up to `end` reached `side` late, not never:
  * another one followed, and that found no socket (a bare RST from `side`). */
@@ -44,19 +44,18 @@ struct la_fin_story {
                       before it, the second copy */
     bool acked_before_repeat; /* acks[0] should have arrived before `repeat` was sent */
     bool crossed;             /* acks[0] was under way when `repeat` was sent */
-    size_t re_ack;            /* the first ACK from the peer after `repeat` */
+    size_t re_ack;            /* the ACK after `repeat` that the peer sent first */
     enum la_echo echo;   /* what re_ack says of the copies before the last one that it can answer */
     bool re_ack_prompt;  /* it came as soon after that copy as the peer answers anything */
     bool re_ack_at_once; /* and without the delay that a busy host may have */
-    bool overtaken;      /* a bare ACK that had left before it came behind it */
-    bool overtaken_fin;  /* so did a FIN that acknowledges */
     bool re_ack_nearer;  /* it came much sooner after that copy than after the one before */
     int64_t
         re_ack_early_by_ns; /* it left that long before that copy can have arrived; 0: it did not */
     bool re_ack_is_answer; /* bare, or too soon after that copy to have been sent by its own will */
     bool dsack;            /* some ACK reports a copy as a duplicate */
-    size_t pure_acks;      /* bare ACKs that cover the FIN */
-    bool passive;          /* it acknowledges the peer's FIN: LAST-ACK, not CLOSING */
+    size_t pure_acks;      /* bare ACKs that cover the FIN, those that left at once counted once */
+    bool passive;          /* it acknowledges the peer's FIN, and none before it passed unseen:
+                              LAST-ACK, not CLOSING */
     size_t peer_reset;     /* the peer's RST that answers a copy */
     size_t own_reset;   /* the RST with which this side answers a second ACK: the first was late */
     bool data_is_cause; /* the repeat is that of data which was still unacknowledged ... */
