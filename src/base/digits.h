@@ -27,10 +27,25 @@ static inline char *la_put_digits(char *out, uint64_t number, int digits) {
 
 /* As many digits as it has. Returns where they end. */
 static inline char *la_put_number(char *out, uint64_t number) {
-    int digits = 1;
-    for (uint64_t rest = number; rest >= 10; rest /= 10)
+    if (number < 10) { /* what most are */
+        *out = (char)('0' + number);
+        return out + 1;
+    }
+    int digits = 2;
+    for (uint64_t limit = 100; digits < LA_DIGITS_MAX && number >= limit; limit *= 10)
         digits++;
     return la_put_digits(out, number, digits);
+}
+
+/* All nine of the nanoseconds of a second. */
+static inline char *la_put_nanoseconds(char *out, uint32_t ns) {
+    uint32_t upper = ns / 10000, lower = ns % 10000, middle = upper % 10000;
+    out[0] = (char)('0' + upper / 10000);
+    la_put_pair(out + 1, middle / 100);
+    la_put_pair(out + 3, middle % 100);
+    la_put_pair(out + 5, lower / 100);
+    la_put_pair(out + 7, lower % 100);
+    return out + 9;
 }
 
 #endif

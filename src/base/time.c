@@ -18,33 +18,37 @@ static char *put_date(char *out, int64_t day) {
         365;
     unsigned day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     unsigned month = (5 * day_of_year + 2) / 153; /* since March */
-    unsigned january = month >= 10;
-    out = la_put_digits(out, 400 * era + year_of_era + january, 4);
-    *out++ = '-';
-    out = la_put_digits(out, january ? month - 9 : month + 3, 2);
-    *out++ = '-';
-    return la_put_digits(out, day_of_year - (153 * month + 2) / 5 + 1, 2);
+    unsigned january = month >= 10, year = 400 * era + year_of_era + january;
+    la_put_pair(out, year / 100);
+    la_put_pair(out + 2, year % 100);
+    out[4] = '-';
+    la_put_pair(out + 5, january ? month - 9 : month + 3);
+    out[7] = '-';
+    la_put_pair(out + 8, day_of_year - (153 * month + 2) / 5 + 1);
+    return out + 10;
 }
 
 static char *put_clock(char *out, unsigned second_of_day) {
-    out = la_put_digits(out, second_of_day / 3600, 2);
-    *out++ = ':';
-    out = la_put_digits(out, second_of_day / 60 % 60, 2);
-    *out++ = ':';
-    return la_put_digits(out, second_of_day % 60, 2);
+    unsigned minute_of_day = second_of_day / 60;
+    la_put_pair(out, minute_of_day / 60);
+    out[2] = ':';
+    la_put_pair(out + 3, minute_of_day % 60);
+    out[5] = ':';
+    la_put_pair(out + 6, second_of_day % 60);
+    return out + 8;
 }
 
 const char *la_time_format(int64_t ns, int digits, char buf[LA_TIME_TEXT]) {
     enum { SECONDS_A_DAY = 86400, NANO_DIGITS = 9 };
     int64_t seconds = la_floor_seconds(ns);
-    uint64_t fraction = (uint64_t)ns - (uint64_t)seconds * (uint64_t)LA_SEC;
+    uint32_t fraction = (uint32_t)((uint64_t)ns - (uint64_t)seconds * (uint64_t)LA_SEC);
     int64_t day = seconds / SECONDS_A_DAY - (seconds % SECONDS_A_DAY < 0);
     char *out = put_date(buf, day);
     *out++ = 'T';
     out = put_clock(out, (unsigned)(seconds - day * SECONDS_A_DAY));
     if (digits > 0) {
         *out++ = '.';
-        la_put_digits(out, fraction, NANO_DIGITS);
+        la_put_nanoseconds(out, fraction);
         out += digits < NANO_DIGITS ? digits : NANO_DIGITS;
     }
     memcpy(out, "Z", 2);

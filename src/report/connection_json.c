@@ -267,13 +267,11 @@ static void write_kinds(struct la_writer *w, const struct la_connection *c) {
 
 static void write_identity(struct la_writer *w, const struct la_connection_ref *ref) {
     char id[ID_TEXT], community_id[LA_COMMUNITY_ID_TEXT];
-    la_write_name(w, "id");
-    la_write_text(w, format_id(ref, id));
+    write_word(w, "id", format_id(ref, id));
     write_bool(w, "initiator_known", ref->initiator_known);
     write_count(w, "incarnation", ref->incarnation);
     write_time(w, "opened", ref->opened_ns);
-    la_write_name(w, "community_id");
-    la_write_text(w, format_community_id(ref, community_id));
+    write_word(w, "community_id", format_community_id(ref, community_id));
 }
 
 static void write_shape(struct la_writer *w, const struct la_connection *c) {
@@ -283,8 +281,7 @@ static void write_shape(struct la_writer *w, const struct la_connection *c) {
     write_word(w, "ending", la_ending_name(c->ending));
     write_word(w, "first_closer", la_closer_name(c->first_closer));
     write_word(w, "zeek_conn_state", c->zeek_conn_state);
-    la_write_name(w, "zeek_history");
-    la_write_text(w, c->zeek_history);
+    write_word(w, "zeek_history", c->zeek_history);
 }
 
 void la_write_connection(struct la_writer *w, const struct la_connection *connection) {

@@ -2,71 +2,55 @@
 
 #include "base/varint.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Members that are written as they are, in as many bytes as their numbers need. That of a pointer
- * to what is static is a number as well, as long as the process lives. */
-struct member {
-    uint16_t offset, size;
-};
-#define MEMBER(type, name)                                                                         \
-    { offsetof(struct type, name), sizeof((struct type *)0)->name }
-#define CONNECTION(name) MEMBER(la_connection, name)
-#define SIDE(name) MEMBER(la_endpoint, name)
-#define RESET(name) MEMBER(la_reset, name)
-#define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
-
-static const struct member of_connection[] = {
-    CONNECTION(initiator_known),  CONNECTION(incarnation), CONNECTION(opened_ns),
-    CONNECTION(first.time_ns),    CONNECTION(first.frame), CONNECTION(last.time_ns),
-    CONNECTION(opening),          CONNECTION(ending),      CONNECTION(first_closer),
-    CONNECTION(zeek_conn_state),  CONNECTION(gaps),        CONNECTION(vlans[0]),
-    CONNECTION(vlans[1]),         CONNECTION(vlans[2]),    CONNECTION(vlans[3]),
-    CONNECTION(tunnels),          CONNECTION(input_count), CONNECTION(findings),
-    CONNECTION(attempt_findings), CONNECTION(evicted),     CONNECTION(reset_count),
-};
+/* Members that are written as they are, in as many bytes as their numbers need: one list of each
+ * structure, for both directions. */
+#define OF_CONNECTION(X)                                                                           \
+    X(initiator_known)                                                                             \
+    X(incarnation)                                                                                 \
+    X(opening)                                                                                     \
+    X(ending)                                                                                      \
+    X(first_closer)                                                                                \
+    X(gaps)                                                                                        \
+    X(tunnels)                                                                                     \
+    X(vlans[0])                                                                                    \
+    X(vlans[1])                                                                                    \
+    X(vlans[2])                                                                                    \
+    X(vlans[3])                                                                                    \
+    X(findings) X(attempt_findings) X(evicted) X(first.frame) X(input_count) X(reset_count)
 _Static_assert(LA_CONNECTION_VLANS == 4, "each is a member");
 
-static const struct member of_side[] = {
-    SIDE(port),
-    SIDE(state),
-    SIDE(change_count),
-    SIDE(packets),
-    SIDE(bytes),
-    SIDE(data_bytes),
-    SIDE(syn),
-    SIDE(fin),
-    SIDE(rst),
-    SIDE(duplicate_acks),
-    SIDE(zero_windows),
-    SIDE(retransmitted_segments),
-    SIDE(rtt_min_ns),
-    SIDE(rtt_median_ns),
-    SIDE(retransmitted_bytes),
-    SIDE(mss),
-    SIDE(ttl),
-    SIDE(window_scale),
-    SIDE(seen),
-    SIDE(sack),
-    SIDE(timestamps_used),
-    SIDE(timestamp_hz),
-};
+#define OF_SIDE(X)                                                                                 \
+    X(port)                                                                                        \
+    X(state)                                                                                       \
+    X(change_count)                                                                                \
+    X(packets)                                                                                     \
+    X(bytes)                                                                                       \
+    X(data_bytes)                                                                                  \
+    X(syn)                                                                                         \
+    X(fin)                                                                                         \
+    X(rst)                                                                                         \
+    X(duplicate_acks)                                                                              \
+    X(zero_windows)                                                                                \
+    X(retransmitted_segments)                                                                      \
+    X(retransmitted_bytes)                                                                         \
+    X(rtt_min_ns) X(rtt_median_ns) X(mss) X(ttl) X(window_scale) X(seen) X(sack) X(timestamps_used)
 
-static const struct member of_reset[] = {
-    RESET(where.time_ns), RESET(where.frame), RESET(where.input), RESET(drew.time_ns),
-    RESET(drew.frame),    RESET(drew.input),  RESET(by),          RESET(form),
-    RESET(cause),
-};
+#define OF_RESET(X)                                                                                \
+    X(where.frame)                                                                                 \
+    X(where.input)                                                                                 \
+    X(drew.frame) X(drew.input) X(by) X(form) X(cause) X(where.time_ns) X(drew.time_ns)
 
 /* The most bytes that each part takes. */
+#define ONE_MORE(member) +1
 enum {
-    MEMBERS_MAX = (COUNT_OF(of_connection) + 2 * COUNT_OF(of_side)) * LA_VARINT_MAX,
-    FIXED_MAX = MEMBERS_MAX + 1 + LA_ZEEK_HISTORY + 2 * sizeof(struct la_addr) +
-                LA_CONNECTION_INPUTS * LA_VARINT_MAX,
+    FIXED_MAX = (OF_CONNECTION(ONE_MORE) + 2 * (OF_SIDE(ONE_MORE))) * LA_VARINT_MAX +
+                sizeof(struct la_connection), /* what is copied */
+    INPUTS_MAX = LA_CONNECTION_INPUTS * LA_VARINT_MAX,
     CHANGE_MAX = 4 * LA_VARINT_MAX,
-    RESET_MAX = COUNT_OF(of_reset) * LA_VARINT_MAX,
+    RESET_MAX = (OF_RESET(ONE_MORE)) * LA_VARINT_MAX,
 };
 
 void la_notes_release(struct la_notes *notes) {
@@ -83,32 +67,11 @@ void la_noted_release(struct la_noted *noted) {
 
 /* Writing */
 
-static uint64_t load(const void *from, size_t size) {
-    uint8_t one;
-    uint16_t two;
-    uint32_t four;
-    uint64_t eight;
-    switch (size) {
-    case 1:
-        memcpy(&one, from, 1);
-        return one;
-    case 2:
-        memcpy(&two, from, 2);
-        return two;
-    case 4:
-        memcpy(&four, from, 4);
-        return four;
-    default:
-        memcpy(&eight, from, 8);
-        return eight;
-    }
-}
+#define PUT(member) out = put_unsigned(out, (uint64_t)object->member);
 
-static uint8_t *put_members(uint8_t *out, const void *object, const struct member *members,
-                            size_t count) {
-    for (size_t i = 0; i < count; i++)
-        out = put_unsigned(out, load((const char *)object + members[i].offset, members[i].size));
-    return out;
+/* Modulo 2^64: any two times have a difference. */
+static uint8_t *put_time(uint8_t *out, int64_t ns, int64_t before_ns) {
+    return put_signed(out, (int64_t)((uint64_t)ns - (uint64_t)before_ns));
 }
 
 /* Beside the change before. */
@@ -117,7 +80,7 @@ static uint8_t *put_changes(uint8_t *out, const struct la_endpoint *side,
     struct la_change before = {.time_ns = first->time_ns, .frame = first->frame};
     for (size_t i = 0; i < side->change_count; i++) {
         const struct la_change *change = &side->changes[i];
-        out = put_signed(out, (int64_t)((uint64_t)change->time_ns - (uint64_t)before.time_ns));
+        out = put_time(out, change->time_ns, before.time_ns);
         out = put_signed(out, (int64_t)(change->frame - before.frame));
         out = put_unsigned(out, change->input);
         out = put_unsigned(out, (uint64_t)change->state << 1 | change->certain);
@@ -126,16 +89,31 @@ static uint8_t *put_changes(uint8_t *out, const struct la_endpoint *side,
     return out;
 }
 
-static uint8_t *put_side(uint8_t *out, const struct la_endpoint *side,
+static uint8_t *put_side(uint8_t *out, const struct la_endpoint *object,
                          const struct la_where *first) {
-    out = put_bytes(out, &side->addr, sizeof side->addr);
-    out = put_members(out, side, of_side, COUNT_OF(of_side));
-    return put_changes(out, side, first);
+    out = put_bytes(out, &object->addr, sizeof object->addr);
+    out = put_bytes(out, &object->timestamp_hz, sizeof object->timestamp_hz);
+    OF_SIDE(PUT)
+    return put_changes(out, object, first);
+}
+
+static uint8_t *put_reset(uint8_t *out, const struct la_reset *object) {
+    OF_RESET(PUT)
+    return out;
+}
+
+/* What is static is where it was, as long as the process lives. */
+static uint8_t *put_connection(uint8_t *out, const struct la_connection *object) {
+    OF_CONNECTION(PUT)
+    out = put_bytes(out, &object->zeek_conn_state, sizeof object->zeek_conn_state);
+    out = put_bytes(out, &object->first.time_ns, sizeof object->first.time_ns);
+    out = put_time(out, object->opened_ns, object->first.time_ns);
+    return put_time(out, object->last.time_ns, object->first.time_ns);
 }
 
 static bool reserve(struct la_notes *notes, const struct la_connection *c) {
     size_t changes = c->side[0].change_count + c->side[1].change_count;
-    size_t most = FIXED_MAX + changes * CHANGE_MAX + c->reset_count * RESET_MAX;
+    size_t most = FIXED_MAX + INPUTS_MAX + changes * CHANGE_MAX + c->reset_count * RESET_MAX;
     if (most <= notes->capacity)
         return true;
     uint8_t *bytes = realloc(notes->bytes, 2 * most);
@@ -149,14 +127,14 @@ static bool reserve(struct la_notes *notes, const struct la_connection *c) {
 bool la_notes_write(struct la_notes *notes, const struct la_connection *c) {
     if (!reserve(notes, c))
         return false;
-    uint8_t *out = put_members(notes->bytes, c, of_connection, COUNT_OF(of_connection));
+    uint8_t *out = put_connection(notes->bytes, c);
     for (size_t i = 0; i < c->input_count; i++)
         out = put_unsigned(out, c->inputs[i]);
     size_t letters = strlen(c->zeek_history);
     *out++ = (uint8_t)letters;
     out = put_bytes(out, c->zeek_history, letters);
     for (size_t i = 0; i < c->reset_count; i++)
-        out = put_members(out, &c->resets[i], of_reset, COUNT_OF(of_reset));
+        out = put_reset(out, &c->resets[i]);
     for (int side = 0; side < 2; side++)
         out = put_side(out, &c->side[side], &c->first);
     notes->used = (size_t)(out - notes->bytes);
@@ -165,32 +143,14 @@ bool la_notes_write(struct la_notes *notes, const struct la_connection *c) {
 
 /* Reading */
 
-static void store(void *to, size_t size, uint64_t value) {
-    uint8_t one = (uint8_t)value;
-    uint16_t two = (uint16_t)value;
-    uint32_t four = (uint32_t)value;
-    switch (size) {
-    case 1:
-        memcpy(to, &one, 1);
-        return;
-    case 2:
-        memcpy(to, &two, 2);
-        return;
-    case 4:
-        memcpy(to, &four, 4);
-        return;
-    default:
-        memcpy(to, &value, 8);
-    }
-}
+#define GET(member)                                                                                \
+    in = get_unsigned(in, &number);                                                                \
+    object->member = (__typeof__(object->member))number;
 
-static const uint8_t *get_members(const uint8_t *in, void *object, const struct member *members,
-                                  size_t count) {
-    uint64_t value;
-    for (size_t i = 0; i < count; i++) {
-        in = get_unsigned(in, &value);
-        store((char *)object + members[i].offset, members[i].size, value);
-    }
+static const uint8_t *get_time(const uint8_t *in, int64_t *ns, int64_t before_ns) {
+    int64_t since;
+    in = get_signed(in, &since);
+    *ns = (int64_t)((uint64_t)before_ns + (uint64_t)since);
     return in;
 }
 
@@ -198,13 +158,12 @@ static const uint8_t *get_changes(const uint8_t *in, size_t count, const struct 
                                   struct la_change *changes) {
     struct la_change change = {.time_ns = first->time_ns, .frame = first->frame};
     for (size_t i = 0; i < count; i++) {
-        int64_t time_ns, frame;
+        int64_t frame;
         uint64_t input, state;
-        in = get_signed(in, &time_ns);
+        in = get_time(in, &change.time_ns, change.time_ns);
         in = get_signed(in, &frame);
         in = get_unsigned(in, &input);
         in = get_unsigned(in, &state);
-        change.time_ns = (int64_t)((uint64_t)change.time_ns + (uint64_t)time_ns);
         change.frame += (uint64_t)frame;
         change.input = (uint16_t)input;
         change.state = (uint8_t)(state >> 1);
@@ -224,22 +183,38 @@ static void *make_room(void *items, size_t *capacity, size_t count, size_t size)
     return malloc(*capacity * size);
 }
 
-static const uint8_t *get_side(const uint8_t *in, struct la_noted *noted, int number) {
-    struct la_endpoint *side = &noted->connection.side[number];
-    in = get_bytes(in, &side->addr, sizeof side->addr);
-    in = get_members(in, side, of_side, COUNT_OF(of_side));
-    noted->changes[number] = make_room(noted->changes[number], &noted->change_capacity[number],
-                                       side->change_count, sizeof *side->changes);
-    side->changes = noted->changes[number];
-    return side->changes ? get_changes(in, side->change_count, &noted->connection.first,
-                                       noted->changes[number])
-                         : NULL;
+static const uint8_t *get_side(const uint8_t *in, struct la_noted *noted, int side) {
+    struct la_endpoint *object = &noted->connection.side[side];
+    uint64_t number;
+    in = get_bytes(in, &object->addr, sizeof object->addr);
+    in = get_bytes(in, &object->timestamp_hz, sizeof object->timestamp_hz);
+    OF_SIDE(GET)
+    struct la_change *changes = make_room(noted->changes[side], &noted->change_capacity[side],
+                                          object->change_count, sizeof *changes);
+    object->changes = noted->changes[side] = changes;
+    return changes ? get_changes(in, object->change_count, &noted->connection.first, changes)
+                   : NULL;
+}
+
+static const uint8_t *get_reset(const uint8_t *in, struct la_reset *object) {
+    uint64_t number;
+    OF_RESET(GET)
+    return in;
+}
+
+static const uint8_t *get_connection(const uint8_t *in, struct la_connection *object) {
+    uint64_t number;
+    OF_CONNECTION(GET)
+    in = get_bytes(in, &object->zeek_conn_state, sizeof object->zeek_conn_state);
+    in = get_bytes(in, &object->first.time_ns, sizeof object->first.time_ns);
+    in = get_time(in, &object->opened_ns, object->first.time_ns);
+    return get_time(in, &object->last.time_ns, object->first.time_ns);
 }
 
 struct la_connection *la_noted_read(struct la_noted *noted, const void *notes) {
     struct la_connection *c = &noted->connection;
     uint64_t input;
-    const uint8_t *in = get_members(notes, c, of_connection, COUNT_OF(of_connection));
+    const uint8_t *in = get_connection(notes, c);
     for (size_t i = 0; i < c->input_count; i++) {
         in = get_unsigned(in, &input);
         c->inputs[i] = (uint16_t)input;
@@ -252,7 +227,7 @@ struct la_connection *la_noted_read(struct la_noted *noted, const void *notes) {
     if (!noted->resets)
         return NULL;
     for (size_t i = 0; i < c->reset_count; i++)
-        in = get_members(in, &noted->resets[i], of_reset, COUNT_OF(of_reset));
+        in = get_reset(in, &noted->resets[i]);
     c->resets = noted->resets;
     for (int side = 0; side < 2 && in; side++)
         in = get_side(in, noted, side);

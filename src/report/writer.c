@@ -10,6 +10,14 @@
 enum { ROOM_MIN = 1 << 12, DECIMAL_TEXT = 40, NANO_DIGITS = 9 };
 _Static_assert((int)ROOM_MIN > (int)LA_WRITER_ROOM, "what is promised is there from the beginning");
 
+/* Most times of a line lie in one second, and lines come in the order of their times. */
+static void find_second(struct la_writer *w, int64_t second) {
+    char text[LA_TIME_TEXT];
+    w->second = second;
+    la_time_format(second * LA_SEC, 1, text);
+    memcpy(w->second_text, text, sizeof w->second_text);
+}
+
 struct la_writer *la_writer_new(const struct la_input *const *inputs, size_t input_count,
                                 int digits) {
     struct la_writer *w = calloc(1, sizeof *w);
@@ -21,6 +29,7 @@ struct la_writer *la_writer_new(const struct la_input *const *inputs, size_t inp
     w->inputs = inputs;
     w->input_count = input_count;
     w->digits = digits;
+    find_second(w, 0);
     return w;
 }
 
@@ -90,9 +99,8 @@ void la_write_bool(struct la_writer *w, bool value) {
         put(w, "false,", 6);
 }
 
-void la_write_count(struct la_writer *w, uint64_t count) {
-    char *out = la_writer_room(w, LA_DIGITS_MAX + 1);
-    end_at(w, la_put_number(out, count > INT64_MAX ? INT64_MAX : count));
+void la_write_number(struct la_writer *w, uint64_t number) {
+    end_at(w, la_put_number(la_writer_room(w, LA_DIGITS_MAX + 1), number));
 }
 
 /* A number of units of which 10^places are one, without more zeros than JSON needs for a real. */
@@ -122,9 +130,15 @@ void la_write_time(struct la_writer *w, int64_t ns) {
         return;
     }
     char *out = la_writer_room(w, LA_TIME_TEXT + 3);
+    int64_t second = la_floor_seconds(ns);
+    if (second != w->second)
+        find_second(w, second);
     *out++ = '"';
-    la_time_format(ns, w->digits, out);
-    out += la_time_length(w->digits);
+    memcpy(out, w->second_text, sizeof w->second_text);
+    out += sizeof w->second_text;
+    la_put_nanoseconds(out, (uint32_t)(ns - second * LA_SEC));
+    out += w->digits;
+    *out++ = 'Z';
     *out++ = '"';
     end_at(w, out);
 }

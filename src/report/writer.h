@@ -10,14 +10,18 @@
 #include "base/addr.h"
 #include "capture/capture.h"
 
+enum { LA_SECOND_TEXT = 20 }; /* with the point */
+
 struct la_writer {
     const struct la_input *const *inputs; /* borrowed; names of the files */
     size_t input_count;
     int digits; /* of the second, at least one */
     char *bytes;
     size_t used, capacity;
-    bool failed; /* for want of memory: what is there is not all */
-    char *path;  /* owned; the path of `path_input` as a value; NULL: of none yet */
+    bool failed;    /* for want of memory: what is there is not all */
+    int64_t second; /* whose text this is, up to the fraction */
+    char second_text[LA_SECOND_TEXT];
+    char *path; /* owned; the path of `path_input` as a value; NULL: of none yet */
     size_t path_length;
     uint16_t path_input;
 };
@@ -71,16 +75,28 @@ __attribute__((always_inline)) static inline void la_write_name(struct la_writer
     w->used += length + 3;
 }
 
+/* Of any size. */
+void la_write_number(struct la_writer *w, uint64_t number);
+
 void la_write_null(struct la_writer *w);
 void la_write_bool(struct la_writer *w, bool value);
-void la_write_count(struct la_writer *w, uint64_t count);
+static inline void la_write_count(struct la_writer *w, uint64_t count) {
+    if (count >= 10) {
+        la_write_number(w, count < INT64_MAX ? count : INT64_MAX);
+        return;
+    }
+    char *out = la_writer_room(w, 2);
+    out[0] = (char)('0' + count);
+    out[1] = ',';
+    w->used += 2;
+}
 /* A number of thousandths, as a decimal number. */
 void la_write_thousandths(struct la_writer *w, uint64_t thousandths);
 /* Nanoseconds as seconds; a negative number gives null. */
 void la_write_delay(struct la_writer *w, int64_t ns);
 /* LA_TIME_NONE gives null. */
 void la_write_time(struct la_writer *w, int64_t ns);
-/* As a name; NULL gives null. */
+/* Nothing that needs an escape; NULL gives null. */
 void la_write_word(struct la_writer *w, const char *word);
 /* Any bytes: what is not UTF-8 is replaced. NULL gives null. */
 void la_write_text(struct la_writer *w, const char *text);

@@ -36,6 +36,8 @@ struct question {
 
 /* Where SYNs crossed, a SYN-ACK of the same number is no copy of the SYN: it answers the peer's. */
 static bool is_copy_of(const struct question *q, const struct la_observation *o) {
+    if (o->from != q->side)
+        return false;
     if (!q->syn)
         return is_fin_copy(o, q->side, q->mark);
     bool answers = q->view->connection.side[q->side].syn_sent && (o->flags & LA_ACK);
@@ -139,12 +141,12 @@ static bool closes_with_ack(const struct question *q) {
 static bool contradicted(const struct question *q, size_t ack) {
     const struct la_connection *c = &q->view->connection;
     int64_t arrived = q->view->times[ack].arrived_ns;
-    bool gone = closes_with_ack(q);
     for (size_t i = 0; i < c->log_count; i++) {
         const struct la_observation *o = &c->log[i];
-        bool says_no = is_copy_of(q, o) || (gone && o->from == q->side && !(o->flags & LA_RST));
         int64_t age;
-        if (says_no && q->view->times[i].sent_ns > arrived + LA_JITTER_NS &&
+        if (o->from != q->side || q->view->times[i].sent_ns <= arrived + LA_JITTER_NS)
+            continue;
+        if ((is_copy_of(q, o) || (!(o->flags & LA_RST) && closes_with_ack(q))) &&
             la_read_old_copy(c, i, &age) != LA_SURELY_OLD)
             return true;
     }
@@ -191,14 +193,12 @@ static void judge_acks(const struct question *q) {
     struct view *view = q->view;
     const struct la_connection *c = &view->connection;
     bool near = la_is_near(c, q->side), reached = false;
-    for (size_t i = 0; i < c->log_count; i++) {
+    for (size_t i = 0; i < c->log_count && !reached; i++) {
         struct la_observation *o = &view->log[i];
         if (o->from == q->side || !la_covers(o, end_of(q)) || (o->flags & LA_SYN))
             continue;
         /* A FIN that also acknowledges has been judged as a FIN; what it carries shares its fate.
          */
-        if (reached)
-            continue;
         if (contradicted(q, i)) {
             bool late = la_ack_was_late(c, q->side, end_of(q), i);
             if (!(o->flags & LA_FIN))

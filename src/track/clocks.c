@@ -48,9 +48,9 @@ enum { CUSTOMARY = sizeof customary / sizeof customary[0] };
 /* The customary rate that is within 10 % of a measured one; CUSTOMARY: none. */
 static size_t customary_of(double hz) {
     size_t i = 0;
-    while (i < CUSTOMARY && (hz <= customary[i] * 0.9 || hz >= customary[i] * 1.1))
+    while (i < CUSTOMARY && hz >= customary[i] * 1.1)
         i++;
-    return i;
+    return i < CUSTOMARY && hz > customary[i] * 0.9 ? i : CUSTOMARY;
 }
 
 /* A segment that was held up on its way makes the clock look slower, or faster from there on: so

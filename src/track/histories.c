@@ -791,10 +791,11 @@ static void doubt_silence(struct machine *m) {
         return;
     for (size_t i = 0; i < m->change_count; i++) {
         struct la_change *change = &m->changes[i];
-        bool open = is_open(change->state) || change->state == LA_ST_SYN_RECV;
+        if (!is_open(change->state) && change->state != LA_ST_SYN_RECV)
+            continue;
         int64_t until = i + 1 < m->change_count ? change[1].time_ns : m->c->capture_end_ns;
         int64_t heard = last_heard(m, until);
-        if (open && until - (heard > change->time_ns ? heard : change->time_ns) > LA_SEC)
+        if (until - (heard > change->time_ns ? heard : change->time_ns) > LA_SEC)
             change->certain = false;
     }
 }
