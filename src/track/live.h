@@ -224,6 +224,7 @@ static inline struct la_log_base live_log_base(const struct live *live) {
         .input = live->first_input,
         .seq = {live->side[0].base_seq, live->side[1].base_seq},
         .tsval = {live->side[0].base_tsval, live->side[1].base_tsval},
+        .fin = {live->side[0].fin_end - 1, live->side[1].fin_end - 1},
     };
 }
 

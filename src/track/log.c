@@ -27,6 +27,10 @@ enum {
     FLAG_USEC = 1 << 7, /* the time is written in microseconds */
 };
 
+/* Where there was data, what closes is only short when it counts from the FINs, which are not known
+ * before. In a log that was taken apart such an entry has a mark that no other short one has. */
+enum { FLAG_FROM_FIN = FLAG_USEC };
+
 /* The short form: a byte of sequence and acknowledgement number, three of microseconds, three of
  * the frame, and two of either timestamp where there are any; all of them distances. */
 enum {
@@ -319,6 +323,7 @@ static const uint8_t *decode_short(const uint8_t *p, const struct la_log_base *b
     const uint64_t long_bits = (UINT64_C(1) << SHORT_LONG_BITS) - 1;
     uint64_t first = get_little_endian(p), second = get_little_endian(p + 8);
     unsigned from = (first & HEAD_SIDE_1) != 0, flags = first >> 8 & 0xff;
+    const uint32_t *numbers = flags & FLAG_FROM_FIN ? base->fin : base->seq;
     uint16_t options = short_options[first >> SHORT_OPTIONS_SHIFT & (SHORT_OPTIONS - 1)];
     bool ack = flags & LA_ACK, stamped = options & LA_HAS_TIMESTAMPS;
     uint32_t seq = first >> 16 & 0xf, acked = first >> 20 & 0xf;
@@ -327,8 +332,8 @@ static const uint8_t *decode_short(const uint8_t *p, const struct la_log_base *b
         .time_ns = base->time_ns + (int64_t)(first >> 24 & long_bits) * LA_USEC,
         .frame = base->frame + (first >> 48 | (second & 0xff) << 16),
         .input = base->input,
-        .seq = base->seq[from] + seq,
-        .ack = ack ? base->seq[!from] + acked : 0,
+        .seq = numbers[from] + seq,
+        .ack = ack ? numbers[!from] + acked : 0,
         .tsval = stamped ? base->tsval[from] + tsval : 0,
         .tsecr = stamped && ack ? base->tsval[!from] + tsecr : 0,
         .options = options,
@@ -397,39 +402,28 @@ static void copy_own(uint8_t *to, const uint8_t *from, size_t entry_size) {
         memcpy(to, from, SHORT_SIZE - LA_LOG_COMMON);
 }
 
-/* Where there was data, what closes is short when it counts from the FINs. In a log that was taken
- * apart such an entry has a mark that no other short one has. */
-enum { FLAG_FROM_FIN = FLAG_USEC };
-static const struct la_log_base from_begin;
-
-static struct la_log_base from_fin(const uint32_t fin[2]) {
-    return (struct la_log_base){.seq = {fin[0], fin[1]}};
-}
-
-/* A whole entry as a short one. Moves *p behind it; returns the size, 0 when it cannot be one. */
-static size_t shorten(const uint8_t **p, const struct la_log_base *fin, uint8_t *out) {
+/* A whole entry as a short one that counts from the FINs. Moves *p behind it; returns the size, 0
+ * when it cannot be one. */
+static size_t shorten(const uint8_t **p, const struct la_log_base *base, uint8_t *out) {
+    static const struct la_log_base begin; /* distances to the base stay what they are */
+    struct la_log_base fin = begin;
     struct la_observation entry;
     bool rare = ((*p)[0] & HEAD_RARE) && ((*p)[4] & ~RARE_OPTIONS);
-    *p = decode_whole(*p, &from_begin, &entry);
-    size_t size = rare ? 0 : encode_short(out, fin, &entry);
+    *p = decode_whole(*p, &begin, &entry);
+    for (int side = 0; side < 2; side++)
+        fin.seq[side] = base->fin[side] - base->seq[side];
+    size_t size = rare ? 0 : encode_short(out, &fin, &entry);
     out[1] |= FLAG_FROM_FIN;
     return size;
 }
 
-/* And back: a short one at `p` gives way to the whole one. */
-static size_t lengthen(uint8_t *p, const struct la_log_base *fin) {
-    struct la_observation entry;
-    (void)decode_short(p, fin, &entry);
-    return encode_whole(p, &from_begin, &entry);
-}
-
-size_t la_log_split(const struct la_log *log, const uint32_t fin[2], uint8_t *common,
+size_t la_log_split(const struct la_log *log, const struct la_log_base *base, uint8_t *common,
                     uint8_t *own) {
-    const struct la_log_base end = from_fin(fin);
-    uint8_t copy[LA_LOG_JOINED + sizeof(uint64_t)], shortened[LA_LOG_MAX_ENTRY];
+    enum { MOST = LA_LOG_ROWS * 32 }; /* of bytes; entries that can be shortened have fewer */
+    uint8_t copy[MOST + sizeof(uint64_t)], shortened[LA_LOG_MAX_ENTRY];
     const uint8_t *p = copy;
     uint8_t *to = own;
-    if (log->count > LA_LOG_ROWS || log->used > LA_LOG_JOINED)
+    if (log->count > LA_LOG_ROWS || log->used > MOST)
         return 0;
     if (log->used > 0)
         memcpy(copy, log->bytes, log->used);
@@ -439,7 +433,7 @@ size_t la_log_split(const struct la_log *log, const uint32_t fin[2], uint8_t *co
         size_t size = p[1] & FLAG_SHORT ? size_of_short(p) : 0;
         p += size;
         if (size == 0) {
-            size = shorten(&p, &end, shortened);
+            size = shorten(&p, base, shortened);
             entry = shortened;
         }
         if (size == 0)
@@ -451,10 +445,9 @@ size_t la_log_split(const struct la_log *log, const uint32_t fin[2], uint8_t *co
     return (size_t)(to - own);
 }
 
-void la_log_join(struct la_log *log, const uint32_t fin[2], const uint8_t *common,
-                 const uint8_t *own, struct la_log_end ends[2]) {
+void la_log_join(struct la_log *log, const uint8_t *common, const uint8_t *own,
+                 struct la_log_end ends[2]) {
     const uint64_t long_bits = (UINT64_C(1) << SHORT_LONG_BITS) - 1;
-    const struct la_log_base end = from_fin(fin);
     uint8_t *p = log->bytes;
     for (unsigned i = 0; i < log->count; i++) {
         size_t size = size_of_short(common);
@@ -465,21 +458,22 @@ void la_log_join(struct la_log *log, const uint32_t fin[2], const uint8_t *commo
             .elapsed_ns = (int64_t)(numbers & long_bits) * LA_USEC, .frames = numbers >> 24};
         common += LA_LOG_COMMON;
         own += size - LA_LOG_COMMON;
-        p += p[1] & FLAG_FROM_FIN ? lengthen(p, &end) : size;
+        p += size;
     }
     log->used = (uint16_t)(p - log->bytes);
 }
 
-bool la_log_copy(struct la_log *log, struct la_pool *pool) {
-    size_t size = la_pool_size(log->used);
-    uint8_t *bytes = la_pool_take(pool, size);
-    if (!bytes) {
-        *log = (struct la_log){0};
-        return false;
-    }
-    memcpy(bytes, log->bytes, log->used);
-    log->bytes = bytes;
-    log->capacity = (uint16_t)size;
+bool la_log_copy(struct la_log *log, const struct la_log_base *base, struct la_pool *pool) {
+    struct la_observation entries[LA_LOG_MAX_COPIED];
+    struct la_log copy = {0};
+    la_log_read(log, base, entries);
+    for (size_t i = 0; i < log->count; i++)
+        if (!la_log_append(&copy, base, pool, &entries[i])) {
+            la_log_release(&copy, pool);
+            *log = copy;
+            return false;
+        }
+    *log = copy;
     return true;
 }
 

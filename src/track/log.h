@@ -27,6 +27,7 @@ struct la_log_base {
     uint64_t frame;
     uint16_t input;
     uint32_t seq[2], tsval[2]; /* by side */
+    uint32_t fin[2];           /* the FINs' numbers, of a log that was joined (la_log_join) */
 };
 
 /* The last bytes are kept for what opens and closes: a day of keepalive probes must not push the
@@ -42,24 +43,25 @@ void la_log_read(const struct la_log *log, const struct la_log_base *base,
                  struct la_observation *out);
 
 /* A log of few entries, all of the usual kind, taken apart: what many connections have in common
- * (LA_LOG_COMMON bytes an entry), and what each has for itself (at most LA_LOG_OWN). `fin` is how
- * far from the base the number of either side's FIN is. Returns the bytes of the latter; 0 when it
- * is no such log. */
+ * (LA_LOG_COMMON bytes an entry), and what each has for itself (at most LA_LOG_OWN). Of the base
+ * only the sequence numbers count. Returns the bytes of the latter; 0 when it is no such log. */
 enum { LA_LOG_ROWS = 10, LA_LOG_COMMON = 3, LA_LOG_OWN = 10 };
-size_t la_log_split(const struct la_log *log, const uint32_t fin[2], uint8_t *common, uint8_t *own);
-/* Puts log->count entries together again, at log->bytes, which has room for LA_LOG_JOINED bytes,
- * and tells of either side when its last entry was, counted from the base. */
-enum { LA_LOG_JOINED = 320 };
+size_t la_log_split(const struct la_log *log, const struct la_log_base *base, uint8_t *common,
+                    uint8_t *own);
+/* Puts log->count entries together again, at log->bytes, which has room for them, and tells of
+ * either side when its last entry was, counted from the base. Such a log can be read as long as the
+ * FINs are what they were, and is not appended to. */
 struct la_log_end {
     int64_t elapsed_ns;
     uint64_t frames;
 };
-void la_log_join(struct la_log *log, const uint32_t fin[2], const uint8_t *common,
-                 const uint8_t *own, struct la_log_end ends[2]);
+void la_log_join(struct la_log *log, const uint8_t *common, const uint8_t *own,
+                 struct la_log_end ends[2]);
 
-/* Moves a log whose bytes are not the pool's into the pool. False when out of memory: then it is
- * empty. */
-bool la_log_copy(struct la_log *log, struct la_pool *pool);
+/* Moves a log of at most LA_LOG_MAX_COPIED entries that was joined, or whose bytes are not the
+ * pool's, into the pool. False when out of memory: then it is empty. */
+enum { LA_LOG_MAX_COPIED = 64 };
+bool la_log_copy(struct la_log *log, const struct la_log_base *base, struct la_pool *pool);
 
 void la_log_release(struct la_log *log, struct la_pool *pool);
 

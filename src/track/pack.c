@@ -5,7 +5,9 @@
 
 #include <string.h>
 
-enum { LOG_MAX = 320, COUNT_MAX = 7, SHAPE_SIZE = 160 };
+/* LOG_MAX is in bytes, of which no entry has fewer than LOG_ENTRY_MIN. */
+enum { LOG_MAX = 320, LOG_ENTRY_MIN = 5, COUNT_MAX = 7, SHAPE_SIZE = 160 };
+_Static_assert(LOG_MAX / LOG_ENTRY_MIN <= LA_LOG_MAX_COPIED, "all of it comes back");
 
 /* What is rarely needed: a bit each. */
 enum {
@@ -379,12 +381,6 @@ struct rows {
     size_t own_size;
 };
 
-/* How far from the base the numbers of the FINs are. */
-static void count_fins(const struct live *live, uint32_t fin[2]) {
-    for (int d = 0; d < 2; d++)
-        fin[d] = live->side[d].fin_end - live->side[d].base_seq - 1;
-}
-
 /* In common, as far as there is no payload: the rare bits, the letters, options, counts, and what
  * the entries of the log are. */
 static size_t write_shape(const struct live *live, unsigned rare, const struct rows *rows,
@@ -440,9 +436,8 @@ static const uint8_t *get_shape(const uint8_t *p, const struct shapes *shapes,
 size_t live_pack(const struct live *live, struct shapes *shapes, uint8_t *out) {
     uint8_t shape[SHAPE_SIZE];
     struct rows rows;
-    uint32_t fin[2];
-    count_fins(live, fin);
-    rows.own_size = la_log_split(&live->log, fin, rows.common, rows.own);
+    const struct la_log_base base = live_log_base(live);
+    rows.own_size = la_log_split(&live->log, &base, rows.common, rows.own);
     unsigned rare = rare_of(live) | (rows.own_size > 0 ? HAS_ROWS : 0);
     uint8_t *p = put_shape(out, shapes, shape, write_shape(live, rare, &rows, shape));
     p = put_time(p, live->first_ns, live->expire_ns);
@@ -474,9 +469,7 @@ void live_take_head(struct live *live, const struct shelf_item *item) {
 
 static void join_rows(struct live *live, const uint8_t *common, const uint8_t *own) {
     struct la_log_end ends[2];
-    uint32_t fin[2];
-    count_fins(live, fin);
-    la_log_join(&live->log, fin, common, own, ends);
+    la_log_join(&live->log, common, own, ends);
     for (unsigned d = 0; d < 2; d++) {
         if (!(live->side[d].flags & SIDE_LAST_LOGGED))
             continue;

@@ -19,7 +19,7 @@ void live_take_head(struct live *live, const struct shelf_item *item);
 /* What hangs on a record that was just unpacked. */
 struct unpacked {
     struct flow flow;
-    uint8_t log[LA_LOG_JOINED];
+    uint8_t log[LA_LOG_ROWS * (LA_LOG_COMMON + LA_LOG_OWN)];
 };
 
 /* Reads a closed connection back into a cleared record. Its traffic is written into `room`, and so

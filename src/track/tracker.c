@@ -662,7 +662,8 @@ static bool settle_in(struct la_tracker *tracker, struct live *live) {
         if (!flow)
             return false;
     }
-    return la_log_copy(&live->log, tracker->pool);
+    const struct la_log_base base = live_log_base(live);
+    return la_log_copy(&live->log, &base, tracker->pool);
 }
 
 /* A record again; NULL when out of memory. */

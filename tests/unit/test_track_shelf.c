@@ -266,16 +266,24 @@ static void fill_record(struct live *live, struct flow *flow, struct la_pool *po
     append_entries(live, pool, seed);
 }
 
+static void assert_same_log(const struct live *a, const struct live *b) {
+    struct la_observation left[LA_LOG_MAX_COPIED], right[LA_LOG_MAX_COPIED];
+    const struct la_log_base base = live_log_base(a);
+    assert_int_equal(a->log.count, b->log.count);
+    assert_true(a->log.count <= LA_LOG_MAX_COPIED);
+    la_log_read(&a->log, &base, left);
+    la_log_read(&b->log, &base, right);
+    assert_memory_equal(left, right, a->log.count * sizeof left[0]);
+}
+
 static void assert_same_record(const struct live *a, const struct live *b) {
     struct live left = *a, right = *b;
-    assert_int_equal(a->log.used, b->log.used);
-    if (a->log.used > 0)
-        assert_memory_equal(a->log.bytes, b->log.bytes, a->log.used);
+    assert_same_log(a, b);
     assert_int_equal(a->flow != NULL, b->flow != NULL);
     if (a->flow)
         assert_memory_equal(a->flow, b->flow, sizeof *a->flow);
-    left.log.bytes = right.log.bytes = NULL;
-    left.log.capacity = right.log.capacity = 0;
+    memset(&left.log, 0, sizeof left.log);
+    memset(&right.log, 0, sizeof right.log);
     left.flow = right.flow = NULL;
     assert_memory_equal(&left, &right, sizeof left);
 }
@@ -306,6 +314,13 @@ static void a_record_comes_back_as_it_was(void **unused) {
         memset(&back, 0, sizeof back);
         live_unpack(&back, &room, shapes, &shelved.item);
         assert_same_record(&live, &back);
+        /* As it is appended to again, byte by byte. */
+        const struct la_log_base base = live_log_base(&back);
+        assert_true(la_log_copy(&back.log, &base, pool));
+        assert_int_equal(back.log.used, live.log.used);
+        if (live.log.used > 0)
+            assert_memory_equal(back.log.bytes, live.log.bytes, live.log.used);
+        la_log_release(&back.log, pool);
         la_log_release(&live.log, pool);
     }
     la_pool_free(pool);
