@@ -36,6 +36,13 @@ static bool goes_on_long_enough(const struct la_connection *c, size_t ack) {
     return la_heard_until(c, c->log[ack].time_ns) - c->log[ack].time_ns > needed;
 }
 
+static void decide(struct close_story *s, enum close_verdict verdict, bool observed,
+                   const char *why) {
+    s->verdict = verdict;
+    s->observed = observed;
+    s->why = why;
+}
+
 /* The final ACK passed here, and the FIN came again although it should have arrived. */
 static void judge_captured_ack(const struct la_connection *c, struct close_story *s) {
     const struct la_fin_story *fin = &s->fin;
@@ -48,20 +55,15 @@ static void judge_captured_ack(const struct la_connection *c, struct close_story
         return;
     }
     /* One late ACK looks the same until the second one meets no socket and draws a RST; out of
-     * CLOSING it would meet TIME-WAIT, which says nothing. */
-    s->observed = fin->passive && fin->re_ack != LA_NOWHERE && goes_on_long_enough(c, fin->re_ack);
+     * CLOSING it would meet TIME-WAIT, which says nothing. Before a probe it may be as late as any
+     * path jitters. */
+    s->observed = overdue > PLAIN_NS && fin->passive && fin->re_ack != LA_NOWHERE &&
+                  goes_on_long_enough(c, fin->re_ack);
 }
 
 /* Which stacks freeze TSecr in TIME-WAIT is known of Linux only. */
 static bool freezes(const struct la_connection *c, unsigned side) {
     return c->profile[side]->time_wait_freezes_ts_recent;
-}
-
-static void decide(struct close_story *s, enum close_verdict verdict, bool observed,
-                   const char *why) {
-    s->verdict = verdict;
-    s->observed = observed;
-    s->why = why;
 }
 
 /* Every copy but a later one was answered: there is an ACK that echoes the first copy and reports
@@ -120,15 +122,21 @@ static void judge_duplicate(const struct la_connection *c, struct close_story *s
     else if (repeats_early(c, s))
         decide(s, CLOSE_LATE_ACK, false,
                "it was sent again before a delayed ACK of the first was due");
-    else if (fin->second && !fin->passive)
+    else if (fin->crosses)
         decide(s, CLOSE_FINAL_ACK_LOST, !fin_may_be_the_ack(c, fin),
                "the repeated FIN was reported as a duplicate (D-SACK) after both ends had closed: "
                "the first had arrived, its ACK had not");
     else
         decide(
-            s, CLOSE_FIRST_ACK_LOST, !fin_may_be_the_ack(c, fin),
+            s, CLOSE_FIRST_ACK_LOST, !fin->second && !fin_may_be_the_ack(c, fin),
             "the repeated FIN was reported as a duplicate (D-SACK): the first had arrived, its ACK "
             "had not");
+}
+
+/* A tail loss probe comes so soon that a path which jitters may have brought the first FIN as late,
+ * and what came next answers that. */
+static bool is_probe_gap(const struct la_connection *c, const struct close_story *s) {
+    return s->fin.last_gap_ns < c->profile[s->side]->rto_min_ns / 10 * 9;
 }
 
 /* The ACK after the repeat shows that an earlier copy had arrived. Was its ACK lost, or late? */
@@ -142,7 +150,7 @@ static void judge_arrived(const struct la_connection *c, struct close_story *s) 
     else if (fin->second && fin->pure_acks >= fin->copies_seen)
         decide(s, CLOSE_LATE_ACK, true, "as many ACKs came as FINs were sent: none was lost");
     else if (fin->second && freezes(c, peer) && fin->re_ack_prompt)
-        decide(s, CLOSE_FINAL_ACK_LOST, fin->re_ack_at_once,
+        decide(s, CLOSE_FINAL_ACK_LOST, fin->re_ack_at_once && !is_probe_gap(c, s),
                "the ACK echoes an earlier FIN's timestamp: that had arrived, its ACK had not");
     else if (fin->second && freezes(c, peer) && fin->re_ack_nearer &&
              goes_on_long_enough(c, fin->re_ack))
@@ -163,19 +171,45 @@ static bool lacks_data(const struct la_connection *c, const struct close_story *
            c->log[s->fin.copies[0]].payload > 0;
 }
 
-/* The peer's FIN was acknowledged by this FIN only: without that the peer would still hold its
- * socket and repeat its own FIN. It has forgotten the connection, so it had this one. */
-static bool reset_implies_ack(const struct la_connection *c, const struct close_story *s) {
+/* The peer's FIN was acknowledged by this FIN only: without that the peer still holds its socket
+ * and repeats its own FIN. */
+static bool only_fin_acks(const struct la_connection *c, const struct close_story *s,
+                          size_t until) {
     const struct la_endpoint *peer = &c->side[!s->side];
-    if (!s->fin.second || s->fin.peer_reset == LA_NOWHERE || lacks_data(c, s))
-        return false;
-    for (size_t i = 0; i < s->fin.peer_reset; i++) {
+    for (size_t i = 0; i < until; i++) {
         const struct la_observation *o = &c->log[i];
         bool bare = o->from == s->side && !(o->flags & (LA_FIN | LA_RST));
         if (bare && (o->flags & LA_ACK) && seq_leq(peer->fin_end, o->ack))
             return false;
     }
-    return true;
+    return s->fin.second && s->fin.passive;
+}
+
+/* The peer has forgotten the connection: so it had this FIN. */
+static bool reset_implies_ack(const struct la_connection *c, const struct close_story *s) {
+    return s->fin.peer_reset != LA_NOWHERE && !lacks_data(c, s) &&
+           only_fin_acks(c, s, s->fin.peer_reset);
+}
+
+/* What acknowledges it after the repeat was sent without a socket: TIME-WAIT, which began with an
+ * earlier copy. */
+static bool time_wait_answers(const struct la_connection *c, const struct close_story *s) {
+    if (s->fin.re_ack == LA_NOWHERE)
+        return false;
+    unsigned options = c->log[s->fin.re_ack].options;
+    return (options & LA_FROM_NO_SOCKET) && !(options & LA_HAS_TIMESTAMPS) &&
+           only_fin_acks(c, s, s->fin.re_ack);
+}
+
+/* An earlier copy had brought the peer to TIME-WAIT. Was the ACK of that lost, or late? */
+static void judge_time_wait(struct close_story *s) {
+    const struct la_fin_story *fin = &s->fin;
+    if (fin->pure_acks >= fin->copies_seen)
+        decide(s, CLOSE_LATE_ACK, false, "as many ACKs came as FINs were sent");
+    else
+        decide(s, CLOSE_FINAL_ACK_LOST, false,
+               "the ACK bears no IP ID: it comes from TIME-WAIT, which an earlier FIN had brought "
+               "about, and whose ACK had not arrived");
 }
 
 /* The FIN came again before any ACK of it passed here. */
@@ -194,9 +228,12 @@ static void judge_uncaptured_ack(const struct la_connection *c, struct close_sto
                "the peer's own repeated FIN acknowledges it: an ACK had been sent before");
     else if (fin->dsack)
         judge_duplicate(c, s);
-    else if (fin->re_ack_early_by_ns > PLAIN_NS)
+    else if (fin->re_ack_early_by_ns > PLAIN_NS && fin->first_lost)
+        decide(s, CLOSE_FIN_LOST, false,
+               "the ACK echoes a repeated FIN's timestamp: the first FIN had not arrived");
+    else if (fin->re_ack_before || fin->re_ack_early_by_ns > PLAIN_NS)
         decide(
-            s, CLOSE_LATE_ACK, true,
+            s, CLOSE_LATE_ACK, fin->re_ack_before,
             "the ACK's own timestamp says that it left before the repeated FIN can have arrived");
     else if (fin->echo == LA_ECHO_EARLIER_LOST && fin->pure_acks >= fin->copies_seen)
         decide(s, CLOSE_UNKNOWN, true,
@@ -208,6 +245,8 @@ static void judge_uncaptured_ack(const struct la_connection *c, struct close_sto
                "FIN had not arrived");
     else if (fin->echo == LA_ECHO_EARLIER_ARRIVED)
         judge_arrived(c, s);
+    else if (time_wait_answers(c, s))
+        judge_time_wait(s);
     else
         decide(s, CLOSE_UNKNOWN, true, "nothing here tells whether the FIN or its ACK was lost");
 }

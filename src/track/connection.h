@@ -58,6 +58,14 @@ enum la_arrival {
     LA_ARRIVAL_LOST,    /* the receiver acted as if it had never come */
 };
 
+/* Beside LA_HAS_..., what IP IDs say of the answer to a FIN that was sent again. A Linux socket
+ * counts its segments; what answers without one (TIME-WAIT) writes 0. */
+enum {
+    LA_FROM_NO_SOCKET = 1 << 11, /* an ACK with 0, whose sender's segments bore other numbers */
+    LA_AFTER_UNSEEN = 1 << 15,   /* a FIN whose number does not follow that of its sender's last
+                                    segment: something between them may not have passed here */
+};
+
 /* One line of a connection's log. */
 struct la_observation {
     int64_t time_ns; /* when it passed the capture point */
@@ -68,7 +76,7 @@ struct la_observation {
     uint32_t tsval, tsecr;
     uint32_t sack_from, sack_to; /* first block */
     uint16_t input;
-    uint16_t options; /* LA_HAS_... of decode/segment.h */
+    uint16_t options; /* LA_HAS_... of decode/segment.h, and these */
     uint16_t ip_id;   /* like ttl: of a RST, and of what may say who sent it; else 0 */
     uint8_t flags;    /* LA_FIN ... of decode/segment.h */
     uint8_t ttl;

@@ -4,6 +4,8 @@
 
 /* An ACK of a FIN is sent at once, or delayed by 40 ms (Linux). */
 enum { PROMPT_NS = 60000000, AT_ONCE_NS = 30000000 };
+/* Two jiffies (250 Hz) less a tick: no tail loss probe comes sooner. */
+enum { PROBE_NS = 7000000 };
 /* Ticks of a timestamp clock, and what a path jitters beside that. */
 enum { CLOCK_SLACK_NS = 15000000 };
 
@@ -93,11 +95,14 @@ static bool closes_last(const struct la_connection *c, unsigned side) {
 }
 
 /* Two that left at the same moment answer the same packet, which the network has brought twice, or
- * one of them is a copy made by it. */
+ * one of them is a copy made by it. No two copies of a FIN are sent so close together. */
 static bool is_same_answer(const struct la_connection *c, size_t a, size_t b) {
     const struct la_observation *first = &c->log[a], *second = &c->log[b];
+    double hz = c->side[first->from].timestamp_hz;
+    int32_t ticks = seq_diff(second->tsval, first->tsval);
     return (first->options & second->options & LA_HAS_TIMESTAMPS) &&
-           first->tsval == second->tsval && first->tsecr == second->tsecr &&
+           first->tsecr == second->tsecr &&
+           (double)(ticks < 0 ? -ticks : ticks) * 1e9 < (hz > 0 ? hz : 1) * PROBE_NS &&
            second->time_ns - first->time_ns < c->profile[first->from]->rto_min_ns / 2;
 }
 
@@ -155,8 +160,8 @@ bool la_ack_was_late(const struct la_connection *c, unsigned side, uint32_t end,
 
 /* Was this copy sent by a timer? Nine tenths of the shortest RTO: clocks and timers are that
  * coarse. With more than one segment in flight Linux' tail loss probe comes after two round trips
- * already; then the sender's clock must have moved on, and the copy must not acknowledge more than
- * the one before: some stacks answer a FIN with their own FIN again. */
+ * already, or after two jiffies; then the sender's clock must have moved on, and the copy must not
+ * acknowledge more than the one before: some stacks answer a FIN with their own FIN again. */
 static bool is_timed_out(const struct la_connection *c, unsigned side, size_t previous,
                          size_t copy) {
     int64_t least = c->profile[side]->rto_min_ns / 10 * 9;
@@ -167,14 +172,18 @@ static bool is_timed_out(const struct la_connection *c, unsigned side, size_t pr
     if (!stamped)
         return gap >= least;
     int64_t apart = (int64_t)((double)seq_diff(b->tsval, a->tsval) / hz * 1e9);
-    return apart >= least || (probe > 5 * LA_JITTER_NS && apart >= probe && b->ack == a->ack);
+    return apart >= least || (apart >= PROBE_NS && apart >= probe && b->ack == a->ack);
+}
+
+static bool is_copy(const struct la_connection *c, unsigned side, size_t i) {
+    const struct la_observation *o = &c->log[i];
+    return o->from == side && (o->flags & LA_FIN) &&
+           o->seq + o->payload + 1 == c->side[side].fin_end;
 }
 
 static void gather_copies(const struct la_connection *c, unsigned side, struct la_fin_story *s) {
-    uint32_t end = c->side[side].fin_end;
     for (size_t i = 0; i < c->log_count; i++) {
-        const struct la_observation *o = &c->log[i];
-        if (o->from != side || !(o->flags & LA_FIN) || o->seq + o->payload + 1 != end)
+        if (!is_copy(c, side, i))
             continue;
         s->copies_seen++;
         bool counts = s->copy_count == 0 || is_timed_out(c, side, s->copies[s->copy_count - 1], i);
@@ -234,6 +243,17 @@ static bool comes_second(const struct la_connection *c, unsigned side,
         if (c->log[i].from != side && c->log[i].class == LA_CLASS_FIN)
             return true;
     return c->side[!side].fin_unseen;
+}
+
+/* A FIN of the peer that passed here had left without this one. */
+static bool crosses(const struct la_connection *c, unsigned side, const struct la_fin_story *s) {
+    uint32_t end = c->side[side].fin_end;
+    if (s->passive || s->copy_count == 0)
+        return false;
+    for (size_t i = 0; i < c->log_count; i++)
+        if (is_copy(c, !side, i) && seq_lt(c->log[i].ack, end))
+            return true;
+    return false;
 }
 
 bool la_excess_transit(const struct la_connection *c, size_t index, int64_t *excess) {
@@ -301,6 +321,28 @@ static bool left_first(const struct la_connection *c, size_t ack, size_t other) 
     return (a->options & b->options & LA_HAS_TIMESTAMPS) && seq_lt(a->tsval, b->tsval);
 }
 
+/* The ACK echoes what only an earlier copy of the FIN bore, or what was sent after one: that had
+ * been taken, whatever data came with it or before it. Data of the same moment bears the same
+ * timestamp; its ACK may be held back for 200 ms, and then answers the next copy with it. */
+static bool names_earlier_copy(const struct la_connection *c, unsigned side,
+                               const struct la_fin_story *s, size_t later) {
+    const struct la_observation *ack = &c->log[s->re_ack];
+    const struct la_observation *first = &c->log[s->copies[0]], *last = &c->log[s->copies[later]];
+    if (!(ack->options & first->options & last->options & LA_HAS_TIMESTAMPS))
+        return false;
+    for (size_t i = s->copies[0]; i < s->re_ack; i++) {
+        const struct la_observation *o = &c->log[i];
+        if (o->from != side || o->tsval != ack->tsecr || !seq_lt(o->tsval, last->tsval))
+            continue;
+        if (is_past_fin(c, o) || (i > s->copies[0] && is_copy(c, side, i)))
+            return true;
+        if (i == s->copies[0] &&
+            last->time_ns - first->time_ns >= c->profile[side]->rto_min_ns / 10 * 9)
+            return true;
+    }
+    return false;
+}
+
 static void read_re_ack(const struct la_connection *c, unsigned side, struct la_fin_story *s) {
     for (size_t i = 0; i < s->ack_count; i++)
         if (s->acks[i] > s->repeat &&
@@ -314,14 +356,19 @@ static void read_re_ack(const struct la_connection *c, unsigned side, struct la_
     int64_t excess, least = c->vantage.turnaround_ns[!side];
     s->re_ack_early_by_ns = left_early_by(c, s, s->copies[later], &excess);
     int64_t after = c->log[s->re_ack].time_ns - excess - c->log[s->copies[later]].time_ns;
+    s->re_ack_before = s->re_ack_early_by_ns > 0 && after < -CLOCK_SLACK_NS;
+    s->last_gap_ns = c->log[s->copies[later]].time_ns - c->log[s->copies[later - 1]].time_ns;
     int64_t usual = (least > 0 ? least : 0) * 3 / 2;
     s->re_ack_prompt = after <= usual + PROMPT_NS;
     s->re_ack_at_once = after <= usual + AT_ONCE_NS;
-    s->re_ack_nearer =
-        2 * after < c->log[s->copies[later]].time_ns - c->log[s->copies[later - 1]].time_ns;
-    bool bare = c->log[s->re_ack].payload == 0 && !(c->log[s->re_ack].flags & LA_FIN);
-    s->re_ack_is_answer = bare || after <= usual + LA_JITTER_NS;
+    s->re_ack_nearer = 2 * after < s->last_gap_ns;
+    const struct la_observation *answer = &c->log[s->re_ack];
+    bool bare = answer->payload == 0 && !(answer->flags & LA_FIN);
+    bool first = (answer->flags & LA_FIN) && !(answer->options & LA_AFTER_UNSEEN);
+    s->re_ack_is_answer = bare || first || la_is_near(c, !side);
+    s->first_lost = la_read_echo(c, s->re_ack, s->copies[0], s->copies[1]) == LA_ECHO_EARLIER_LOST;
     s->echo = la_read_echo(c, s->re_ack, s->copies[0], s->copies[later]);
+    s->echo_names_copy = names_earlier_copy(c, side, s, later);
 }
 
 /* Not only reordered: without timestamps the network may have done that. */
@@ -330,18 +377,30 @@ static bool is_sent_later(const struct la_connection *c, size_t first, size_t la
     return !(a->options & b->options & LA_HAS_TIMESTAMPS) || seq_lt(a->tsval, b->tsval);
 }
 
+/* The peer had all that was sent before the FIN, and has said so before the repeat. */
+static bool data_was_acked(const struct la_connection *c, unsigned side, uint32_t start,
+                           size_t repeat) {
+    for (size_t i = 0; i < repeat; i++) {
+        const struct la_observation *o = &c->log[i];
+        if (o->from != side && la_covers(o, start))
+            return true;
+    }
+    return false;
+}
+
 /* Data from before the FIN was sent again after it, or the peer asked for it: the FIN could not be
  * taken before that had come. */
 static bool older_data_waits(const struct la_connection *c, unsigned side,
                              const struct la_fin_story *s) {
     uint32_t start = c->log[s->copies[0]].seq;
     size_t until = s->ack_count > 0 ? s->acks[0] : c->log_count;
+    bool acked = data_was_acked(c, side, start, s->repeat);
     for (size_t i = s->copies[0] + 1; i < until; i++) {
         const struct la_observation *o = &c->log[i];
         bool resent = o->from == side && o->payload > 0 && seq_lt(o->seq, start) &&
                       is_sent_later(c, s->copies[0], i);
         bool asked = o->from != side && i < s->repeat && (o->flags & LA_ACK) &&
-                     !(o->flags & LA_RST) && o->class == LA_CLASS_DUPLICATE_ACK &&
+                     !(o->flags & LA_RST) && o->class == LA_CLASS_DUPLICATE_ACK && !acked &&
                      seq_lt(o->ack, start);
         if (resent || asked)
             return true;
@@ -367,11 +426,12 @@ bool la_fin_story(const struct la_connection *c, unsigned side, struct la_fin_st
     gather_answers(c, side, story);
     story->second = comes_second(c, side, story);
     story->passive = closes_last(c, side);
+    story->crosses = story->second && crosses(c, side, story);
     if (story->copy_count < 2)
         return false;
     find_repeat(c, story);
     read_re_ack(c, side, story);
-    bool older = older_data_waits(c, side, story);
+    bool older = !story->echo_names_copy && older_data_waits(c, side, story);
     story->data_rides = data_waits(c, story) && !older;
     story->data_is_cause = story->data_rides || older;
     return true;

@@ -45,18 +45,23 @@ struct la_fin_story {
     bool acked_before_repeat; /* acks[0] should have arrived before `repeat` was sent */
     bool crossed;             /* acks[0] was under way when `repeat` was sent */
     size_t re_ack;            /* the ACK after `repeat` that the peer sent first */
-    enum la_echo echo;   /* what re_ack says of the copies before the last one that it can answer */
-    bool re_ack_prompt;  /* it came as soon after that copy as the peer answers anything */
-    bool re_ack_at_once; /* and without the delay that a busy host may have */
-    bool re_ack_nearer;  /* it came much sooner after that copy than after the one before */
+    enum la_echo echo; /* what re_ack says of the copies before the last one that it can answer */
+    bool echo_names_copy; /* and it names one of them, not the data that left with it */
+    bool re_ack_prompt;   /* it came as soon after that copy as the peer answers anything */
+    bool re_ack_at_once;  /* and without the delay that a busy host may have */
+    bool re_ack_nearer;   /* it came much sooner after that copy than after the one before */
     int64_t
         re_ack_early_by_ns; /* it left that long before that copy can have arrived; 0: it did not */
-    bool re_ack_is_answer; /* bare, or too soon after that copy to have been sent by its own will */
-    bool dsack;            /* some ACK reports a copy as a duplicate */
-    size_t pure_acks;      /* bare ACKs that cover the FIN, those that left at once counted once */
-    bool passive;          /* it acknowledges the peer's FIN, and none before it passed unseen:
-                              LAST-ACK, not CLOSING */
-    size_t peer_reset;     /* the peer's RST that answers a copy */
+    bool re_ack_before;     /* or even before it passed here */
+    bool re_ack_is_answer;  /* bare, or the first FIN, or all that the peer sends passes here */
+    bool first_lost;        /* it echoes a repeat and does not call that a duplicate */
+    int64_t last_gap_ns;    /* from the copy before the last one that it can answer to that */
+    bool dsack;             /* some ACK reports a copy as a duplicate */
+    size_t pure_acks;       /* bare ACKs that cover the FIN, those that left at once counted once */
+    bool passive;           /* it acknowledges the peer's FIN, and none before it passed unseen:
+                               LAST-ACK, not CLOSING */
+    bool crosses;           /* the peer's own FIN is known to have left without this one */
+    size_t peer_reset;      /* the peer's RST that answers a copy */
     size_t own_reset;   /* the RST with which this side answers a second ACK: the first was late */
     bool data_is_cause; /* the repeat is that of data which was still unacknowledged ... */
     bool data_rides;    /* ... and which every copy of the FIN carries: none stands before it */

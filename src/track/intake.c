@@ -328,6 +328,17 @@ static bool wants_identity(const struct live *live, const struct intake *in) {
     return reset || in->verdict.class == LA_CLASS_RST || in->verdict.class == LA_CLASS_OUTSIDE;
 }
 
+/* What the IP ID of an answer to a repeated FIN says. */
+static unsigned read_number(const struct live *live, const struct intake *in) {
+    const struct la_segment *s = in->segment;
+    if (live->side[!in->side].fin < 2 || (s->flags & LA_RST))
+        return 0;
+    unsigned last = live->flow ? live->flow->side[in->side].ip_id : 0;
+    if (s->flags & LA_FIN)
+        return last == 0 || s->ip_id != (uint16_t)(last + 1) ? LA_AFTER_UNSEEN : 0;
+    return last != 0 && s->ip_id == 0 ? LA_FROM_NO_SOCKET : 0;
+}
+
 static void observe(const struct live *live, const struct intake *in, struct la_observation *out) {
     const struct la_segment *s = in->segment;
     bool identity = wants_identity(live, in);
@@ -349,7 +360,8 @@ static void observe(const struct live *live, const struct intake *in, struct la_
         .sack_from = s->sack_count ? s->sack[0] : 0,
         .sack_to = s->sack_count ? s->sack[1] : 0,
         /* DF is of no use to anybody downstream, and would cost a byte. */
-        .options = (uint16_t)(s->options & ~LA_IP_DONT_FRAGMENT),
+        .options =
+            (uint16_t)((s->options & ~(unsigned)LA_IP_DONT_FRAGMENT) | read_number(live, in)),
         .ip_id = identity ? s->ip_id : 0,
         .ttl = identity ? s->ttl : 0,
     };
