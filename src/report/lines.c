@@ -165,7 +165,7 @@ static bool write_connection(void *context, char *notes, size_t length) {
         c->findings &= ~c->attempt_findings;
     la_write_connection(walk->writer, c);
     la_writer_end_line(walk->writer);
-    return walk->writer->used < BLOCK || write_text(walk);
+    return la_writer_used(walk->writer) < BLOCK || write_text(walk);
 }
 
 static bool write_finding(void *context, char *line, size_t length) {

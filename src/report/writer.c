@@ -25,7 +25,8 @@ struct la_writer *la_writer_new(const struct la_input *const *inputs, size_t inp
         free(w);
         return NULL;
     }
-    w->capacity = ROOM_MIN;
+    w->at = w->bytes;
+    w->end = w->bytes + ROOM_MIN;
     w->inputs = inputs;
     w->input_count = input_count;
     w->digits = digits;
@@ -42,61 +43,63 @@ void la_writer_free(struct la_writer *w) {
 }
 
 void la_writer_clear(struct la_writer *w) {
-    w->used = 0;
+    w->at = w->bytes;
     w->failed = false;
 }
 
 const char *la_writer_text(struct la_writer *w, size_t *length) {
     char *end = la_writer_room(w, 1);
-    if (w->used > 0 && end[-1] == ',') {
-        w->used--;
-        end--;
-    }
+    if (end > w->bytes && end[-1] == ',')
+        w->at = --end;
     *end = '\0';
-    *length = w->used;
+    *length = la_writer_used(w);
     return w->failed ? NULL : w->bytes;
 }
 
 void la_writer_end_line(struct la_writer *w) {
-    if (w->used > 0)
-        w->bytes[w->used - 1] = '\n';
+    if (w->at > w->bytes)
+        w->at[-1] = '\n';
 }
 
 char *la_writer_grow(struct la_writer *w, size_t count) {
-    size_t capacity = w->capacity;
-    while (capacity <= w->used + count)
+    size_t used = la_writer_used(w), capacity = (size_t)(w->end - w->bytes);
+    while (capacity <= used + count)
         capacity *= 2;
     char *bytes = w->failed ? NULL : realloc(w->bytes, capacity);
     if (bytes) {
         w->bytes = bytes;
-        w->capacity = capacity;
+        w->at = bytes + used;
+        w->end = bytes + capacity;
     } else {
         w->failed = true;
-        w->used = 0;
+        w->at = w->bytes;
     }
-    return count < w->capacity - w->used ? w->bytes + w->used : NULL;
+    return (size_t)(w->end - w->at) > count ? w->at : NULL;
 }
 
-static void put(struct la_writer *w, const char *text, size_t length) {
-    memcpy(la_writer_room(w, length), text, length);
-    w->used += length;
-}
+/* A literal, in one piece. */
+#define WRITE(w, literal)                                                                          \
+    do {                                                                                           \
+        char *room = la_writer_room(w, sizeof(literal));                                           \
+        memcpy(room, literal, sizeof(literal) - 1);                                                \
+        (w)->at = room + sizeof(literal) - 1;                                                      \
+    } while (0)
 
-/* Where the value ends that began at the end of what was written. */
+/* Ends a value. */
 static void end_at(struct la_writer *w, char *end) {
     *end = ',';
-    w->used = (size_t)(end + 1 - w->bytes);
+    w->at = end + 1;
 }
 
 void la_write_null(struct la_writer *w) {
-    put(w, "null,", 5);
+    WRITE(w, "null,");
 }
 
 void la_write_bool(struct la_writer *w, bool value) {
     if (value)
-        put(w, "true,", 5);
+        WRITE(w, "true,");
     else
-        put(w, "false,", 6);
+        WRITE(w, "false,");
 }
 
 void la_write_number(struct la_writer *w, uint64_t number) {
@@ -143,22 +146,16 @@ void la_write_time(struct la_writer *w, int64_t ns) {
     end_at(w, out);
 }
 
-/* Without what would need an escape. */
-static void write_plain(struct la_writer *w, const char *text, size_t length) {
-    char *out = la_writer_room(w, length + 3);
-    if (!out)
-        return;
-    *out = '"';
-    memcpy(out + 1, text, length);
-    out[length + 1] = '"';
-    end_at(w, out + length + 2);
-}
-
 void la_write_word(struct la_writer *w, const char *word) {
-    if (word)
-        write_plain(w, word, strlen(word));
-    else
+    if (!word) {
         la_write_null(w);
+        return;
+    }
+    char *out = la_writer_room(w, LA_WRITER_ROOM);
+    *out = '"';
+    out = stpcpy(out + 1, word);
+    *out = '"';
+    end_at(w, out + 1);
 }
 
 static char *put_escaped(char *out, unsigned char c) {
@@ -177,17 +174,10 @@ static char *put_escaped(char *out, unsigned char c) {
     return out;
 }
 
-static bool is_plain(const char *text) {
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-        if (*c < 0x20 || *c >= 0x7f || *c == '"' || *c == '\\')
-            return false;
-    return true;
-}
-
 void la_write_text(struct la_writer *w, const char *text) {
     enum { LONGEST_ESCAPE = 6 };
-    if (!text || is_plain(text)) {
-        la_write_word(w, text);
+    if (!text) {
+        la_write_null(w);
         return;
     }
     size_t most = strlen(text) * LA_EMIT_CLEAN_GROWTH;
@@ -211,7 +201,7 @@ void la_write_addr(struct la_writer *w, const struct la_addr *addr) {
 /* Most paths of a line are that of one file: it is kept as it was written. */
 static void keep_path(struct la_writer *w, uint16_t input, size_t from) {
     free(w->path);
-    w->path_length = w->used - from;
+    w->path_length = la_writer_used(w) - from;
     w->path_input = input;
     w->path = w->failed ? NULL : malloc(w->path_length);
     if (w->path)
@@ -219,7 +209,7 @@ static void keep_path(struct la_writer *w, uint16_t input, size_t from) {
 }
 
 void la_write_file(struct la_writer *w, uint16_t input) {
-    size_t from = w->used;
+    size_t from = la_writer_used(w);
     if (input >= w->input_count) {
         la_write_null(w);
     } else if (!w->path || input != w->path_input) {
@@ -230,6 +220,6 @@ void la_write_file(struct la_writer *w, uint16_t input) {
         if (!room)
             return;
         memcpy(room, w->path, w->path_length);
-        w->used += w->path_length;
+        w->at = room + w->path_length;
     }
 }

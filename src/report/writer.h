@@ -15,9 +15,9 @@ enum { LA_SECOND_TEXT = 20 }; /* with the point */
 struct la_writer {
     const struct la_input *const *inputs; /* borrowed; names of the files */
     size_t input_count;
-    int digits; /* of the second, at least one */
-    char *bytes;
-    size_t used, capacity;
+    int digits;     /* of the second, at least one */
+    char *bytes;    /* owned */
+    char *at, *end; /* where the next one goes; the end of the memory */
     bool failed;    /* for want of memory: what is there is not all */
     int64_t second; /* whose text this is, up to the fraction */
     char second_text[LA_SECOND_TEXT];
@@ -45,22 +45,27 @@ enum { LA_WRITER_ROOM = 256 };
 char *la_writer_grow(struct la_writer *w, size_t count);
 
 static inline char *la_writer_room(struct la_writer *w, size_t count) {
-    return w->capacity - w->used > count ? w->bytes + w->used : la_writer_grow(w, count);
+    return (size_t)(w->end - w->at) > count ? w->at : la_writer_grow(w, count);
+}
+
+static inline size_t la_writer_used(const struct la_writer *w) {
+    return (size_t)(w->at - w->bytes);
 }
 
 /* `bracket`: '{' or '[', and its counterpart. */
 static inline void la_write_open(struct la_writer *w, char bracket) {
-    *la_writer_room(w, 1) = bracket;
-    w->used++;
+    char *out = la_writer_room(w, 1);
+    *out = bracket;
+    w->at = out + 1;
 }
 
 static inline void la_write_close(struct la_writer *w, char bracket) {
     char *out = la_writer_room(w, 2);
-    size_t taken = w->used > 0 && out[-1] == ',';
-    out -= taken;
+    if (out > w->bytes && out[-1] == ',')
+        out--;
     out[0] = bracket;
     out[1] = ',';
-    w->used += 2 - taken;
+    w->at = out + 2;
 }
 
 /* The name of the next value: ASCII that needs no escape, of at most 200 characters. Where it is a
@@ -72,7 +77,7 @@ __attribute__((always_inline)) static inline void la_write_name(struct la_writer
     *out = '"';
     memcpy(out + 1, name, length);
     memcpy(out + 1 + length, "\":", 2);
-    w->used += length + 3;
+    w->at = out + length + 3;
 }
 
 /* Of any size. */
@@ -88,7 +93,7 @@ static inline void la_write_count(struct la_writer *w, uint64_t count) {
     char *out = la_writer_room(w, 2);
     out[0] = (char)('0' + count);
     out[1] = ',';
-    w->used += 2;
+    w->at = out + 2;
 }
 /* A number of thousandths, as a decimal number. */
 void la_write_thousandths(struct la_writer *w, uint64_t thousandths);
@@ -96,7 +101,7 @@ void la_write_thousandths(struct la_writer *w, uint64_t thousandths);
 void la_write_delay(struct la_writer *w, int64_t ns);
 /* LA_TIME_NONE gives null. */
 void la_write_time(struct la_writer *w, int64_t ns);
-/* Nothing that needs an escape; NULL gives null. */
+/* Nothing that needs an escape, and at most 200 characters; NULL gives null. */
 void la_write_word(struct la_writer *w, const char *word);
 /* Any bytes: what is not UTF-8 is replaced. NULL gives null. */
 void la_write_text(struct la_writer *w, const char *text);
