@@ -53,7 +53,7 @@ static bool is_in_history(const struct live *live, uint64_t code) {
 }
 
 /* Zeek's history: a letter the first time. */
-static void note_history(struct live *live, unsigned d, const struct la_segment *s) {
+static inline void note_history(struct live *live, unsigned d, const struct la_segment *s) {
     unsigned letter = letter_of(s), code = letter + d * LIVE_SIDE_LETTERS;
     if (letter == LIVE_SIDE_LETTERS || is_in_history(live, code))
         return;
@@ -549,17 +549,18 @@ void live_take_in(struct live *live, const struct intake *in) {
     note_last(live, in->side, s, in->fingerprint);
 }
 
-/* Open to both sides, joined or from its SYN, and nothing about it is out of the ordinary. */
-static bool is_steady(const struct live *live, unsigned d) {
-    const struct live_side *me = &live->side[d], *peer = &live->side[!d];
-    const unsigned heard = SIDE_SEEN | SIDE_BASED | SIDE_ACKED, opened = SIDE_ISN | SIDE_ACKED_SYN;
-    unsigned both = me->flags & peer->flags, any = me->flags | peer->flags;
-    bool joined = !(any & (SIDE_ISN | SIDE_SYN_SENT)) && (me->flags & SIDE_DATA_LOGGED);
-    if ((both & heard) != heard || (any & (SIDE_FIN | SIDE_RST)) ||
-        ((both & opened) != opened && !joined))
-        return false;
-    return live->flow && !live->flow->extra && live->flow->side[0].hole_count == 0 &&
-           live->flow->side[1].hole_count == 0 && live->older == LA_NO_LIVE &&
+/* No segment is longer, and no acknowledgement further behind. */
+enum { PAYLOAD_MOST = 1 << 30, BEHIND_MOST = 1 << 30 };
+
+/* Nothing about it is out of the ordinary, and both sides have spoken. */
+static bool is_plain(const struct live *live) {
+    const unsigned heard = SIDE_SEEN | SIDE_BASED;
+    unsigned both = live->side[0].flags & live->side[1].flags;
+    unsigned any = live->side[0].flags | live->side[1].flags;
+    const struct flow *flow = live->flow;
+    bool is_whole =
+        !flow || (!flow->extra && flow->side[0].hole_count == 0 && flow->side[1].hole_count == 0);
+    return (both & heard) == heard && !(any & SIDE_RST) && is_whole && live->older == LA_NO_LIVE &&
            live->newer == LA_NO_LIVE;
 }
 
@@ -570,33 +571,89 @@ static bool is_of_one_place(const struct live *live, unsigned d, const struct la
            (s->tunnels & ~(unsigned)live->tunnels) == 0;
 }
 
-static bool is_expected(const struct live *live, unsigned d, const struct la_segment *s,
-                        uint32_t fingerprint) {
+/* It begins where its sender stopped, and acknowledges no less than before and nothing unseen. */
+static bool is_in_order(const struct live *live, unsigned d, const struct la_segment *s) {
     const struct live_side *me = &live->side[d], *peer = &live->side[!d];
-    const unsigned others = LA_SYN | LA_FIN | LA_RST;
-    bool progress = seq_lt(s->seq, s->seq + s->payload) || (s->payload == 0 && s->ack != me->acked);
-    return s->seq == me->next && (s->flags & (others | LA_ACK)) == LA_ACK && s->window > 0 &&
-           seq_leq(me->acked, s->ack) && seq_leq(s->ack, peer->next) && progress &&
-           is_steady(live, d) && !opens_hesitantly(live, d) && is_of_one_place(live, d, s) &&
-           is_in_history(live, letter_of(s) + d * LIVE_SIDE_LETTERS) &&
-           me->fingerprints[0] != fingerprint && me->fingerprints[1] != fingerprint;
+    uint32_t least = me->flags & SIDE_ACKED ? me->acked : peer->base_seq + 1;
+    return s->seq == me->next && s->payload < PAYLOAD_MOST && seq_leq(least, s->ack) &&
+           seq_leq(s->ack, peer->next) && peer->next - s->ack < BEHIND_MOST;
 }
 
-bool live_take_expected(struct live *live, unsigned d, const struct la_segment *s,
-                        uint32_t fingerprint) {
-    struct live_side *me = &live->side[d];
-    if (!is_expected(live, d, s, fingerprint))
-        return false;
-    count_packet(me, s);
+/* What such a segment is, of live_classify()'s classes; LA_CLASS_OUTSIDE: not for this way. */
+static enum la_class class_in_order(const struct live *live, unsigned d,
+                                    const struct la_segment *s) {
+    const struct live_side *me = &live->side[d], *peer = &live->side[!d];
+    if (s->flags & LA_FIN)
+        return me->flags & SIDE_FIN ? LA_CLASS_OUTSIDE : LA_CLASS_FIN;
+    if (peer->flags & SIDE_FIN)
+        return s->ack == peer->fin_end && !(peer->flags & SIDE_FIN_ACKED) ? LA_CLASS_ACK_OF_FIN
+                                                                          : LA_CLASS_OUTSIDE;
+    if (me->flags & SIDE_FIN)
+        return LA_CLASS_OUTSIDE;
+    if ((peer->flags & SIDE_ISN) && !(me->flags & SIDE_ACKED_SYN))
+        return seq_lt(peer->base_seq, s->ack) ? LA_CLASS_HANDSHAKE_ACK : LA_CLASS_OUTSIDE;
+    bool joined = !(me->flags & peer->flags & SIDE_ISN);
     if (s->payload > 0)
-        count_payload(&live->flow->side[d], s, s->payload);
-    take_turnaround(live->flow, d, s);
+        return joined && !(me->flags & SIDE_DATA_LOGGED) ? LA_CLASS_OUTSIDE : LA_CLASS_DATA;
+    return (me->flags & SIDE_ACKED) && s->ack == me->acked ? LA_CLASS_OUTSIDE : LA_CLASS_ACK;
+}
+
+static enum la_class expected_class(const struct live *live, unsigned d, const struct la_segment *s,
+                                    uint32_t fingerprint) {
+    const struct live_side *me = &live->side[d];
+    bool expected = (s->flags & (LA_SYN | LA_RST | LA_ACK)) == LA_ACK && s->window > 0 &&
+                    is_in_order(live, d, s) && is_plain(live) && !opens_hesitantly(live, d) &&
+                    is_of_one_place(live, d, s) && me->fingerprints[0] != fingerprint &&
+                    me->fingerprints[1] != fingerprint;
+    return expected ? class_in_order(live, d, s) : LA_CLASS_OUTSIDE;
+}
+
+static void take_expected_payload(struct live *live, const struct intake *in) {
+    struct flow *flow = in->segment->payload > 0 ? flow_of(live, in->pool) : live->flow;
+    if (!flow)
+        return;
+    if (in->segment->payload > 0)
+        count_payload(&flow->side[in->side], in->segment, in->segment->payload);
+    take_turnaround(flow, in->side, in->segment);
+}
+
+/* The numbers of one that opens or closes. */
+static void turn(struct live *live, unsigned d, const struct la_segment *s) {
+    struct live_side *me = &live->side[d], *peer = &live->side[!d];
+    if (s->flags & LA_FIN) {
+        me->fin_end = ++me->next;
+        me->flags |= SIDE_FIN;
+        count16(&me->fin);
+    }
+    if ((peer->flags & SIDE_ISN) && seq_lt(peer->base_seq, s->ack))
+        me->flags |= SIDE_ACKED_SYN;
+    if ((peer->flags & SIDE_FIN) && seq_leq(peer->fin_end, s->ack))
+        peer->flags |= SIDE_FIN_ACKED;
+}
+
+bool live_take_expected(struct live *live, struct intake *in) {
+    const struct la_segment *s = in->segment;
+    struct live_side *me = &live->side[in->side];
+    enum la_class class = expected_class(live, in->side, s, in->fingerprint);
+    if (class == LA_CLASS_OUTSIDE)
+        return false;
+    bool turns = class != LA_CLASS_DATA && class != LA_CLASS_ACK;
+    in->verdict = (struct verdict){.class = class};
+    count_packet(me, s);
+    note_history(live, in->side, s);
+    take_expected_payload(live, in);
     me->next += s->payload;
     me->acked = s->ack;
+    me->flags |= SIDE_ACKED;
+    if (turns)
+        turn(live, in->side, s);
     take_options(me, s);
-    me->window = scaled_window(live, d, s);
-    me->flags &= (uint16_t)~SIDE_LAST_LOGGED;
-    note_last(live, d, s, fingerprint);
+    me->window = scaled_window(live, in->side, s);
+    if (turns)
+        log_segment(live, in, true);
+    else
+        me->flags &= (uint16_t)~SIDE_LAST_LOGGED;
+    note_last(live, in->side, s, in->fingerprint);
     return true;
 }
 

@@ -201,12 +201,12 @@ struct intake {
 };
 void live_take_in(struct live *live, const struct intake *intake);
 
-/* Takes in the next segment of an open connection when it is what its sender was expected to say
- * next, as live_take_in() would have: new data or a new acknowledgement in order, nothing missing,
- * no reason to note it in the log. Most segments are that (V. Jacobson's header prediction, as in
- * Linux, tcp_rcv_established()). False, and nothing done, when it is anything else. */
-bool live_take_expected(struct live *live, unsigned d, const struct la_segment *segment,
-                        uint32_t fingerprint);
+/* Takes in the next segment of a connection when it is what its sender was expected to say next, as
+ * live_classify() and live_take_in() would have: the end of the handshake, data or an
+ * acknowledgement in order, a FIN, the first ACK of one; nothing missing, nothing repeated. Most
+ * segments are that (V. Jacobson's header prediction, as in Linux, tcp_rcv_established()). Sets
+ * intake->verdict. False, and nothing done, when it is anything else. */
+bool live_take_expected(struct live *live, struct intake *intake);
 
 /* What it says of waiting: probes, closed windows, repeats in vain. Before live_take_in() moves the
  * numbers. */

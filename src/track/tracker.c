@@ -585,9 +585,9 @@ static enum la_class take_in(struct la_tracker *tracker, struct live *live, unsi
     return intake.verdict.class;
 }
 
-static void take(struct la_tracker *tracker, struct live *live, unsigned d,
-                 const struct la_segment *s, uint32_t fingerprint) {
-    enum la_class class = take_in(tracker, live, d, s, fingerprint);
+/* Whoever watches over connections is told of a segment that was taken in. */
+static void watch(struct la_tracker *tracker, struct live *live, unsigned d,
+                  const struct la_segment *s, enum la_class class) {
     const struct taken taken = {.table = tracker->table,
                                 .pool = tracker->pool,
                                 .live = live,
@@ -797,16 +797,33 @@ static bool find(struct la_tracker *tracker, const struct key *key, int64_t now_
     return true;
 }
 
+static bool take_expected(struct la_tracker *tracker, struct live *live, unsigned d,
+                          const struct la_segment *segment, uint32_t fingerprint) {
+    struct intake intake = {.pool = tracker->pool,
+                            .segment = segment,
+                            .side = d,
+                            .fingerprint = fingerprint,
+                            .newest = true};
+    if (has_expired(live, segment->time_ns) || !live_take_expected(live, &intake))
+        return false;
+    enum la_class class = intake.verdict.class;
+    bool goes_on = class == LA_CLASS_DATA || class == LA_CLASS_ACK;
+    if (goes_on && live->expire_ns == LA_TIME_NONE && meanwhile_is_idle(tracker->meanwhile))
+        return true; /* nobody has anything to say to that */
+    watch(tracker, live, d, segment, class);
+    shelve_closed(tracker, live);
+    return true;
+}
+
 static enum la_status take_segment(struct la_tracker *tracker, const struct la_segment *segment,
                                    const struct key *key, struct live *likely) {
     advance(tracker, segment->time_ns);
     unsigned d = key->swapped;
     struct live *newest, *live;
     uint32_t fingerprint = fingerprint_of(segment);
-    if (likely && likely->flow && table_is_newest(likely, key) &&
-        meanwhile_is_idle(tracker->meanwhile) &&
-        live_take_expected(likely, d, segment, fingerprint))
-        return LA_OK;
+    if (likely && table_is_newest(likely, key) &&
+        take_expected(tracker, likely, d, segment, fingerprint))
+        return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
     if (!find(tracker, key, segment->time_ns, likely, &newest))
         return LA_ENOMEM;
     if (!newest && segment->time_ns > tracker->newest_ns)
@@ -826,7 +843,7 @@ static enum la_status take_segment(struct la_tracker *tracker, const struct la_s
         live = add(tracker, key, newest, segment);
     if (!live)
         return LA_ENOMEM;
-    take(tracker, live, d, segment, fingerprint);
+    watch(tracker, live, d, segment, take_in(tracker, live, d, segment, fingerprint));
     shelve_closed(tracker, live);
     return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
 }
