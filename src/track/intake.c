@@ -367,6 +367,11 @@ static void observe(const struct live *live, const struct intake *in, struct la_
     };
 }
 
+/* Nobody asks for more than its numbers. */
+static bool is_usual(const struct live *live, const struct intake *in) {
+    return !wants_identity(live, in) && live->side[!in->side].fin < 2;
+}
+
 static void append(struct live *live, const struct intake *in, const struct la_observation *entry) {
     struct la_log_base base = live_log_base(live);
     la_log_append(&live->log, &base, in->pool, entry);
@@ -475,10 +480,14 @@ static void log_segment(struct live *live, const struct intake *in, bool wanted)
     me->flags &= (uint16_t)~SIDE_LAST_LOGGED;
     if (!wanted)
         return;
+    me->flags |= SIDE_LAST_LOGGED;
+    struct la_log_base base = live_log_base(live);
+    if (is_usual(live, in) &&
+        la_log_append_usual(&live->log, &base, in->segment, in->side, in->verdict.class))
+        return;
     struct la_observation entry;
     observe(live, in, &entry);
-    append(live, in, &entry);
-    me->flags |= SIDE_LAST_LOGGED;
+    la_log_append(&live->log, &base, in->pool, &entry);
 }
 
 static void count_oddities(struct live *live, const struct intake *in) {

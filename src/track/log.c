@@ -158,33 +158,61 @@ static unsigned short_options_code(uint16_t options) {
     return code;
 }
 
-/* Whatever has a RST comes with TTL and IP ID, or with a window. Returns 0 when the entry does not
- * fit into the short form. */
-static size_t encode_short(uint8_t *out, const struct la_log_base *base,
-                           const struct la_observation *entry) {
-    unsigned from = entry->from, options = short_options_code(entry->options);
-    bool ack = entry->flags & LA_ACK, stamped = options & 1;
-    uint64_t elapsed = (uint64_t)(entry->time_ns - base->time_ns), usec = elapsed / LA_USEC;
-    uint64_t frame = entry->frame - base->frame;
-    uint32_t serials[2] = {entry->seq - base->seq[from], ack ? entry->ack - base->seq[!from] : 0};
-    uint32_t stamps[2] = {stamped ? entry->tsval - base->tsval[from] : 0,
-                          stamped && ack ? entry->tsecr - base->tsval[!from] : 0};
-    bool plain = options < SHORT_OPTIONS && entry->class != LA_CLASS_RST && entry->payload == 0 &&
-                 entry->input == base->input && entry->ttl == 0 && entry->ip_id == 0 &&
-                 (ack || !stamped || entry->tsecr == 0);
-    if (!plain || usec * LA_USEC != elapsed || (usec | frame) >> SHORT_LONG_BITS ||
+/* The numbers of a short entry, and what its first two bytes say. */
+struct short_entry {
+    int64_t time_ns;
+    uint64_t frame;
+    uint32_t seq, ack, tsval, tsecr;
+    unsigned from, class, flags, options; /* options: the code */
+};
+
+/* Sixteen bytes are written, whatever it needs; 0 when a number is too far from the base. */
+static inline size_t put_short_entry(uint8_t *out, const struct la_log_base *base,
+                                     const struct short_entry *e) {
+    unsigned from = e->from;
+    bool ack = e->flags & LA_ACK, stamped = e->options & 1;
+    uint64_t elapsed = (uint64_t)(e->time_ns - base->time_ns), usec = elapsed / LA_USEC;
+    uint64_t frame = e->frame - base->frame;
+    uint32_t serials[2] = {e->seq - base->seq[from], ack ? e->ack - base->seq[!from] : 0};
+    uint32_t stamps[2] = {stamped ? e->tsval - base->tsval[from] : 0,
+                          stamped && ack ? e->tsecr - base->tsval[!from] : 0};
+    if (usec * LA_USEC != elapsed || (usec | frame) >> SHORT_LONG_BITS ||
         (serials[0] | serials[1]) >> SHORT_SERIAL_BITS ||
         (stamps[0] | stamps[1]) >> SHORT_STAMP_BITS)
         return 0;
     unsigned head =
-        (entry->class & CLASS_MASK) | (from ? HEAD_SIDE_1 : 0u) | options << SHORT_OPTIONS_SHIFT;
-    unsigned flags = (entry->flags & KEPT_FLAGS) | FLAG_SHORT | (entry->exact ? FLAG_EXACT : 0u) |
-                     (entry->in_window ? FLAG_IN_WINDOW : 0u);
-    put_little_endian(out, head | flags << 8 |
+        (e->class & CLASS_MASK) | (from ? HEAD_SIDE_1 : 0u) | e->options << SHORT_OPTIONS_SHIFT;
+    put_little_endian(out, head | (e->flags | FLAG_SHORT) << 8 |
                                (serials[0] | serials[1] << SHORT_SERIAL_BITS) << 16 | usec << 24 |
                                frame << 48);
     put_little_endian(out + 8, frame >> 16 | (uint64_t)stamps[0] << 8 | (uint64_t)stamps[1] << 24);
     return stamped ? SHORT_STAMPED_SIZE : SHORT_SIZE;
+}
+
+/* Whatever has a RST comes with TTL and IP ID, or with a window. Returns 0 when the entry does not
+ * fit into the short form. */
+static size_t encode_short(uint8_t *out, const struct la_log_base *base,
+                           const struct la_observation *entry) {
+    unsigned options = short_options_code(entry->options);
+    bool ack = entry->flags & LA_ACK, stamped = options & 1;
+    bool plain = options < SHORT_OPTIONS && entry->class != LA_CLASS_RST && entry->payload == 0 &&
+                 entry->input == base->input && entry->ttl == 0 && entry->ip_id == 0 &&
+                 (ack || !stamped || entry->tsecr == 0);
+    if (!plain)
+        return 0;
+    return put_short_entry(out, base,
+                           &(struct short_entry){.time_ns = entry->time_ns,
+                                                 .frame = entry->frame,
+                                                 .seq = entry->seq,
+                                                 .ack = entry->ack,
+                                                 .tsval = entry->tsval,
+                                                 .tsecr = entry->tsecr,
+                                                 .from = entry->from,
+                                                 .class = entry->class,
+                                                 .flags = (entry->flags & KEPT_FLAGS) |
+                                                          (entry->exact ? FLAG_EXACT : 0u) |
+                                                          (entry->in_window ? FLAG_IN_WINDOW : 0u),
+                                                 .options = options});
 }
 
 /* Every number as its distance to the base, which nothing but a clock or a file that steps back is
@@ -264,6 +292,29 @@ bool la_log_append(struct la_log *log, const struct la_log_base *base, struct la
     log->used = (uint16_t)(log->used + size);
     log->count++;
     return true;
+}
+
+bool la_log_append_usual(struct la_log *log, const struct la_log_base *base,
+                         const struct la_segment *s, unsigned from, enum la_class class) {
+    unsigned options = short_options_code(s->options & (uint16_t)~LA_IP_DONT_FRAGMENT);
+    size_t end = (size_t)log->used + USUAL_ENTRY;
+    if (options == SHORT_OPTIONS || s->payload > 0 || s->input != base->input ||
+        (!(s->flags & LA_ACK) && s->tsecr != 0) || end > log->capacity || end > LA_LOG_MAX_COMMON)
+        return false;
+    size_t size = put_short_entry(log->bytes + log->used, base,
+                                  &(struct short_entry){.time_ns = s->time_ns,
+                                                        .frame = s->frame,
+                                                        .seq = s->seq,
+                                                        .ack = s->ack,
+                                                        .tsval = s->tsval,
+                                                        .tsecr = s->tsecr,
+                                                        .from = from,
+                                                        .class = class,
+                                                        .flags = s->flags & KEPT_FLAGS,
+                                                        .options = options});
+    log->used = (uint16_t)(log->used + size);
+    log->count = (uint16_t)(log->count + (size > 0));
+    return size > 0;
 }
 
 static uint32_t get_serial(const uint8_t **p, uint32_t base) {

@@ -7,6 +7,7 @@
 #define LA_TRACK_LOG_H
 
 #include "base/pool.h"
+#include "decode/segment.h"
 #include "track/connection.h"
 
 #include <stdbool.h>
@@ -37,6 +38,11 @@ enum { LA_LOG_MAX_BYTES = 8192, LA_LOG_MAX_COMMON = 4096, LA_LOG_MAX_ENTRY = 96 
 /* False when the entry was dropped: the log is full, or memory is. */
 bool la_log_append(struct la_log *log, const struct la_log_base *base, struct la_pool *pool,
                    const struct la_observation *entry);
+
+/* Appends an entry of which there is nothing to note but what most segments have: no RST, no
+ * identity. False, and nothing done, when it has more to it, or finds no room. */
+bool la_log_append_usual(struct la_log *log, const struct la_log_base *base,
+                         const struct la_segment *segment, unsigned from, enum la_class class);
 
 /* Reads all entries into `out`, which has room for log->count of them. */
 void la_log_read(const struct la_log *log, const struct la_log_base *base,

@@ -284,12 +284,79 @@ static void nothing_grows_a_log_beyond_its_bound(void **unused) {
     tear_down_log(&f);
 }
 
+/* Near the base, as most are, or anywhere. */
+static struct la_segment random_segment(const struct fixture *f, unsigned from, uint64_t *state) {
+    static const uint8_t flags[] = {LA_SYN, LA_SYN | LA_ACK, LA_ACK, LA_FIN | LA_ACK | LA_PSH,
+                                    LA_PSH};
+    bool near = pick(state, 4) > 0, stamped = pick(state, 2), syn = pick(state, 3) == 0;
+    struct la_segment s = {
+        .time_ns = f->base.time_ns + (int64_t)pick(state, near ? 20000 : 1000000000) * LA_USEC +
+                   (near ? 0 : pick(state, 2)),
+        .frame = f->base.frame + pick(state, near ? 100 : 1u << 30),
+        .seq = f->base.seq[from] + pick(state, near ? 16 : 20),
+        .ack = f->base.seq[!from] + pick(state, near ? 16 : 20),
+        .tsval = stamped ? f->base.tsval[from] + pick(state, near ? 1000 : 100000) : 0,
+        .tsecr = stamped ? f->base.tsval[!from] + pick(state, 1000) : 0,
+        .payload = pick(state, 20) ? 0 : 1,
+        .input = pick(state, 20) ? f->base.input : 7,
+        .flags = flags[pick(state, sizeof flags)],
+    };
+    s.options =
+        (uint16_t)((stamped ? LA_HAS_TIMESTAMPS : 0) | (pick(state, 2) ? LA_IP_DONT_FRAGMENT : 0) |
+                   (syn ? LA_HAS_MSS | LA_HAS_SACK_PERMITTED | LA_HAS_WINDOW_SCALE : 0) |
+                   (pick(state, 20) ? 0 : LA_HAS_MPTCP));
+    if (stamped && !(s.flags & LA_ACK) && pick(state, 2))
+        s.tsecr = 0;
+    return s;
+}
+
+static void a_usual_entry_is_written_as_any_other(void **unused) {
+    (void)unused;
+    uint64_t state = 5;
+    unsigned usual = 0, unusual = 0;
+    for (int round = 0; round < 2000; round++) {
+        struct fixture one, other;
+        set_up_log(&one, &state);
+        other = one;
+        other.pages = la_pages_new();
+        other.pool = la_pool_new(other.pages);
+        for (int i = 0; i < 12; i++) {
+            unsigned from = pick(&state, 2);
+            struct la_segment s = random_segment(&one, from, &state);
+            struct la_observation o = {.time_ns = s.time_ns,
+                                       .frame = s.frame,
+                                       .seq = s.seq,
+                                       .ack = s.ack,
+                                       .payload = s.payload,
+                                       .tsval = s.tsval,
+                                       .tsecr = s.tsecr,
+                                       .input = s.input,
+                                       .options = (uint16_t)(s.options & ~LA_IP_DONT_FRAGMENT),
+                                       .flags = s.flags,
+                                       .from = (uint8_t)from,
+                                       .class = LA_CLASS_ACK_OF_FIN};
+            assert_true(la_log_append(&other.log, &other.base, other.pool, &o));
+            if (la_log_append_usual(&one.log, &one.base, &s, from, LA_CLASS_ACK_OF_FIN))
+                usual++;
+            else if (++unusual)
+                assert_true(la_log_append(&one.log, &one.base, one.pool, &o));
+            assert_int_equal(one.log.count, other.log.count);
+            assert_int_equal(one.log.used, other.log.used);
+            assert_memory_equal(one.log.bytes, other.log.bytes, one.log.used);
+        }
+        tear_down_log(&one);
+        tear_down_log(&other);
+    }
+    assert_true(usual > 2000 && unusual > 2000);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_logged_is_read_again),
         cmocka_unit_test(the_longest_entry_fits_the_bound),
         cmocka_unit_test(a_plain_entry_takes_a_dozen_bytes),
         cmocka_unit_test(a_full_log_keeps_what_closes),
+        cmocka_unit_test(a_usual_entry_is_written_as_any_other),
         cmocka_unit_test(nothing_grows_a_log_beyond_its_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
