@@ -144,13 +144,16 @@ static void judge_arrived(const struct la_connection *c, struct close_story *s) 
     const struct la_fin_story *fin = &s->fin;
     unsigned peer = !s->side;
     bool answers = !(c->log[fin->re_ack].flags & LA_FIN); /* a FIN is sent by its own will */
-    if (la_is_near(c, peer) || (!fin->second && answers))
-        decide(s, CLOSE_LATE_ACK, fin->ack_count > 1 || la_is_near(c, peer),
+    bool repaired = fin->second && freezes(c, peer) && fin->re_ack_prompt;
+    bool near = la_is_near(c, peer);
+    if ((near && !repaired) || (!fin->second && answers))
+        decide(s, CLOSE_LATE_ACK, fin->ack_count > 1 || near,
                "the ACK echoes the first FIN's timestamp: it answers that one, late");
     else if (fin->second && fin->pure_acks >= fin->copies_seen)
         decide(s, CLOSE_LATE_ACK, true, "as many ACKs came as FINs were sent: none was lost");
-    else if (fin->second && freezes(c, peer) && fin->re_ack_prompt)
-        decide(s, CLOSE_FINAL_ACK_LOST, fin->re_ack_at_once && !is_probe_gap(c, s),
+    else if (repaired)
+        /* Next to the peer its first answer would have passed here, unless the capture missed it. */
+        decide(s, CLOSE_FINAL_ACK_LOST, fin->re_ack_at_once && !near && !is_probe_gap(c, s),
                "the ACK echoes an earlier FIN's timestamp: that had arrived, its ACK had not");
     else if (fin->second && freezes(c, peer) && fin->re_ack_nearer &&
              goes_on_long_enough(c, fin->re_ack))

@@ -68,11 +68,16 @@ static void find_refusal_in(const struct la_connection *c, const struct la_conne
     }
 }
 
-/* RST|ACK straight to the SYN. */
+/* RST|ACK straight to the SYN. A client that says anything else has been accepted, though the
+ * capture missed how. */
 static void find_direct_reset(const struct la_connection *c, struct syn_story *s) {
     for (size_t i = 0; i < c->log_count && !s->answer && !s->syn_ack; i++) {
         const struct la_observation *o = &c->log[i];
-        if (o->from == LA_SERVER && (o->flags & LA_RST) && o->exact) {
+        bool answers = (o->flags & (LA_RST | LA_ACK)) == (LA_RST | LA_ACK) &&
+                       o->ack == s->syn->seq + s->syn->payload + 1;
+        if (o->from == LA_CLIENT && !(o->flags & (LA_SYN | LA_RST)) && o->class != LA_CLASS_OUTSIDE)
+            return;
+        if (o->from == LA_SERVER && answers && o->exact) {
             s->answer = o;
             s->reset = o;
             s->refusal = REFUSED_BY_RST;
