@@ -89,16 +89,23 @@ static bool duplicate_came_later(const struct la_connection *c, const struct la_
            seq_leq(second->tsval, ack->tsecr);
 }
 
-/* The first that the peer sent after it had the FIN is its own FIN, sent by its own will, so soon
- * that the ACK of the first may have been held back for it. Without timestamps whatever came later
- * may have left first. */
+/* The peer's own FIN, sent by its own will, so soon that the ACK of this one may have been held
+ * back for it. */
+static bool is_soon(const struct la_connection *c, const struct la_fin_story *fin, size_t ack) {
+    int64_t excess = 0;
+    la_excess_transit(c, ack, &excess);
+    int64_t left = la_sent_ns(c, ack) - excess;
+    return (c->log[ack].flags & LA_FIN) &&
+           left - la_arrived_ns(c, fin->copies[0]) < LONGEST_DELAYED_ACK_NS;
+}
+
+/* What acknowledged the first FIN may have been the peer's own. Without timestamps whatever came
+ * later may have left first. */
 static bool fin_may_be_the_ack(const struct la_connection *c, const struct la_fin_story *fin) {
     int64_t excess = 0;
     if (!la_excess_transit(c, fin->re_ack, &excess))
         return fin->ack_count > 1;
-    int64_t left = la_sent_ns(c, fin->re_ack) - excess;
-    return (c->log[fin->re_ack].flags & LA_FIN) &&
-           left - la_arrived_ns(c, fin->copies[0]) < LONGEST_DELAYED_ACK_NS;
+    return is_soon(c, fin, fin->re_ack) || is_soon(c, fin, fin->acks[0]);
 }
 
 /* So soon that the ACK of the first may have been held back: by a tail loss probe, not the timer.
@@ -120,8 +127,9 @@ static void judge_duplicate(const struct la_connection *c, struct close_story *s
         decide(s, CLOSE_FIN_LOST, false,
                "the first answer to the repeated FIN does not call it a duplicate");
     else if (repeats_early(c, s))
-        decide(s, CLOSE_LATE_ACK, false,
-               "it was sent again before a delayed ACK of the first was due");
+        decide(s, CLOSE_UNKNOWN, true,
+               "it was sent again before a delayed ACK of the first was due: that may have been "
+               "lost, or not yet sent");
     else if (fin->crosses)
         decide(s, CLOSE_FINAL_ACK_LOST, !fin_may_be_the_ack(c, fin),
                "the repeated FIN was reported as a duplicate (D-SACK) after both ends had closed: "
@@ -152,7 +160,8 @@ static void judge_arrived(const struct la_connection *c, struct close_story *s) 
     else if (fin->second && fin->pure_acks >= fin->copies_seen)
         decide(s, CLOSE_LATE_ACK, true, "as many ACKs came as FINs were sent: none was lost");
     else if (repaired)
-        /* Next to the peer its first answer would have passed here, unless the capture missed it. */
+        /* Next to the peer its first answer would have passed here, unless the capture missed it.
+         */
         decide(s, CLOSE_FINAL_ACK_LOST, fin->re_ack_at_once && !near && !is_probe_gap(c, s),
                "the ACK echoes an earlier FIN's timestamp: that had arrived, its ACK had not");
     else if (fin->second && freezes(c, peer) && fin->re_ack_nearer &&
@@ -264,6 +273,14 @@ static bool answers_nothing(const struct la_connection *c, const struct close_st
            o->class == LA_CLASS_DUPLICATE_ACK;
 }
 
+/* What crossed the repeat was the peer's own FIN, too long after the first FIN to be the first that
+ * it says of that, and the repeat was reported as a duplicate. */
+static bool reports_late_fin(const struct la_connection *c, const struct close_story *s) {
+    const struct la_fin_story *fin = &s->fin;
+    return fin->re_ack != LA_NOWHERE && fin->dsack && (c->log[fin->acks[0]].flags & LA_FIN) &&
+           !is_soon(c, fin, fin->acks[0]);
+}
+
 static void judge_repeat(const struct la_connection *c, struct close_story *s) {
     const struct la_fin_story *fin = &s->fin;
     bool re_ack_dsack =
@@ -276,7 +293,7 @@ static void judge_repeat(const struct la_connection *c, struct close_story *s) {
     if (fin->own_reset != LA_NOWHERE)
         decide(s, CLOSE_LATE_ACK, true,
                "both ACKs arrived: the second one met no socket and drew a RST");
-    else if (fin->crossed && !fin->acked_before_repeat)
+    else if (fin->crossed && !fin->acked_before_repeat && !reports_late_fin(c, s))
         decide(s, CLOSE_LATE_ACK, false, "its ACK was under way when it was sent again");
     else if (!fin->acked_before_repeat)
         judge_uncaptured_ack(c, s);
