@@ -400,6 +400,10 @@ bool la_analysis_took_back(const struct la_analysis *analysis, const struct la_a
     return looks_for_scans(analysis) && la_crossing_explains(&analysis->crossing, client, first_ns);
 }
 
+unsigned la_analysis_threads(const struct la_analysis *analysis) {
+    return analysis->options.threads;
+}
+
 int64_t la_analysis_end_ns(const struct la_analysis *analysis) {
     return analysis->end_ns;
 }

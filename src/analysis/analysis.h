@@ -54,6 +54,8 @@ enum la_status la_analysis_finish(struct la_analysis *analysis, struct la_error 
 const struct la_result *la_analysis_result(const struct la_analysis *analysis);
 const struct la_capture *la_analysis_capture(const struct la_analysis *analysis);
 const struct la_decode_counts *la_analysis_decode_counts(const struct la_analysis *analysis);
+/* How many threads work, or may. */
+unsigned la_analysis_threads(const struct la_analysis *analysis);
 /* Whether what was found of an attempt of that client (attempt_findings of the connection) was
  * taken back, because it was scanning when the connection began. */
 bool la_analysis_took_back(const struct la_analysis *analysis, const struct la_addr *client,

@@ -128,8 +128,11 @@ static void write_companion(struct la_run *run, struct companion *companion) {
     struct la_error err = {0};
     if (!companion->lines)
         return;
-    if (la_lines_write(companion->lines, companion->output, took_back, run->analysis, &err) ==
-        LA_OK)
+    const struct la_lines_how how = {.output = companion->output,
+                                     .threads = la_analysis_threads(run->analysis),
+                                     .took_back = took_back,
+                                     .context = run->analysis};
+    if (la_lines_write(companion->lines, &how, &err) == LA_OK)
         la_run_commit(run, companion->output);
     else
         la_run_fail(run, &err);

@@ -211,10 +211,10 @@ static const uint8_t *get_connection(const uint8_t *in, struct la_connection *ob
     return get_time(in, &object->last.time_ns, object->first.time_ns);
 }
 
-struct la_connection *la_noted_read(struct la_noted *noted, const void *notes) {
+struct la_connection *la_noted_read(struct la_noted *noted, const uint8_t **notes) {
     struct la_connection *c = &noted->connection;
     uint64_t input;
-    const uint8_t *in = get_connection(notes, c);
+    const uint8_t *in = get_connection(*notes, c);
     for (size_t i = 0; i < c->input_count; i++) {
         in = get_unsigned(in, &input);
         c->inputs[i] = (uint16_t)input;
@@ -231,5 +231,6 @@ struct la_connection *la_noted_read(struct la_noted *noted, const void *notes) {
     c->resets = noted->resets;
     for (int side = 0; side < 2 && in; side++)
         in = get_side(in, noted, side);
+    *notes = in;
     return in ? c : NULL;
 }

@@ -24,8 +24,8 @@ struct la_noted {
 };
 void la_noted_release(struct la_noted *noted);
 
-/* Reads what la_notes_write() wrote in the same process. Borrowed until the next call; NULL when
- * out of memory. */
-struct la_connection *la_noted_read(struct la_noted *noted, const void *notes);
+/* Reads what la_notes_write() wrote in the same process, and moves *notes behind it. Borrowed until
+ * the next call; NULL when out of memory. */
+struct la_connection *la_noted_read(struct la_noted *noted, const uint8_t **notes);
 
 #endif

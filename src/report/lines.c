@@ -5,14 +5,12 @@
 #include "report/connection_notes.h"
 #include "report/emit.h"
 #include "report/finding_json.h"
+#include "report/press.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define LINE_FLAGS (JSON_COMPACT | LA_EMIT_FLAGS)
-
-/* So much text is handed on at once. */
-enum { BLOCK = 1 << 16 };
 
 /* What comes of one shard. */
 struct sheet {
@@ -135,60 +133,37 @@ void la_lines_add_finding(struct la_lines *lines, const struct la_finding *findi
 }
 
 struct walk {
-    struct la_output *output;
+    const struct la_lines_how *how;
+    struct press *press; /* of connections */
     int digits;
-    la_took_back *took_back;
-    const void *context;
-    struct la_noted noted;
-    struct la_writer *writer;
-    bool out_of_memory;
 };
 
-static bool write_text(struct walk *walk) {
-    size_t length;
-    const char *text = la_writer_text(walk->writer, &length);
-    walk->out_of_memory = text == NULL;
-    bool written = text && la_output_write(walk->output, text, length);
-    la_writer_clear(walk->writer);
-    return written;
-}
-
 static bool write_connection(void *context, char *notes, size_t length) {
-    (void)length;
-    struct walk *walk = context;
-    struct la_connection *c = la_noted_read(&walk->noted, notes);
-    walk->out_of_memory = c == NULL;
-    if (!c)
-        return false;
-    if (c->attempt_findings && walk->took_back &&
-        walk->took_back(walk->context, &c->side[LA_CLIENT].addr, c->first.time_ns))
-        c->findings &= ~c->attempt_findings;
-    la_write_connection(walk->writer, c);
-    la_writer_end_line(walk->writer);
-    return la_writer_used(walk->writer) < BLOCK || write_text(walk);
+    const struct walk *walk = context;
+    return press_add(walk->press, notes, length);
 }
 
 static bool write_finding(void *context, char *line, size_t length) {
-    struct walk *walk = context;
+    const struct walk *walk = context;
+    struct la_output *output = walk->how->output;
     length = la_emit_trim(line, length, walk->digits);
-    return la_output_write(walk->output, line, length) && la_output_write(walk->output, "\n", 1);
+    return la_output_write(output, line, length) && la_output_write(output, "\n", 1);
 }
 
 static enum la_status write_connections(struct la_lines *lines, struct walk *walk,
                                         struct la_error *err) {
-    walk->writer = la_writer_new(lines->emit.inputs, lines->emit.input_count, walk->digits);
-    if (!walk->writer)
+    walk->press = press_new(lines->emit.inputs, lines->emit.input_count, walk->how);
+    if (!walk->press)
         return la_fail(err, LA_ENOMEM, "out of memory");
     enum la_status status = la_spool_walk(lines->spool, write_connection, walk, err);
-    if (status == LA_OK && !walk->out_of_memory)
-        (void)write_text(walk);
-    la_noted_release(&walk->noted);
-    la_writer_free(walk->writer);
-    return walk->out_of_memory ? la_fail(err, LA_ENOMEM, "out of memory") : status;
+    if (status == LA_OK && !press_finish(walk->press))
+        status = la_fail(err, LA_ENOMEM, "out of memory");
+    press_free(walk->press);
+    return status;
 }
 
-enum la_status la_lines_write(struct la_lines *lines, struct la_output *output,
-                              la_took_back *took_back, const void *context, struct la_error *err) {
+enum la_status la_lines_write(struct la_lines *lines, const struct la_lines_how *how,
+                              struct la_error *err) {
     for (int i = 0; i < LA_PAIR_CLASSES; i++) {
         if (lines->sheets[i].failure.status == LA_OK)
             continue;
@@ -196,10 +171,8 @@ enum la_status la_lines_write(struct la_lines *lines, struct la_output *output,
             *err = lines->sheets[i].failure;
         return lines->sheets[i].failure.status;
     }
-    struct walk walk = {.output = output,
-                        .digits = la_emit_digits(lines->emit.inputs, lines->emit.input_count),
-                        .took_back = took_back,
-                        .context = context};
+    struct walk walk = {.how = how,
+                        .digits = la_emit_digits(lines->emit.inputs, lines->emit.input_count)};
     return lines->of_connections ? write_connections(lines, &walk, err)
                                  : la_spool_walk(lines->spool, write_finding, &walk, err);
 }

@@ -26,11 +26,17 @@ void la_lines_add_connection(struct la_lines *lines, unsigned shard,
                              const struct la_connection *connection);
 void la_lines_add_finding(struct la_lines *lines, const struct la_finding *finding);
 
-/* Writes all lines in their order, once everything was read. `took_back` (NULL: nothing was) is
- * asked of connections. LA_ENOMEM, LA_EOUTPUT when the
+struct la_lines_how {
+    struct la_output *output;
+    unsigned threads;        /* at least one; the lines do not depend on it */
+    la_took_back *took_back; /* asked of connections, by any thread; NULL: nothing was */
+    const void *context;
+};
+
+/* Writes all lines in their order, once everything was read. LA_ENOMEM, LA_EOUTPUT when the
  * temporary file failed, or LA_OK: whether they arrived is what la_output_commit() says. */
-enum la_status la_lines_write(struct la_lines *lines, struct la_output *output,
-                              la_took_back *took_back, const void *context, struct la_error *err);
+enum la_status la_lines_write(struct la_lines *lines, const struct la_lines_how *how,
+                              struct la_error *err);
 
 /* The inputs that lines name, and the hosts; borrowed. */
 struct la_inputs {

@@ -261,10 +261,14 @@ static char *text_of(enum la_status (*write)(struct la_output *output, const voi
     assert_int_equal(la_output_commit(output, NULL), LA_OK);
     la_output_free(output);
     FILE *file = fopen(path, "r");
-    char *text = calloc(1, 1 << 20);
     assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    long size = ftell(file);
+    assert_true(size > 0);
+    rewind(file);
+    char *text = calloc(1, (size_t)size + 1);
     assert_non_null(text);
-    assert_true(fread(text, 1, (1 << 20) - 1, file) > 0);
+    assert_true(fread(text, 1, (size_t)size, file) == (size_t)size);
     fclose(file);
     unlink(path);
     return text;
@@ -341,7 +345,8 @@ static void the_worst_kind_stands_first(void **unused) {
 }
 
 static enum la_status write_lines(struct la_output *output, const void *what) {
-    return la_lines_write(*(struct la_lines *const *)what, output, NULL, NULL, NULL);
+    const struct la_lines_how how = {.output = output, .threads = 1};
+    return la_lines_write(*(struct la_lines *const *)what, &how, NULL);
 }
 
 static void lines_come_in_the_order_of_the_last_packet(void **unused) {
@@ -368,13 +373,49 @@ static void lines_come_in_the_order_of_the_last_packet(void **unused) {
     la_lines_free(lines);
 }
 
+static enum la_status write_lines_together(struct la_output *output, const void *what) {
+    const struct la_lines_how how = {.output = output, .threads = 4};
+    return la_lines_write(*(struct la_lines *const *)what, &how, NULL);
+}
+
+/* Several blocks for each thread, and a line that is longer than one. */
+static char *lines_by(enum la_status (*write)(struct la_output *, const void *)) {
+    enum { LINES = 5000, MANY = 20000 };
+    struct la_change *changes = calloc(MANY, sizeof *changes);
+    struct la_lines *lines = la_lines_of_connections(inputs, 2);
+    assert_non_null(lines);
+    assert_non_null(changes);
+    for (int i = 0; i < LINES; i++) {
+        struct la_connection connection = new_connection();
+        connection.side[LA_CLIENT].port = (uint16_t)i;
+        connection.last.time_ns += i * 7919 % LINES;
+        connection.side[LA_SERVER].changes = changes;
+        connection.side[LA_SERVER].change_count = i == LINES / 2 ? MANY : 2;
+        la_lines_add_connection(lines, (unsigned)i % 3, &connection);
+    }
+    char *text = text_of(write, &lines);
+    la_lines_free(lines);
+    free(changes);
+    return text;
+}
+
+static void lines_do_not_depend_on_the_number_of_threads(void **unused) {
+    (void)unused;
+    char *alone = lines_by(write_lines), *together = lines_by(write_lines_together);
+    assert_true(strlen(alone) > 5000 * 500);
+    assert_true(strcmp(alone, together) == 0);
+    free(alone);
+    free(together);
+}
+
 static bool is_of(const void *context, const struct la_addr *client, int64_t first_ns) {
     (void)context;
     return client->bytes[15] == 7 && first_ns == 7;
 }
 
 static enum la_status write_lines_without(struct la_output *output, const void *what) {
-    return la_lines_write(*(struct la_lines *const *)what, output, is_of, NULL, NULL);
+    const struct la_lines_how how = {.output = output, .threads = 3, .took_back = is_of};
+    return la_lines_write(*(struct la_lines *const *)what, &how, NULL);
 }
 
 /* What was found of an attempt of a client that turned out to scan; nothing else. */
@@ -434,6 +475,7 @@ int main(void) {
         cmocka_unit_test(the_report_adds_up),
         cmocka_unit_test(the_worst_kind_stands_first),
         cmocka_unit_test(lines_come_in_the_order_of_the_last_packet),
+        cmocka_unit_test(lines_do_not_depend_on_the_number_of_threads),
         cmocka_unit_test(what_was_taken_back_is_left_out),
         cmocka_unit_test(findings_that_tie_leave_in_one_order),
     };

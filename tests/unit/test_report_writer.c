@@ -283,7 +283,9 @@ static void notes_say_all_that_a_line_does(void **unused) {
         uint8_t *copy = malloc(notes.used); /* as it comes back from a spool */
         assert_non_null(copy);
         memcpy(copy, notes.bytes, notes.used);
-        const struct la_connection *read = la_noted_read(&noted, copy);
+        const uint8_t *at = copy;
+        const struct la_connection *read = la_noted_read(&noted, &at);
+        assert_ptr_equal(at, copy + notes.used);
         assert_non_null(read);
         assert_true(read->findings == sample.connection.findings &&
                     read->attempt_findings == sample.connection.attempt_findings);
