@@ -81,12 +81,21 @@ static bool first_was_answered(const struct la_connection *c, const struct la_fi
     return false;
 }
 
-/* What the peer sent first after the repeated FIN had arrived does not report that as a duplicate:
- * what came twice came later. */
+/* What the peer sent after the repeated FIN had arrived, and no later than what reports a
+ * duplicate, does not report one: what came twice came later. */
 static bool duplicate_came_later(const struct la_connection *c, const struct la_fin_story *fin) {
-    const struct la_observation *ack = &c->log[fin->re_ack], *second = &c->log[fin->copies[1]];
-    return (ack->options & second->options & LA_HAS_TIMESTAMPS) && !(ack->options & LA_HAS_DSACK) &&
-           seq_leq(second->tsval, ack->tsecr);
+    const struct la_observation *second = &c->log[fin->copies[1]];
+    const struct la_observation *report = NULL, *fresh = NULL;
+    for (size_t i = 0; i < fin->ack_count; i++) {
+        const struct la_observation *ack = &c->log[fin->acks[i]];
+        bool stamped = ack->options & second->options & LA_HAS_TIMESTAMPS;
+        if (ack->options & LA_HAS_DSACK)
+            report = report ? report : ack;
+        else if (stamped && seq_leq(second->tsval, ack->tsecr) &&
+                 (!fresh || seq_lt(ack->tsval, fresh->tsval)))
+            fresh = ack;
+    }
+    return report && fresh && seq_leq(fresh->tsval, report->tsval);
 }
 
 /* The peer's own FIN, sent by its own will, so soon that the ACK of this one may have been held
@@ -273,6 +282,13 @@ static bool answers_nothing(const struct la_connection *c, const struct close_st
            o->class == LA_CLASS_DUPLICATE_ACK;
 }
 
+static bool may_jitter(const struct la_connection *c, const struct close_story *s) {
+    const struct la_fin_story *fin = &s->fin;
+    size_t last = fin->copies[fin->copy_count - 1];
+    return !la_is_near(c, s->side) &&
+           la_sent_ns(c, last) - la_arrived_ns(c, fin->acks[0]) <= PLAIN_NS;
+}
+
 /* What crossed the repeat was the peer's own FIN, too long after the first FIN to be the first that
  * it says of that, and the repeat was reported as a duplicate. */
 static bool reports_late_fin(const struct la_connection *c, const struct close_story *s) {
@@ -301,6 +317,9 @@ static void judge_repeat(const struct la_connection *c, struct close_story *s) {
         decide(
             s, CLOSE_LATE_ACK, false,
             "it acknowledged once more without being sent anything: the first ACK reached it late");
+    else if ((!fin->second || (re_ack_dsack && fin->passive)) && may_jitter(c, s))
+        decide(s, CLOSE_UNKNOWN, true,
+               "it came again so soon after its ACK was due that this may have been late");
     else if (!fin->second || (re_ack_dsack && fin->passive))
         decide(s, CLOSE_FIRST_ACK_LOST, la_is_near(c, s->side),
                "its ACK passed here, and it came again although that should have arrived");

@@ -130,22 +130,26 @@ static bool answers_late_ack(const struct la_connection *c, size_t rst, unsigned
         return false;
     if ((c->next && c->next->first.time_ns <= o->time_ns) || !closes_last(c, side))
         return false;
-    size_t bare = 0, last = LA_NOWHERE;
-    bool earlier = false, doubled = false;
+    size_t bare = 0, last = LA_NOWHERE, doubled = 0, resets = 1;
+    bool earlier = false;
     for (size_t i = 0; i < rst; i++) {
         const struct la_observation *drew = &c->log[i];
+        resets +=
+            drew->from == side && (drew->flags & (LA_RST | LA_ACK)) == LA_RST && drew->seq == end;
         if (drew->from == side || !la_covers(drew, end))
             continue;
         if (drew->payload > 0 || (drew->flags & LA_FIN))
             return false;
-        doubled = last != LA_NOWHERE && is_same_answer(c, last, i);
-        if (doubled)
+        if (last != LA_NOWHERE && is_same_answer(c, last, i)) {
+            doubled++;
             continue;
+        }
+        doubled = 0;
         last = i;
         bare++;
         earlier = earlier || !answers_last_copy(c, i, side, end);
     }
-    return bare > 1 && earlier && !doubled; /* else the last two explain the RST */
+    return bare > 1 && earlier && resets > doubled; /* else the copies explain the RSTs */
 }
 
 bool la_ack_was_late(const struct la_connection *c, unsigned side, uint32_t end, size_t ack) {
