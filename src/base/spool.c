@@ -8,9 +8,16 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A run is as much as a core's own cache holds. Many of them are read at a time, each a piece of
- * READ_SIZE after the other. */
-enum { RUN_SIZE = 1 << 18, PART_MIN = 1 << 12, READ_SIZE = 1 << 13, ALIGNMENT = 8 };
+/* A run is as much as a core's own cache holds. All are read at the same time, a piece of each
+ * after the other: of READ_MEMORY in all, but of no fewer bytes than are worth a call. */
+enum {
+    RUN_SIZE = 1 << 18,
+    PART_MIN = 1 << 12,
+    READ_MEMORY = 1 << 24,
+    READ_MIN = 1 << 11,
+    READ_MAX = 1 << 16,
+    ALIGNMENT = 8,
+};
 
 /* What stands before each line, in memory and in the file. */
 struct head {
@@ -318,9 +325,14 @@ static enum la_status open_cursor(struct merge *merge, struct cursor *cursor,
     return look_at(merge, cursor, err);
 }
 
+static size_t read_size(size_t runs) {
+    size_t size = runs > 0 ? READ_MEMORY / runs : READ_MAX;
+    return size < READ_MIN ? READ_MIN : size < READ_MAX ? size : READ_MAX;
+}
+
 /* What was written to the file is read from there, the rest of each part lies in memory. */
 static enum la_status open_runs(struct merge *merge, struct la_spool *spool, struct la_error *err) {
-    size_t most = spool->run_count + spool->part_count;
+    size_t most = spool->run_count + spool->part_count, piece = read_size(spool->run_count);
     merge->spool = spool;
     merge->cursors = calloc(most, sizeof *merge->cursors);
     merge->heap = malloc(most * sizeof *merge->heap);
@@ -329,8 +341,8 @@ static enum la_status open_runs(struct merge *merge, struct la_spool *spool, str
     enum la_status status = LA_OK;
     for (size_t i = 0; i < spool->run_count && status == LA_OK; i++) {
         struct cursor *cursor = &merge->cursors[merge->cursor_count];
-        *cursor = (struct cursor){.buffer = malloc(READ_SIZE),
-                                  .capacity = READ_SIZE,
+        *cursor = (struct cursor){.buffer = malloc(piece),
+                                  .capacity = piece,
                                   .rest = spool->runs[i],
                                   .number = merge->cursor_count++};
         status = open_cursor(merge, cursor, err);
