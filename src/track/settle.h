@@ -38,8 +38,9 @@ struct settle_context {
 
 /* False when out of memory. The view's neighbours are not set, its history is not written yet. */
 bool view_fill(struct view *view, const struct settle_context *context, const struct live *live);
-/* A view that was filled for a record of one SYN and nothing else becomes that of another such
- * record, whose segment differs only in its ends, its time and frame, and its numbers. */
+/* A settled view of a record of one SYN and nothing else becomes that of another such record, whose
+ * segment differs only in its ends, its time and frame, and its numbers. Nothing that the steps
+ * below tell of an attempt depends on those. */
 void view_liken(struct view *view, const struct settle_context *context, const struct live *head,
                 const struct la_segment *syn, unsigned side);
 void view_release(struct view *view);

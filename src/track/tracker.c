@@ -698,7 +698,6 @@ static void settle_alike(struct la_tracker *tracker, struct live *live,
     const struct settle_context context =
         context_of(tracker, end_ns, unheard_at_end(tracker, live, end_ns));
     view_liken(view, &context, live, &syn, attempt->side);
-    settle_ordinary(view);
     tracker->options.on_settled(tracker->options.context, &view->connection);
 }
 
@@ -711,8 +710,10 @@ static void settle_attempt(struct la_tracker *tracker, struct live *live,
     take_attempt(tracker, live, attempt);
     settle(tracker, live, end_ns);
     const struct settle_context context = context_of(tracker, end_ns, 0);
-    if (!tracker->options.histories && view_fill(&tracker->alike, &context, live))
+    if (!tracker->options.histories && view_fill(&tracker->alike, &context, live)) {
+        settle_ordinary(&tracker->alike);
         tracker->alike_to = *attempt;
+    }
     live_release(live, tracker->pool);
 }
 
