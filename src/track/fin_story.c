@@ -365,7 +365,7 @@ static void read_re_ack(const struct la_connection *c, unsigned side, struct la_
     s->last_gap_ns = c->log[s->copies[later]].time_ns - c->log[s->copies[later - 1]].time_ns;
     int64_t usual = (least > 0 ? least : 0) * 3 / 2;
     s->re_ack_prompt = after <= usual + PROMPT_NS;
-    s->re_ack_at_once = after <= usual + AT_ONCE_NS;
+    s->re_ack_at_once = s->re_ack_early_by_ns == 0 && after <= usual + AT_ONCE_NS;
     s->re_ack_nearer = 2 * after < s->last_gap_ns;
     const struct la_observation *answer = &c->log[s->re_ack];
     bool bare = answer->payload == 0 && !(answer->flags & LA_FIN);
