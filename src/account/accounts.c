@@ -138,19 +138,12 @@ static void release_service(void *account) {
     la_sums_release(&service->delays);
 }
 
-static uint64_t total_of(const struct la_service *service) {
-    uint64_t total = 0;
-    for (int i = 0; i < LA_OUTCOME_COUNT; i++)
-        total += service->outcomes[i];
-    return total;
-}
-
 static void extend_service(struct la_service *service, int64_t first_ns, int64_t last_ns) {
-    bool fresh = total_of(service) == 0;
-    if (fresh || first_ns < service->first_ns)
+    if (!service->used || first_ns < service->first_ns)
         service->first_ns = first_ns;
-    if (fresh || last_ns > service->last_ns)
+    if (!service->used || last_ns > service->last_ns)
         service->last_ns = last_ns;
+    service->used = true;
 }
 
 static enum la_status make_clients(struct la_service *service) {
@@ -173,7 +166,8 @@ static enum la_status merge_clients(struct la_service *into, const struct la_ser
 static enum la_status merge_services(void *account, const void *other) {
     struct la_service *into = account;
     const struct la_service *from = other;
-    extend_service(into, from->first_ns, from->last_ns);
+    if (from->used)
+        extend_service(into, from->first_ns, from->last_ns);
     add_long_counts(into->outcomes, from->outcomes, LA_OUTCOME_COUNT);
     add_long_counts(into->closers, from->closers, LA_CLOSER_COUNT);
     add_long_counts(into->time_waits, from->time_waits, 2);

@@ -54,9 +54,10 @@ struct la_service {
     uint64_t outcomes[LA_OUTCOME_COUNT];
     uint64_t closers[LA_CLOSER_COUNT];
     uint64_t time_waits[2];
-    uint64_t late; /* opened half a second or more after the first SYN */
-    int64_t first_ns, last_ns;
-    struct la_sums delays; /* la_delay_key(): connections */
+    uint64_t late;             /* opened half a second or more after the first SYN */
+    int64_t first_ns, last_ns; /* with `used` */
+    bool used;                 /* a connection of it was added */
+    struct la_sums delays;     /* la_delay_key(): connections */
     struct la_series series;
     /* Clients that were connected, by the class of the pair of hosts (at most LA_SERVICE_EDGES of
      * each, fewer the more services there are): owned, LA_PAIR_CLASSES of them; NULL: none. */

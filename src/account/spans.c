@@ -54,6 +54,8 @@ static void note(int64_t *moment, int64_t ns) {
 
 static struct moments read_moments(const struct la_connection *c) {
     struct moments m = {INT64_MAX, INT64_MAX, {INT64_MAX, INT64_MAX}, {INT64_MAX, INT64_MAX}};
+    if (c->log_count == 1 && c->opening == LA_OPENING_UNANSWERED)
+        return m; /* a SYN, and nothing else */
     for (size_t i = 0; i < c->log_count; i++) {
         const struct la_observation *o = &c->log[i];
         const struct la_endpoint *peer = &c->side[!o->from];
