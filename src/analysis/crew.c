@@ -90,17 +90,6 @@ static void *help(void *context) {
     return NULL;
 }
 
-/* It is held for some instructions at a time: to try again at once is cheaper than to sleep. */
-static void open_lock(pthread_mutex_t *lock) {
-    pthread_mutexattr_t attributes;
-    pthread_mutexattr_init(&attributes);
-#ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
-    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
-#endif
-    pthread_mutex_init(lock, &attributes);
-    pthread_mutexattr_destroy(&attributes);
-}
-
 /* Where the system gives fewer threads, there are fewer helpers. */
 struct crew *crew_new(unsigned threads, const struct crew_tasks *tasks) {
     struct crew *crew = aligned_alloc(LA_CACHE_LINE, sizeof *crew);
@@ -110,7 +99,7 @@ struct crew *crew_new(unsigned threads, const struct crew_tasks *tasks) {
            offsetof(struct crew, ring)); /* the ring is only touched as far as it is used */
     crew->tasks = *tasks;
     crew->last = UINT64_MAX;
-    open_lock(&crew->lock);
+    pthread_mutex_init(&crew->lock, NULL);
     pthread_cond_init(&crew->changed, NULL);
     while (crew->helper_count + 1 < threads && crew->helper_count < MOST_HELPERS)
         if (pthread_create(&crew->helpers[crew->helper_count], NULL, help, crew) == 0)

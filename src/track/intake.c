@@ -369,7 +369,7 @@ static void observe(const struct live *live, const struct intake *in, struct la_
 
 /* Nobody asks for more than its numbers. */
 static bool is_usual(const struct live *live, const struct intake *in) {
-    return !wants_identity(live, in) && live->side[!in->side].fin < 2;
+    return !wants_identity(live, in) && read_number(live, in) == 0;
 }
 
 static void append(struct live *live, const struct intake *in, const struct la_observation *entry) {
@@ -487,7 +487,7 @@ static void log_segment(struct live *live, const struct intake *in, bool wanted)
         return;
     struct la_observation entry;
     observe(live, in, &entry);
-    la_log_append(&live->log, &base, in->pool, &entry);
+    append(live, in, &entry);
 }
 
 static void count_oddities(struct live *live, const struct intake *in) {

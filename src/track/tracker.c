@@ -686,10 +686,9 @@ static struct live *bring_back(struct la_tracker *tracker, const struct key *key
     return live;
 }
 
-/* As one before it; of the record only what tells whose it is. */
-static void settle_alike(struct la_tracker *tracker, struct live *live,
-                         const struct attempt *attempt, int64_t end_ns) {
-    struct view *view = &tracker->alike;
+/* As the one before it; of the record only what tells whose it is. */
+static void liken(struct la_tracker *tracker, struct live *live, const struct attempt *attempt,
+                  int64_t end_ns) {
     struct la_segment syn;
     attempt_read(attempt, &syn);
     live_take_head(live, &attempt->item);
@@ -697,24 +696,37 @@ static void settle_alike(struct la_tracker *tracker, struct live *live,
     live->input[0] = live->input[1] = attempt->input;
     const struct settle_context context =
         context_of(tracker, end_ns, unheard_at_end(tracker, live, end_ns));
-    view_liken(view, &context, live, &syn, attempt->side);
-    tracker->options.on_settled(tracker->options.context, &view->connection);
+    view_liken(&tracker->alike, &context, live, &syn, attempt->side);
+}
+
+/* The first of its like. A lone SYN is never remarkable, and has no neighbour. */
+static bool settle_first(struct la_tracker *tracker, struct live *live,
+                         const struct attempt *attempt, int64_t end_ns) {
+    take_attempt(tracker, live, attempt);
+    const struct settle_context context =
+        context_of(tracker, end_ns, unheard_at_end(tracker, live, end_ns));
+    bool filled = view_fill(&tracker->alike, &context, live);
+    live_release(live, tracker->pool);
+    if (filled)
+        settle_ordinary(&tracker->alike);
+    tracker->alike_to = filled ? *attempt : (struct attempt){0};
+    tracker->out_of_memory |= !filled;
+    return filled;
 }
 
 static void settle_attempt(struct la_tracker *tracker, struct live *live,
                            const struct attempt *attempt, int64_t end_ns) {
-    if (tracker->alike_to.frame > 0 && attempt_is_alike(&tracker->alike_to, attempt)) {
-        settle_alike(tracker, live, attempt, end_ns);
+    if (tracker->options.histories) {
+        take_attempt(tracker, live, attempt);
+        settle(tracker, live, end_ns);
+        live_release(live, tracker->pool);
         return;
     }
-    take_attempt(tracker, live, attempt);
-    settle(tracker, live, end_ns);
-    const struct settle_context context = context_of(tracker, end_ns, 0);
-    if (!tracker->options.histories && view_fill(&tracker->alike, &context, live)) {
-        settle_ordinary(&tracker->alike);
-        tracker->alike_to = *attempt;
-    }
-    live_release(live, tracker->pool);
+    if (tracker->alike_to.frame > 0 && attempt_is_alike(&tracker->alike_to, attempt))
+        liken(tracker, live, attempt, end_ns);
+    else if (!settle_first(tracker, live, attempt, end_ns))
+        return;
+    tracker->options.on_settled(tracker->options.context, &tracker->alike.connection);
 }
 
 static void retire_item(struct la_tracker *tracker, uint32_t place, int64_t end_ns) {
