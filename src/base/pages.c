@@ -2,12 +2,16 @@
 #include "base/pages.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 /* The first blocks stay on small pages, which only become resident as they are touched: a small
  * capture costs little. */
 enum { LARGE_PAGE = 2 * 1024 * 1024, SMALL_BLOCKS = 8 };
+/* So much is worth giving back to the system: more than results take that are gathered while
+ * shards end. It is a call for each piece, and breaks up the large page around it. */
+enum { RETURN_MOST = 32 * 1024 * 1024 };
 
 struct free_piece {
     struct free_piece *next;
@@ -20,6 +24,7 @@ struct la_pages {
     char *rest; /* of the newest block: what was not taken yet */
     size_t rest_bytes;
     struct free_piece *free; /* given back */
+    size_t returned_bytes;   /* to the system */
 };
 
 struct la_pages *la_pages_new(void) {
@@ -102,8 +107,17 @@ void *la_pages_take(struct la_pages *pages) {
 void la_pages_give_row(struct la_pages *pages, void *row, size_t count) {
     if (!row)
         return;
-    (void)madvise(row, count * LA_PIECE, MADV_DONTNEED); /* a wish as well */
     pthread_mutex_lock(&pages->lock);
     give(pages, row, count * LA_PIECE);
     pthread_mutex_unlock(&pages->lock);
+}
+
+void la_pages_return(struct la_pages *pages, void *piece) {
+    pthread_mutex_lock(&pages->lock);
+    bool worth = pages->returned_bytes < RETURN_MOST;
+    pages->returned_bytes += LA_PIECE;
+    pthread_mutex_unlock(&pages->lock);
+    if (worth)
+        (void)madvise(piece, LA_PIECE, MADV_DONTNEED); /* a wish as well */
+    la_pages_give_row(pages, piece, 1);
 }

@@ -21,8 +21,10 @@ void *la_pages_take(struct la_pages *pages);
 
 /* The same for `count` pieces in a row. */
 void *la_pages_take_row(struct la_pages *pages, size_t count);
-/* Gives such a row back, to be taken as single pieces; until then the system has its memory. NULL
- * is fine. */
+/* Gives such a row back, to be taken as single pieces. NULL is fine. */
 void la_pages_give_row(struct la_pages *pages, void *row, size_t count);
+/* The same for a piece that nobody is going to take soon: the system may have its memory until
+ * then. */
+void la_pages_return(struct la_pages *pages, void *piece);
 
 #endif

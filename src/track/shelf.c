@@ -23,7 +23,7 @@ void shelf_free(struct shelf *shelf) {
     if (!shelf)
         return;
     for (size_t i = 0; i < shelf->board_count; i++)
-        la_pages_give_row(shelf->pages, shelf->boards[i].bytes, 1);
+        la_pages_return(shelf->pages, shelf->boards[i].bytes);
     free(shelf->boards);
     free(shelf);
 }

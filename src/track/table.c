@@ -57,7 +57,7 @@ void table_free(struct table *table) {
     shelf_free(table->shelf);
     shapes_free(table->shapes);
     for (size_t i = 0; i < table->slab_count; i++)
-        la_pages_give_row(table->pages, table->slabs[i], 1);
+        la_pages_return(table->pages, table->slabs[i]);
     free(table->slabs);
     free_slots(table->pages, table->slots, table->slot_count);
     free(table->addresses);

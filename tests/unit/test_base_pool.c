@@ -181,6 +181,10 @@ static void a_row_is_in_a_row_and_its_pieces_are_used_again(void **unused) {
         memset(piece, 0xff, LA_PIECE);
     }
     assert_int_equal(rows[5][0], 5);
+    la_pages_return(source, rows[0]);
+    assert_ptr_equal(la_pages_take(source), rows[0]);
+    memset(rows[0], 0xff, LA_PIECE);
+    assert_int_equal(rows[5][0], 5);
     la_pages_free(source);
 }
 
