@@ -206,16 +206,30 @@ enum la_status la_analysis_add(struct la_analysis *analysis, const char *path,
 
 /* Files of different days make one timeline: where it holds nothing for long, nobody may have
  * listened. */
-static void note_time(struct la_analysis *analysis, int64_t time_ns) {
+static void note_step(struct la_analysis *analysis, int64_t time_ns) {
     if (time_ns <= analysis->end_ns)
         return;
-    bool pause = analysis->end_ns != LA_TIME_NONE && time_ns - analysis->end_ns > LINK_PAUSE_NS;
-    if (pause && analysis->pause_count < LA_RESULT_PAUSES)
+    if (analysis->end_ns != LA_TIME_NONE && analysis->pause_count < LA_RESULT_PAUSES)
         analysis->pauses[analysis->pause_count++] =
             (struct la_pause){.from_ns = analysis->end_ns, .until_ns = time_ns};
-    else if (pause)
+    else if (analysis->end_ns != LA_TIME_NONE)
         analysis->result->pauses_dropped++;
     analysis->end_ns = time_ns;
+}
+
+/* One comparison for most packets: a little later than the one before. */
+static void note_time(struct la_analysis *analysis, int64_t time_ns) {
+    uint64_t later_ns = (uint64_t)time_ns - (uint64_t)analysis->end_ns;
+    if (later_ns <= LINK_PAUSE_NS)
+        analysis->end_ns = time_ns;
+    else
+        note_step(analysis, time_ns);
+}
+
+static void note_tunnels(struct la_analysis *analysis, const struct la_segment *segment) {
+    if (!link_note_tunnels(analysis->tunnel_ends, &analysis->tunnel_count, segment->tunnels,
+                           segment->time_ns))
+        analysis->result->pauses_dropped++;
 }
 
 static void take_packet(struct la_analysis *analysis, const struct la_packet *packet,
@@ -224,14 +238,16 @@ static void take_packet(struct la_analysis *analysis, const struct la_packet *pa
     enum la_undecoded why;
     note_time(analysis, packet->time_ns);
     enum la_decoded decoded = la_decode(analysis->decoder, packet, segment, &why);
-    if (decoded == LA_DECODED_TCP || decoded == LA_DECODED_NOTICE) {
-        bool noted =
-            !segment->tunnels || link_note_tunnels(analysis->tunnel_ends, &analysis->tunnel_count,
-                                                   segment->tunnels, segment->time_ns);
-        analysis->result->pauses_dropped += !noted;
-        batch->shard[batch->count++] = (uint8_t)la_addr_pair_class(&segment->src, &segment->dst);
-    }
+    if (decoded != LA_DECODED_TCP && decoded != LA_DECODED_NOTICE)
+        return;
+    if (segment->tunnels)
+        note_tunnels(analysis, segment);
+    batch->shard[batch->count++] = (uint8_t)la_addr_pair_class(&segment->src, &segment->dst);
+}
+
+static void hand_over(struct la_analysis *analysis, struct batch *batch) {
     batch->pauses = analysis->pause_count;
+    crew_publish(analysis->crew);
 }
 
 static bool told_to_stop(const struct la_analysis *analysis) {
@@ -283,8 +299,9 @@ static enum la_status fill_batch(struct la_analysis *analysis, struct batch *bat
 static enum la_status read_all(struct la_analysis *analysis, struct la_error *err) {
     enum la_status status = LA_OK;
     for (unsigned batch = 0; status == LA_OK; batch++) {
-        status = fill_batch(analysis, crew_next(analysis->crew), err);
-        crew_publish(analysis->crew);
+        struct batch *filled = crew_next(analysis->crew);
+        status = fill_batch(analysis, filled, err);
+        hand_over(analysis, filled);
         if (batch % BATCHES_A_REPORT == 0)
             report_progress(analysis);
     }
@@ -329,7 +346,7 @@ static enum la_status look_at_shards(const struct la_analysis *analysis, struct 
 
 static void hand_over_fed(struct la_analysis *analysis) {
     if (analysis->batch)
-        crew_publish(analysis->crew);
+        hand_over(analysis, analysis->batch);
     analysis->batch = NULL;
 }
 

@@ -20,10 +20,14 @@ enum { LA_ADDR_TEXT = 46 }; /* as INET6_ADDRSTRLEN */
 static const uint8_t la_addr_v4_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 /* `v4` points to 4 bytes in network order. */
+static inline void la_addr_set_v4(struct la_addr *addr, const uint8_t *v4) {
+    memcpy(addr->bytes, la_addr_v4_prefix, sizeof la_addr_v4_prefix);
+    memcpy(addr->bytes + 12, v4, 4);
+}
+
 static inline struct la_addr la_addr_from_v4(const uint8_t *v4) {
     struct la_addr addr;
-    memcpy(addr.bytes, la_addr_v4_prefix, sizeof la_addr_v4_prefix);
-    memcpy(addr.bytes + 12, v4, 4);
+    la_addr_set_v4(&addr, v4);
     return addr;
 }
 

@@ -1,4 +1,5 @@
-/* The bounded cursor: the only way in which this room touches the bytes of a packet.
+/* The bounded cursor: the only way in which this room touches the bytes of a packet, but for
+ * plain.c, which looks at once how far they go.
  *
  * It knows two ends. `remaining` is where the captured bytes end, `wire` where the bytes end that
  * were sent. A read past the first fails; whether the packet was merely cut (snaplen, a truncating

@@ -87,8 +87,6 @@ static enum layer walk_layers(struct walk *walk, uint16_t linktype) {
     enum layer layer = layer_of_linktype(linktype);
     if (layer == LAYER_FAILED)
         return walk_fail(walk, LA_UNDECODED_LINK_TYPE);
-    if (layer == LAYER_ETHERNET && network_ethernet_ipv4_tcp(walk))
-        return tcp_segment(walk);
     for (unsigned depth = 0; depth < LAYERS_MAX; depth++) {
         layer = decoders[layer](walk);
         if (layer <= LAYER_FAILED)
@@ -148,8 +146,10 @@ static void begin_segment(struct la_segment *segment, const struct la_packet *pa
     segment->window_scale = 0;
 }
 
-enum la_decoded la_decode(struct la_decoder *decoder, const struct la_packet *packet,
-                          struct la_segment *segment, enum la_undecoded *why) {
+static __attribute__((noinline)) enum la_decoded walk_packet(struct la_decoder *decoder,
+                                                             const struct la_packet *packet,
+                                                             struct la_segment *segment,
+                                                             enum la_undecoded *why) {
     struct walk walk = {
         .at = cur_from(packet->data, packet->caplen, packet->len),
         .segment = segment,
@@ -157,10 +157,18 @@ enum la_decoded la_decode(struct la_decoder *decoder, const struct la_packet *pa
         .interface = packet->interface,
         .cut = packet->caplen < packet->len,
     };
-    begin_segment(segment, packet);
     enum layer end = walk_layers(&walk, packet->linktype);
     *why = walk.why;
     return account(&decoder->counts, &walk, end);
+}
+
+enum la_decoded la_decode(struct la_decoder *decoder, const struct la_packet *packet,
+                          struct la_segment *segment, enum la_undecoded *why) {
+    begin_segment(segment, packet);
+    if (!plain_segment(packet, segment))
+        return walk_packet(decoder, packet, segment, why);
+    decoder->counts.tcp++;
+    return LA_DECODED_TCP;
 }
 
 const char *la_undecoded_name(enum la_undecoded why) {

@@ -3,6 +3,7 @@
  * What is quoted is at least an IP header and 8 bytes behind it (RFC 792), mostly more (RFC 1812,
  * 4.3.2.3; RFC 4443, 2.4 c): ports and sequence number in any case. Whatever is cut, or quotes
  * something else, is ICMP all the same and never a packet that was not understood. */
+#include "decode/header.h"
 #include "decode/walk.h"
 
 enum {

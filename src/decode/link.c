@@ -8,7 +8,7 @@
  * some programs write as they are. */
 enum layer layer_of_linktype(uint16_t linktype) {
     switch (linktype) {
-    case 1:
+    case LINKTYPE_ETHERNET:
         return LAYER_ETHERNET;
     case 0:
     case 108:

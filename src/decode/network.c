@@ -3,6 +3,7 @@
  * The innermost IP header wins: addresses, TTL and identification in the segment are those that
  * the TCP endpoints see. */
 #include "decode/fragment.h"
+#include "decode/header.h"
 #include "decode/walk.h"
 
 enum {
@@ -160,16 +161,6 @@ static enum layer ipv4_fragment(struct walk *walk, const struct ipv4_header *ip)
     return fragment_of(walk, &fragment);
 }
 
-static inline void note_ipv4(struct la_segment *segment, const struct ipv4_header *ip) {
-    segment->src = la_addr_from_v4(ip->src);
-    segment->dst = la_addr_from_v4(ip->dst);
-    segment->ip_id = be16(ip->id);
-    segment->ttl = ip->ttl;
-    segment->options &= (uint16_t) ~(LA_IP_DONT_FRAGMENT | LA_IP_REASSEMBLED);
-    if (ip->fragment[0] & 0x40)
-        segment->options |= LA_IP_DONT_FRAGMENT;
-}
-
 /* RFC 791. A total length of 0 is a super-segment that the network card was to cut (TSO, or more
  * than 64 KiB under BIG TCP): the capture alone knows its size. */
 enum layer network_ipv4(struct walk *walk) {
@@ -188,30 +179,9 @@ enum layer network_ipv4(struct walk *walk) {
     if (options > 0 && !cur_skip(&walk->at, options))
         return walk_short(walk, PART_NETWORK);
     note_ipv4(walk->segment, &ip);
-    if (be16(ip.fragment) & 0x3fff)
+    if (be16(ip.fragment) & IPV4_FRAGMENT)
         return ipv4_fragment(walk, &ip);
     return next_by_protocol(walk, ip.protocol);
-}
-
-/* Both headers that nearly every packet of an archive begins with, in one look. Whatever is cut,
- * malformed or out of the ordinary is left to the walk, from the beginning. */
-bool network_ethernet_ipv4_tcp(struct walk *walk) {
-    struct {
-        uint8_t dst[6], src[6], type[2];
-        struct ipv4_header ip;
-    } headers;
-    if (walk->at.remaining < sizeof headers)
-        return false;
-    memcpy(&headers, walk->at.data, sizeof headers);
-    uint32_t total = be16(headers.ip.total_length);
-    if (be16(headers.type) != ETHERTYPE_IPV4 || headers.ip.version_length != 0x45 ||
-        headers.ip.protocol != PROTOCOL_TCP || (be16(headers.ip.fragment) & 0x3fff) != 0 ||
-        total < sizeof headers.ip)
-        return false;
-    (void)cur_skip(&walk->at, sizeof headers);
-    cur_limit(&walk->at, total - (uint32_t)sizeof headers.ip);
-    note_ipv4(walk->segment, &headers.ip);
-    return true;
 }
 
 /* RFC 8200. A payload length of 0 is a jumbogram, whose option follows in the hop-by-hop header

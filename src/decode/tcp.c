@@ -1,5 +1,6 @@
 /* The TCP header and its options. */
 #include "base/seq.h"
+#include "decode/header.h"
 #include "decode/walk.h"
 
 #include <stddef.h>
@@ -18,7 +19,6 @@ enum {
     EXPERIMENT_FAST_OPEN = 0xf989,
     SACK_BLOCK = 8,
     SACK_BLOCKS_MAX = 4,
-    WINDOW_SCALE_MAX = 14, /* greater ones are used as 14 (RFC 7323, 2.3) */
 };
 
 /* Each reads the body of one option. A length that its RFC does not allow makes it absent, as it
@@ -28,11 +28,6 @@ typedef void (*option_reader)(struct la_segment *segment, struct cursor *body);
 static void read_mss(struct la_segment *segment, struct cursor *body) {
     if (body->wire == 2 && cur_u16be(body, &segment->mss))
         segment->options |= LA_HAS_MSS;
-}
-
-static void note_window_scale(struct la_segment *segment, uint8_t scale) {
-    segment->window_scale = scale <= WINDOW_SCALE_MAX ? scale : WINDOW_SCALE_MAX;
-    segment->options |= LA_HAS_WINDOW_SCALE;
 }
 
 static void read_window_scale(struct la_segment *segment, struct cursor *body) {
@@ -130,56 +125,7 @@ static enum progress read_option(struct la_segment *segment, struct cursor *opti
     return OPTIONS_GO_ON;
 }
 
-static void note_timestamps(struct la_segment *segment, const uint8_t tsval[4],
-                            const uint8_t tsecr[4]) {
-    segment->tsval = be32(tsval);
-    segment->tsecr = be32(tsecr);
-    segment->options |= LA_HAS_TIMESTAMPS;
-}
-
-/* RFC 7323, Appendix A: what nearly every segment carries, and nothing else. */
-static bool read_bare_timestamps(struct la_segment *segment, struct cursor at) {
-    enum { NOP_NOP_TIMESTAMPS = 0x0101080a };
-    struct {
-        uint8_t head[4], tsval[4], tsecr[4];
-    } usual;
-    if (!cur_copy(&at, &usual, sizeof usual) || be32(usual.head) != NOP_NOP_TIMESTAMPS)
-        return false;
-    note_timestamps(segment, usual.tsval, usual.tsecr);
-    return true;
-}
-
-/* The SYNs of Linux: MSS, SACK permitted, timestamps, NOP, window scale. */
-static bool read_options_of_syn(struct la_segment *segment, struct cursor at) {
-    enum { MSS_HEAD = 0x0204, SACK_AND_TIMESTAMPS = 0x0402080a, NOP_AND_WINDOW_SCALE = 0x010303 };
-    struct {
-        uint8_t mss_head[2], mss[2], head[4], tsval[4], tsecr[4], scale[4];
-    } usual;
-    if (!cur_copy(&at, &usual, sizeof usual) || be16(usual.mss_head) != MSS_HEAD ||
-        be32(usual.head) != SACK_AND_TIMESTAMPS || be32(usual.scale) >> 8 != NOP_AND_WINDOW_SCALE)
-        return false;
-    note_timestamps(segment, usual.tsval, usual.tsecr);
-    segment->mss = be16(usual.mss);
-    note_window_scale(segment, usual.scale[3]);
-    segment->options |= LA_HAS_MSS | LA_HAS_SACK_PERMITTED;
-    return true;
-}
-
-/* Options in an order that nearly all segments of their size have, read in one look; what differs
- * is read one by one. */
-static bool read_usual_options(struct la_segment *segment, struct cursor at, uint32_t size) {
-    switch (size) {
-    case 12:
-        return read_bare_timestamps(segment, at);
-    case 20:
-        return read_options_of_syn(segment, at);
-    default:
-        return false;
-    }
-}
-
-/* `size` bytes of options at `at`. */
-static void read_options(struct la_segment *segment, struct cursor at, uint32_t size) {
+void tcp_options(struct la_segment *segment, struct cursor at, uint32_t size) {
     enum progress progress;
     cur_limit(&at, size);
     do {
@@ -187,19 +133,6 @@ static void read_options(struct la_segment *segment, struct cursor at, uint32_t 
     } while (progress == OPTIONS_GO_ON);
     if (progress == OPTIONS_ARE_CUT)
         segment->options |= LA_OPTIONS_CUT;
-}
-
-struct tcp_header {
-    uint8_t sport[2], dport[2], seq[4], ack[4], offset, flags, window[2], checksum[2], urgent[2];
-};
-
-static void note_header(struct la_segment *segment, const struct tcp_header *tcp) {
-    segment->sport = be16(tcp->sport);
-    segment->dport = be16(tcp->dport);
-    segment->seq = be32(tcp->seq);
-    segment->ack = be32(tcp->ack);
-    segment->flags = tcp->flags;
-    segment->window = be16(tcp->window);
 }
 
 enum layer tcp_segment(struct walk *walk) {
@@ -211,10 +144,11 @@ enum layer tcp_segment(struct walk *walk) {
     uint32_t size = (uint32_t)(tcp.offset >> 4) * 4;
     if (size < sizeof tcp || (size > whole.wire && whole.bounded))
         return walk_malformed(walk, PART_TCP);
-    note_header(segment, &tcp);
+    note_tcp(segment, &tcp);
     segment->payload = whole.wire > size ? whole.wire - size : 0;
     uint32_t options = size - (uint32_t)sizeof tcp;
-    if (options > 0 && !read_usual_options(segment, walk->at, options))
-        read_options(segment, walk->at, options);
+    bool whole_options = options <= walk->at.remaining;
+    if (!whole_options || !note_usual_options(segment, walk->at.data, options))
+        tcp_options(segment, walk->at, options);
     return LAYER_DONE;
 }

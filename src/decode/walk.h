@@ -73,16 +73,11 @@ struct walk {
     bool cut;     /* not all of the packet was captured */
 };
 
-struct ipv4_header {
-    uint8_t version_length, tos, total_length[2], id[2], fragment[2];
-    uint8_t ttl, protocol, checksum[2], src[4], dst[4];
-};
-
 struct ipv6_header {
     uint8_t version, traffic_flow[3], payload_length[2], next, hop_limit, src[16], dst[16];
 };
 
-enum { ETHERTYPE_IPV4 = 0x0800, PROTOCOL_TCP = 6 };
+enum { LINKTYPE_ETHERNET = 1, ETHERTYPE_IPV4 = 0x0800, PROTOCOL_TCP = 6 };
 
 typedef enum layer (*layer_decoder)(struct walk *walk);
 
@@ -126,10 +121,12 @@ enum layer link_macsec(struct walk *walk);
 enum layer link_pbb(struct walk *walk);
 enum layer link_mpls(struct walk *walk);
 
+/* plain.c */
+/* Reads a packet of nothing but Ethernet, IPv4 and TCP at once, instead of a walk. False when it is
+ * not that plain, or cut, or malformed: then the segment is as it was. */
+bool plain_segment(const struct la_packet *packet, struct la_segment *segment);
+
 /* network.c */
-/* Walks the Ethernet and the IPv4 header at once, up to the TCP header. False, and nothing done,
- * when the packet is not that plain. */
-bool network_ethernet_ipv4_tcp(struct walk *walk);
 enum layer network_ipv4(struct walk *walk);
 enum layer network_ipv6(struct walk *walk);
 enum layer network_hop_by_hop(struct walk *walk);
@@ -158,6 +155,8 @@ enum layer tunnel_nsh(struct walk *walk);
 enum layer tunnel_esp_in_udp(struct walk *walk);
 
 /* tcp.c */
+/* `size` bytes of options, one by one. */
+void tcp_options(struct la_segment *segment, struct cursor at, uint32_t size);
 enum layer tcp_segment(struct walk *walk);
 
 #endif

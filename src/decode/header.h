@@ -1,0 +1,91 @@
+/* The headers that nearly every packet has, and what a segment takes from them, for the walk and for
+ * the look that spares it (plain.c). Private to this room. */
+#ifndef LA_DECODE_HEADER_H
+#define LA_DECODE_HEADER_H
+
+#include "decode/cursor.h"
+#include "decode/segment.h"
+
+struct ipv4_header {
+    uint8_t version_length, tos, total_length[2], id[2], fragment[2];
+    uint8_t ttl, protocol, checksum[2], src[4], dst[4];
+};
+
+enum { IPV4_FRAGMENT = 0x3fff }; /* of the field: an offset, or more to come */
+
+struct tcp_header {
+    uint8_t sport[2], dport[2], seq[4], ack[4], offset, flags, window[2], checksum[2], urgent[2];
+};
+
+static inline void note_ipv4(struct la_segment *segment, const struct ipv4_header *ip) {
+    la_addr_set_v4(&segment->src, ip->src);
+    la_addr_set_v4(&segment->dst, ip->dst);
+    segment->ip_id = be16(ip->id);
+    segment->ttl = ip->ttl;
+    segment->options &= (uint16_t) ~(LA_IP_DONT_FRAGMENT | LA_IP_REASSEMBLED);
+    if (ip->fragment[0] & 0x40)
+        segment->options |= LA_IP_DONT_FRAGMENT;
+}
+
+static inline void note_tcp(struct la_segment *segment, const struct tcp_header *tcp) {
+    segment->sport = be16(tcp->sport);
+    segment->dport = be16(tcp->dport);
+    segment->seq = be32(tcp->seq);
+    segment->ack = be32(tcp->ack);
+    segment->flags = tcp->flags;
+    segment->window = be16(tcp->window);
+}
+
+enum { WINDOW_SCALE_MAX = 14 }; /* greater ones are used as 14 (RFC 7323, 2.3) */
+
+static inline void note_window_scale(struct la_segment *segment, uint8_t scale) {
+    segment->window_scale = scale <= WINDOW_SCALE_MAX ? scale : WINDOW_SCALE_MAX;
+    segment->options |= LA_HAS_WINDOW_SCALE;
+}
+
+static inline void note_timestamps(struct la_segment *segment, const uint8_t tsval[4],
+                                   const uint8_t tsecr[4]) {
+    segment->tsval = be32(tsval);
+    segment->tsecr = be32(tsecr);
+    segment->options |= LA_HAS_TIMESTAMPS;
+}
+
+/* RFC 7323, Appendix A: what nearly every segment carries, and nothing else. */
+static inline bool note_bare_timestamps(struct la_segment *segment, const uint8_t *options) {
+    enum { NOP_NOP_TIMESTAMPS = 0x0101080a };
+    if (be32(options) != NOP_NOP_TIMESTAMPS)
+        return false;
+    note_timestamps(segment, options + 4, options + 8);
+    return true;
+}
+
+/* The SYNs of Linux: MSS, SACK permitted, timestamps, NOP, window scale. */
+static inline bool note_options_of_syn(struct la_segment *segment, const uint8_t *options) {
+    enum { MSS_HEAD = 0x0204, SACK_AND_TIMESTAMPS = 0x0402080a, NOP_AND_WINDOW_SCALE = 0x010303 };
+    if (be16(options) != MSS_HEAD || be32(options + 4) != SACK_AND_TIMESTAMPS ||
+        be32(options + 16) >> 8 != NOP_AND_WINDOW_SCALE)
+        return false;
+    note_timestamps(segment, options + 8, options + 12);
+    segment->mss = be16(options + 2);
+    note_window_scale(segment, options[19]);
+    segment->options |= LA_HAS_MSS | LA_HAS_SACK_PERMITTED;
+    return true;
+}
+
+/* Options in an order that nearly all segments of their size have, read in one look; all of `size`
+ * bytes are there. False, and nothing noted, when they are to be read one by one. */
+static inline bool note_usual_options(struct la_segment *segment, const uint8_t *options,
+                                      uint32_t size) {
+    switch (size) {
+    case 0:
+        return true;
+    case 12:
+        return note_bare_timestamps(segment, options);
+    case 20:
+        return note_options_of_syn(segment, options);
+    default:
+        return false;
+    }
+}
+
+#endif
