@@ -295,11 +295,17 @@ static enum la_status start(struct la_capture *c, struct la_error *err) {
 
 /* Delivering */
 
-static void note_times(struct la_input *info, int64_t time_ns) {
-    if (info->first_ns == LA_TIME_NONE || time_ns < info->first_ns)
-        info->first_ns = time_ns;
-    if (info->last_ns == LA_TIME_NONE || time_ns > info->last_ns)
-        info->last_ns = time_ns;
+static void note_times(struct la_input *info, const struct la_packet *packets, size_t n) {
+    int64_t first_ns = info->first_ns, last_ns = info->last_ns;
+    if (n > 0 && first_ns == LA_TIME_NONE)
+        first_ns = last_ns = packets[0].time_ns;
+    for (size_t i = 0; i < n; i++) {
+        int64_t time_ns = packets[i].time_ns;
+        first_ns = time_ns < first_ns ? time_ns : first_ns;
+        last_ns = time_ns > last_ns ? time_ns : last_ns;
+    }
+    info->first_ns = first_ns;
+    info->last_ns = last_ns;
 }
 
 static void count_packets(struct source *s, const struct la_packet *packets, size_t n) {
@@ -353,8 +359,7 @@ static void deliver(struct la_capture *c, struct source *s, struct batch *b, siz
                 packets[kept++] = packets[i];
         s->info.filtered += n - kept;
     }
-    for (size_t i = 0; i < kept; i++)
-        note_times(&s->info, packets[i].time_ns);
+    note_times(&s->info, packets, kept);
     s->lent = s->lent || kept > 0;
     b->count += kept;
 }

@@ -135,46 +135,57 @@ struct la_addr table_address(const struct table *table, const struct live *live,
     return la_addr_from_v4(v4);
 }
 
-/* 4-tuples */
+/* 4-tuples. One end in a word, so that ends are ordered, and their order turned round, without a
+ * branch that nobody could foretell. */
 
-static uint64_t hash_tuple(const struct table *table, const uint32_t host[2],
-                           const uint16_t port[2], bool v6) {
-    uint64_t words[2] = {(uint64_t)host[0] << 32 | host[1],
-                         (uint64_t)port[0] << 32 | (uint64_t)port[1] << 16 | v6};
+static uint64_t end_of(uint32_t host, uint16_t port) {
+    return (uint64_t)host << 16 | port;
+}
+
+static uint64_t hash_ends(const struct table *table, uint64_t low, uint64_t high, bool v6) {
+    const uint64_t words[2] = {low, high | (uint64_t)v6 << 48};
     return la_hash(&table->hash_key, words, 2);
 }
 
+static uint64_t hash_tuple(const struct table *table, const uint32_t host[2],
+                           const uint16_t port[2], bool v6) {
+    return hash_ends(table, end_of(host[0], port[0]), end_of(host[1], port[1]), v6);
+}
+
 /* By address, not by index: the order of sides must not depend on who came first. */
-static int compare_hosts(const struct table *table, bool v6, uint32_t a, uint32_t b) {
-    if (v6)
-        return la_addr_cmp(&table->addresses[a], &table->addresses[b]);
-    return (a > b) - (a < b);
+static int compare_addresses(const struct table *table, uint32_t a, uint32_t b) {
+    return la_addr_cmp(&table->addresses[a], &table->addresses[b]);
+}
+
+/* From who sends and who receives; `key->v6` is set. */
+static inline void order_key(const struct table *table, struct key *key, uint64_t from,
+                             uint64_t to) {
+    int order = key->v6 ? compare_addresses(table, (uint32_t)(from >> 16), (uint32_t)(to >> 16)) : 0;
+    bool swapped = order == 0 ? from > to : order > 0;
+    uint64_t low = swapped ? to : from, high = swapped ? from : to;
+    key->swapped = swapped;
+    key->host[0] = (uint32_t)(low >> 16);
+    key->host[1] = (uint32_t)(high >> 16);
+    key->port[0] = (uint16_t)low;
+    key->port[1] = (uint16_t)high;
+    key->hash = hash_ends(table, low, high, key->v6);
 }
 
 void table_order_key(const struct table *table, struct key *key, const uint32_t host[2],
                      const uint16_t port[2]) {
-    int order = compare_hosts(table, key->v6, host[0], host[1]);
-    if (order == 0)
-        order = (port[0] > port[1]) - (port[0] < port[1]);
-    key->swapped = order > 0;
-    unsigned from = key->swapped;
-    key->host[from] = host[0];
-    key->host[!from] = host[1];
-    key->port[from] = port[0];
-    key->port[!from] = port[1];
-    key->hash = hash_tuple(table, key->host, key->port, key->v6);
+    order_key(table, key, end_of(host[0], port[0]), end_of(host[1], port[1]));
 }
 
 bool table_key(struct table *table, const struct la_segment *segment, struct key *key) {
-    uint32_t host[2];
+    uint32_t from, to;
     key->v6 = !la_addr_is_v4(&segment->src);
     if (!key->v6) {
-        host[0] = v4_of(&segment->src);
-        host[1] = v4_of(&segment->dst);
-    } else if (!intern(table, &segment->src, &host[0]) || !intern(table, &segment->dst, &host[1])) {
+        from = v4_of(&segment->src);
+        to = v4_of(&segment->dst);
+    } else if (!intern(table, &segment->src, &from) || !intern(table, &segment->dst, &to)) {
         return false;
     }
-    table_order_key(table, key, host, (const uint16_t[2]){segment->sport, segment->dport});
+    order_key(table, key, end_of(from, segment->sport), end_of(to, segment->dport));
     return true;
 }
 
