@@ -1,5 +1,5 @@
-/* The headers that nearly every packet has, and what a segment takes from them, for the walk and for
- * the look that spares it (plain.c). Private to this room. */
+/* The headers that nearly every packet has, and what a segment takes from them, for the walk and
+ * for the look that spares it (plain.c). Private to this room. */
 #ifndef LA_DECODE_HEADER_H
 #define LA_DECODE_HEADER_H
 

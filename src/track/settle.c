@@ -236,7 +236,7 @@ static void fill_sequence(const struct live *live, unsigned side, struct la_endp
 static void fill_endpoint(const struct view *view, const struct settle_context *context,
                           const struct live *live, unsigned side, struct la_endpoint *end) {
     const struct live_side *me = &live->side[side];
-    end->addr = table_address(context->table, live, side);
+    end->addr = table_address(context->table, live->host[side], live->flags & LIVE_V6);
     end->port = live->port[side];
     end->packets = me->packets;
     end->bytes = me->bytes;
@@ -382,24 +382,27 @@ bool view_fill(struct view *view, const struct settle_context *context, const st
     return true;
 }
 
-void view_liken(struct view *view, const struct settle_context *context, const struct live *head,
-                const struct la_segment *syn, unsigned side) {
+void view_liken(struct view *view, const struct settle_context *context,
+                const struct attempt *attempt) {
     struct la_connection *c = &view->connection;
     struct la_endpoint *client = &c->side[LA_CLIENT], *server = &c->side[LA_SERVER];
     struct la_observation *o = &view->log[0];
-    client->addr = table_address(context->table, head, side);
-    client->port = head->port[side];
-    server->addr = table_address(context->table, head, !side);
-    server->port = head->port[!side];
+    const struct shelf_item *item = &attempt->item;
+    unsigned side = attempt->side;
+    client->addr = table_address(context->table, item->host[side], item->v6);
+    client->port = item->port[side];
+    server->addr = table_address(context->table, item->host[!side], item->v6);
+    server->port = item->port[!side];
     for (unsigned role = 0; role < 2; role++)
         c->profile[role] = la_hosts_profile(context->hosts, &c->side[role].addr);
-    client->isn = o->seq = syn->seq;
-    client->next = syn->seq + 1;
-    client->tsval = o->tsval = syn->tsval;
-    client->last_ns = c->opened_ns = o->time_ns = syn->time_ns;
-    o->frame = syn->frame;
-    c->first.time_ns = c->last.time_ns = syn->time_ns;
-    c->first.frame = c->last.frame = syn->frame;
+    client->isn = o->seq = attempt->seq;
+    client->next = attempt->seq + 1;
+    client->tsval = o->tsval = attempt->tsval;
+    int64_t time_ns = item->expire_ns - LIVE_REMEMBERED_NS;
+    client->last_ns = c->opened_ns = o->time_ns = time_ns;
+    o->frame = attempt->frame;
+    c->first.time_ns = c->last.time_ns = time_ns;
+    c->first.frame = c->last.frame = attempt->frame;
     c->findings = c->attempt_findings = 0;
     fill_context(context, c);
 }

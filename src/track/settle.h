@@ -3,6 +3,7 @@
 #ifndef LA_TRACK_SETTLE_H
 #define LA_TRACK_SETTLE_H
 
+#include "track/attempt.h"
 #include "track/fin_story.h"
 #include "track/live.h"
 #include "track/table.h"
@@ -38,11 +39,11 @@ struct settle_context {
 
 /* False when out of memory. The view's neighbours are not set, its history is not written yet. */
 bool view_fill(struct view *view, const struct settle_context *context, const struct live *live);
-/* A settled view of a record of one SYN and nothing else becomes that of another such record, whose
- * segment differs only in its ends, its time and frame, and its numbers. Nothing that the steps
- * below tell of an attempt depends on those. */
-void view_liken(struct view *view, const struct settle_context *context, const struct live *head,
-                const struct la_segment *syn, unsigned side);
+/* A settled view of a record of one SYN and nothing else becomes that of another attempt, which
+ * differs only in its ends, its time and frame, and its numbers. Nothing that the steps below tell
+ * of an attempt depends on those. */
+void view_liken(struct view *view, const struct settle_context *context,
+                const struct attempt *attempt);
 void view_release(struct view *view);
 
 /* The shortest turnaround of each side (by number) of a record, as far as it shows; -1 where not.

@@ -1,5 +1,5 @@
-/* What thousands of closed connections have in common, kept once: options, windows, counts, the
- * order of events. Internal to this room. */
+/* What thousands of closed connections, or of SYNs, have in common, kept once: options, windows,
+ * counts, the order of events. Internal to this room. */
 #ifndef LA_TRACK_SHAPES_H
 #define LA_TRACK_SHAPES_H
 

@@ -126,9 +126,8 @@ static uint32_t v4_of(const struct la_addr *addr) {
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-struct la_addr table_address(const struct table *table, const struct live *live, unsigned side) {
-    uint32_t host = live->host[side];
-    if (live->flags & LIVE_V6)
+struct la_addr table_address(const struct table *table, uint32_t host, bool v6) {
+    if (v6)
         return table->addresses[host];
     const uint8_t v4[4] = {(uint8_t)(host >> 24), (uint8_t)(host >> 16), (uint8_t)(host >> 8),
                            (uint8_t)host};
@@ -160,7 +159,8 @@ static int compare_addresses(const struct table *table, uint32_t a, uint32_t b) 
 /* From who sends and who receives; `key->v6` is set. */
 static inline void order_key(const struct table *table, struct key *key, uint64_t from,
                              uint64_t to) {
-    int order = key->v6 ? compare_addresses(table, (uint32_t)(from >> 16), (uint32_t)(to >> 16)) : 0;
+    int order =
+        key->v6 ? compare_addresses(table, (uint32_t)(from >> 16), (uint32_t)(to >> 16)) : 0;
     bool swapped = order == 0 ? from > to : order > 0;
     uint64_t low = swapped ? to : from, high = swapped ? from : to;
     key->swapped = swapped;
@@ -478,12 +478,20 @@ static bool grow_past(struct table *table) {
     return true;
 }
 
-void table_note_lives(struct table *table, const struct live *live) {
+static void note_lives(struct table *table, uint64_t hash, uint16_t lives) {
     bool full = table->past_count * 8 >= table->past_capacity * 7;
     if (full && (table->past_count >= MAX_PAST || !grow_past(table)))
         return;
-    uint64_t mark = mark_of(hash_live(table, live));
+    uint64_t mark = mark_of(hash);
     size_t slot = past_slot(table, mark);
     table->past_count += table->past[slot] == 0;
-    table->past[slot] = mark | live->incarnation;
+    table->past[slot] = mark | lives;
+}
+
+void table_note_lives(struct table *table, const struct live *live) {
+    note_lives(table, hash_live(table, live), live->incarnation);
+}
+
+void table_note_item_lives(struct table *table, const struct shelf_item *item, uint16_t lives) {
+    note_lives(table, hash_item(table, item), lives);
 }

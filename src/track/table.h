@@ -127,10 +127,11 @@ static inline size_t table_lives(const struct table *table) {
 }
 size_t table_bytes(const struct table *table);
 
-struct la_addr table_address(const struct table *table, const struct live *live, unsigned side);
+struct la_addr table_address(const struct table *table, uint32_t host, bool v6);
 
 /* How often a 4-tuple has lived that is in the table no more. */
 uint16_t table_past_lives(const struct table *table, const struct key *key);
 void table_note_lives(struct table *table, const struct live *live);
+void table_note_item_lives(struct table *table, const struct shelf_item *item, uint16_t lives);
 
 #endif

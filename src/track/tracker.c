@@ -44,8 +44,9 @@ struct la_tracker {
     struct view views[3];            /* previous, current, next */
     /* Attempts of a flood or a scan are one like the other: what follows from one that is settled
      * is kept for the next. Never with histories. */
+    struct attempt_kinds kinds;
     struct view alike;
-    struct attempt alike_to; /* frame 0: there was none yet */
+    struct attempt alike_to; /* of no kind: there was none yet */
     bool out_of_memory;
     bool finishing;                /* nothing is looked up any more */
     const struct la_pause *pauses; /* borrowed */
@@ -64,7 +65,8 @@ struct la_tracker *la_tracker_new(const struct la_tracker_options *options) {
     tracker->pool = la_pool_new(options->pages);
     tracker->recycle = recycle_new();
     tracker->meanwhile = meanwhile_new();
-    if (!tracker->table || !tracker->pool || !tracker->recycle || !tracker->meanwhile) {
+    bool kinds = attempt_kinds_open(&tracker->kinds);
+    if (!tracker->table || !tracker->pool || !tracker->recycle || !tracker->meanwhile || !kinds) {
         la_tracker_free(tracker);
         return NULL;
     }
@@ -77,6 +79,7 @@ void la_tracker_free(struct la_tracker *tracker) {
     for (int i = 0; i < 3; i++)
         view_release(&tracker->views[i]);
     view_release(&tracker->alike);
+    attempt_kinds_close(&tracker->kinds);
     recycle_free(tracker->recycle);
     meanwhile_free(tracker->meanwhile);
     table_free(tracker->table);
@@ -96,7 +99,8 @@ size_t la_tracker_bytes(const struct la_tracker *tracker) {
     for (int i = 0; i < WHEEL; i++)
         wheel += tracker->wheel[i].capacity;
     return wheel * sizeof(uint32_t) + table_bytes(tracker->table) + la_pool_bytes(tracker->pool) +
-           recycle_bytes(tracker->recycle) + meanwhile_bytes(tracker->meanwhile);
+           recycle_bytes(tracker->recycle) + meanwhile_bytes(tracker->meanwhile) +
+           attempt_kinds_bytes(&tracker->kinds);
 }
 
 size_t la_tracker_count(const struct la_tracker *tracker) {
@@ -175,17 +179,21 @@ static int64_t heard_in(const struct la_tunnel_end *end, int64_t from_ns) {
     return end->last_ns;
 }
 
+/* Up to when an input was captured, and what follows it; no later than `end_ns`. */
+static int64_t input_end(const struct la_tracker *tracker, uint16_t input, int64_t end_ns) {
+    const struct la_links *links = tracker->links;
+    bool earlier = links && input < links->input_count && links->input_ends[input] < end_ns;
+    return earlier ? links->input_ends[input] : end_ns;
+}
+
 /* How long before `end_ns` the link of a connection was captured last. */
 static int64_t unheard_at_end(const struct la_tracker *tracker, const struct live *live,
                               int64_t end_ns) {
     const struct la_links *links = tracker->links;
-    int64_t heard = end_ns;
     if (!links)
         return 0;
     bool last = live->side[1].packets > 0 && live->side[1].last_ns > live->side[0].last_ns;
-    uint16_t input = live->input[last];
-    if (input < links->input_count && links->input_ends[input] < heard)
-        heard = links->input_ends[input];
+    int64_t heard = input_end(tracker, live->input[last], end_ns);
     for (size_t i = 0; live->tunnels != 0 && i < links->tunnel_count; i++) {
         int64_t end = heard_in(&links->tunnel_ends[i], live->side[last].last_ns);
         if (links->tunnel_ends[i].tunnels == live->tunnels && end < heard)
@@ -629,16 +637,18 @@ static void shelve_closed(struct la_tracker *tracker, struct live *live) {
 /* False when it needs a record. */
 static bool shelve_attempt(struct la_tracker *tracker, const struct key *key,
                            const struct la_segment *s) {
-    if (table_lives(tracker->table) < LIVES_FEW || !attempt_fits(s) ||
-        !is_in_order(tracker, SHELF_ATTEMPT, s->time_ns + LIVE_REMEMBERED_NS) ||
-        recycle_suspects(tracker->recycle, key, s))
+    if (table_lives(tracker->table) < LIVES_FEW ||
+        !is_in_order(tracker, SHELF_ATTEMPT, s->time_ns + LIVE_REMEMBERED_NS))
+        return false;
+    uint16_t kind =
+        attempt_kind_of(&tracker->kinds, s, one_more(table_past_lives(tracker->table, key)));
+    if (kind == SHAPE_NONE || recycle_suspects(tracker->recycle, key, s))
         return false;
     struct attempt *attempt = (struct attempt *)(void *)table_add_item(
         tracker->table, key, SHELF_ATTEMPT, sizeof *attempt);
     if (!attempt)
         return false;
-    attempt_write(attempt, s, key->swapped);
-    attempt->lives = one_more(table_past_lives(tracker->table, key));
+    attempt_write(attempt, s, kind, key->swapped);
     tracker->shelved_ns[SHELF_ATTEMPT] = attempt->item.expire_ns;
     return true;
 }
@@ -646,8 +656,8 @@ static bool shelve_attempt(struct la_tracker *tracker, const struct key *key,
 static void take_attempt(struct la_tracker *tracker, struct live *live,
                          const struct attempt *attempt) {
     struct la_segment segment;
-    attempt_read(attempt, &segment);
-    begin(live, &segment, attempt->lives);
+    attempt_read(&tracker->kinds, attempt, &segment);
+    begin(live, &segment, attempt_lives(&tracker->kinds, attempt));
     live_take_head(live, &attempt->item);
     take_in(tracker, live, attempt->side, &segment, fingerprint_of(&segment));
 }
@@ -686,64 +696,74 @@ static struct live *bring_back(struct la_tracker *tracker, const struct key *key
     return live;
 }
 
-/* As the one before it; of the record only what tells whose it is. */
-static void liken(struct la_tracker *tracker, struct live *live, const struct attempt *attempt,
-                  int64_t end_ns) {
-    struct la_segment syn;
-    attempt_read(attempt, &syn);
-    live_take_head(live, &attempt->item);
-    live->incarnation = attempt->lives;
-    live->input[0] = live->input[1] = attempt->input;
-    const struct settle_context context =
-        context_of(tracker, end_ns, unheard_at_end(tracker, live, end_ns));
-    view_liken(&tracker->alike, &context, live, &syn, attempt->side);
+/* As the one before it. */
+static void settle_like(struct la_tracker *tracker, const struct attempt *attempt, int64_t end_ns) {
+    int64_t heard = input_end(tracker, tracker->alike.connection.inputs[0], end_ns);
+    const struct settle_context context = context_of(tracker, end_ns, end_ns - heard);
+    view_liken(&tracker->alike, &context, attempt);
+    tracker->options.on_settled(tracker->options.context, &tracker->alike.connection);
 }
 
 /* The first of its like. A lone SYN is never remarkable, and has no neighbour. */
-static bool settle_first(struct la_tracker *tracker, struct live *live,
-                         const struct attempt *attempt, int64_t end_ns) {
-    take_attempt(tracker, live, attempt);
+static void settle_first(struct la_tracker *tracker, const struct attempt *attempt,
+                         int64_t end_ns) {
+    struct live live = {0};
+    take_attempt(tracker, &live, attempt);
     const struct settle_context context =
-        context_of(tracker, end_ns, unheard_at_end(tracker, live, end_ns));
-    bool filled = view_fill(&tracker->alike, &context, live);
-    live_release(live, tracker->pool);
-    if (filled)
-        settle_ordinary(&tracker->alike);
+        context_of(tracker, end_ns, unheard_at_end(tracker, &live, end_ns));
+    bool filled = view_fill(&tracker->alike, &context, &live);
+    live_release(&live, tracker->pool);
     tracker->alike_to = filled ? *attempt : (struct attempt){0};
     tracker->out_of_memory |= !filled;
-    return filled;
+    if (!filled)
+        return;
+    settle_ordinary(&tracker->alike);
+    tracker->options.on_settled(tracker->options.context, &tracker->alike.connection);
 }
 
-static void settle_attempt(struct la_tracker *tracker, struct live *live,
-                           const struct attempt *attempt, int64_t end_ns) {
-    if (tracker->options.histories) {
-        take_attempt(tracker, live, attempt);
-        settle(tracker, live, end_ns);
-        live_release(live, tracker->pool);
-        return;
-    }
-    if (tracker->alike_to.frame > 0 && attempt_is_alike(&tracker->alike_to, attempt))
-        liken(tracker, live, attempt, end_ns);
-    else if (!settle_first(tracker, live, attempt, end_ns))
-        return;
-    tracker->options.on_settled(tracker->options.context, &tracker->alike.connection);
+/* With its histories. */
+static void settle_alone(struct la_tracker *tracker, const struct attempt *attempt,
+                         int64_t end_ns) {
+    struct live live = {0};
+    take_attempt(tracker, &live, attempt);
+    settle(tracker, &live, end_ns);
+    live_release(&live, tracker->pool);
+}
+
+static void settle_attempt(struct la_tracker *tracker, const struct attempt *attempt,
+                           int64_t end_ns) {
+    if (tracker->options.histories)
+        settle_alone(tracker, attempt, end_ns);
+    else if (attempt_is_alike(&tracker->alike_to, attempt))
+        settle_like(tracker, attempt, end_ns);
+    else
+        settle_first(tracker, attempt, end_ns);
+}
+
+/* Says how often its 4-tuple has lived. */
+static uint16_t settle_closed(struct la_tracker *tracker, struct shelf_item *item, int64_t end_ns) {
+    struct live live = {0};
+    struct unpacked room;
+    live_unpack(&live, &room, tracker->table->shapes, item);
+    settle(tracker, &live, end_ns);
+    return live.incarnation;
 }
 
 static void retire_item(struct la_tracker *tracker, uint32_t place, int64_t end_ns) {
     struct shelf_item *item = shelf_at(tracker->table->shelf, place);
-    struct live live = {0};
-    struct unpacked room;
+    const struct attempt *attempt = (const struct attempt *)(const void *)item;
+    uint16_t lives;
     if (item->kind == SHELF_ATTEMPT) {
-        settle_attempt(tracker, &live, (struct attempt *)(void *)item, end_ns);
+        settle_attempt(tracker, attempt, end_ns);
+        lives = attempt_lives(&tracker->kinds, attempt);
     } else {
-        live_unpack(&live, &room, tracker->table->shapes, item);
-        settle(tracker, &live, end_ns);
+        lives = settle_closed(tracker, item, end_ns);
     }
     if (tracker->finishing) {
         shelf_take_off(tracker->table->shelf, place);
         return;
     }
-    table_note_lives(tracker->table, &live);
+    table_note_item_lives(tracker->table, item, lives);
     table_forget_item(tracker->table, place);
 }
 

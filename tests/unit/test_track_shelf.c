@@ -393,14 +393,40 @@ static void an_attempt_comes_back_as_it_was(void **unused) {
                                    .flags = LA_SYN | LA_ECE | LA_CWR,
                                    .ttl = 64,
                                    .window_scale = 7};
-    assert_true(attempt_fits(&syn));
-    attempt_write(&attempt, &syn, 1);
-    attempt_read(&attempt, &read);
-    assert_memory_equal(&read, &syn, sizeof syn);
-    assert_int_equal(attempt.side, 1);
-    assert_true(sizeof attempt <= 64);
+    struct attempt_kinds kinds = {0};
+    assert_true(attempt_kinds_open(&kinds));
+    for (uint16_t mss = 1500; mss >= 1460; mss--) {
+        syn.mss = mss;
+        uint16_t kind = attempt_kind_of(&kinds, &syn, 2);
+        assert_int_not_equal(kind, SHAPE_NONE);
+        assert_int_equal(attempt_kind_of(&kinds, &syn, 2), kind);
+        attempt_write(&attempt, &syn, kind, 1);
+        attempt_read(&kinds, &attempt, &read);
+        assert_memory_equal(&read, &syn, sizeof syn);
+        assert_int_equal(attempt.side, 1);
+        assert_int_equal(attempt_lives(&kinds, &attempt), 2);
+    }
     syn.payload = 1; /* Fast Open */
-    assert_false(attempt_fits(&syn));
+    assert_int_equal(attempt_kind_of(&kinds, &syn, 2), SHAPE_NONE);
+    attempt_kinds_close(&kinds);
+}
+
+/* So that what they are of is bounded; the rest has records. */
+static void there_are_not_too_many_kinds_of_attempts(void **unused) {
+    (void)unused;
+    struct la_segment syn = {.flags = LA_SYN};
+    struct attempt_kinds kinds = {0};
+    unsigned refused = 0;
+    assert_true(attempt_kinds_open(&kinds));
+    for (uint16_t mss = 0; mss < UINT16_MAX; mss++) {
+        syn.mss = mss;
+        refused += attempt_kind_of(&kinds, &syn, 1) == SHAPE_NONE;
+    }
+    assert_in_range(refused, 1, UINT16_MAX - 1);
+    assert_true(attempt_kinds_bytes(&kinds) < 1 << 20);
+    syn.mss = 0;
+    assert_int_not_equal(attempt_kind_of(&kinds, &syn, 1), SHAPE_NONE);
+    attempt_kinds_close(&kinds);
 }
 
 int main(void) {
@@ -413,6 +439,7 @@ int main(void) {
         cmocka_unit_test(shapes_are_kept_once),
         cmocka_unit_test(only_what_is_closed_is_packed),
         cmocka_unit_test(an_attempt_comes_back_as_it_was),
+        cmocka_unit_test(there_are_not_too_many_kinds_of_attempts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
