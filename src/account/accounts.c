@@ -107,7 +107,7 @@ static enum la_status merge_syns(struct la_edge *into, const struct la_edge *fro
     return LA_OK;
 }
 
-static enum la_status merge_edges(void *account, const void *other) {
+static enum la_status merge_edges(void *account, void *other) {
     struct la_edge *into = account;
     const struct la_edge *from = other;
     add_counts(into->outcomes, from->outcomes, LA_OUTCOME_COUNT);
@@ -152,7 +152,7 @@ static enum la_status make_clients(struct la_service *service) {
     return service->clients ? LA_OK : LA_ENOMEM;
 }
 
-static enum la_status merge_clients(struct la_service *into, const struct la_service *from) {
+static enum la_status merge_clients(struct la_service *into, struct la_service *from) {
     if (!from->clients)
         return LA_OK;
     if (make_clients(into) != LA_OK)
@@ -163,9 +163,8 @@ static enum la_status merge_clients(struct la_service *into, const struct la_ser
     return LA_OK;
 }
 
-static enum la_status merge_services(void *account, const void *other) {
-    struct la_service *into = account;
-    const struct la_service *from = other;
+static enum la_status merge_services(void *account, void *other) {
+    struct la_service *into = account, *from = other;
     if (from->used)
         extend_service(into, from->first_ns, from->last_ns);
     add_long_counts(into->outcomes, from->outcomes, LA_OUTCOME_COUNT);
@@ -430,7 +429,7 @@ void la_accounts_free(struct la_accounts *accounts) {
     free(accounts);
 }
 
-enum la_status la_accounts_merge(struct la_accounts *into, const struct la_accounts *from) {
+enum la_status la_accounts_merge(struct la_accounts *into, struct la_accounts *from) {
     if (from->end_ns > into->end_ns)
         into->end_ns = from->end_ns;
     add_long_counts(into->connections, from->connections, 2);

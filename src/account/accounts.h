@@ -79,7 +79,9 @@ struct la_accounts {
 struct la_accounts *la_accounts_new(void);
 void la_accounts_free(struct la_accounts *accounts);
 enum la_status la_accounts_add(struct la_accounts *accounts, const struct la_connection *c);
-enum la_status la_accounts_merge(struct la_accounts *into, const struct la_accounts *from);
+/* What `from` holds moves to `into`. `from` is only good for freeing afterwards, and after
+ * LA_ENOMEM so is `into`. */
+enum la_status la_accounts_merge(struct la_accounts *into, struct la_accounts *from);
 
 extern const struct la_sample_kind la_service_kind, la_silent_kind, la_edge_kind, la_seeker_kind;
 

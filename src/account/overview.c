@@ -61,20 +61,14 @@ static int by_service(const void *a, const void *b) {
 }
 
 /* Appends the kept services of one of the two samples. */
-static bool list_services(struct la_overview *overview, const struct la_sample *sample,
+static void list_services(struct la_overview *overview, const struct la_sample *sample,
                           const struct la_sample_kind *kind) {
-    size_t count;
-    const struct la_account **list = la_sample_list(sample, kind->most, &count);
-    if (count > 0 && !list)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        const struct la_service *service = (const struct la_service *)list[i];
+    for (uint32_t i = 0; i < la_sample_count(sample, kind->most); i++) {
+        const struct la_service *service = (const struct la_service *)sample->kept[i].account;
         bool answers = kind == &la_service_kind;
         overview->services[overview->service_count++] = (struct la_service_line){
             answers ? service : NULL, answers ? NULL : service, la_service_connections(service)};
     }
-    free((void *)list);
-    return true;
 }
 
 /* Both accounts of a service become one line. */
@@ -96,9 +90,10 @@ static void join_services(struct la_overview *overview) {
 static bool fill_services(struct la_overview *overview, const struct la_accounts *accounts) {
     size_t most = (size_t)accounts->services.count + accounts->silent.count;
     overview->services = calloc(most + 1, sizeof *overview->services);
-    if (!overview->services || !list_services(overview, &accounts->services, &la_service_kind) ||
-        !list_services(overview, &accounts->silent, &la_silent_kind))
+    if (!overview->services)
         return false;
+    list_services(overview, &accounts->services, &la_service_kind);
+    list_services(overview, &accounts->silent, &la_silent_kind);
     qsort(overview->services, overview->service_count, sizeof *overview->services, by_service);
     join_services(overview);
     overview->connections_left_out = accounts->connections[0] + accounts->connections[1];
@@ -128,27 +123,21 @@ static size_t room_for_edges(const struct la_service *service) {
     return room;
 }
 
-static bool list_sample(struct la_overview *overview, const struct la_service *service,
+static void list_sample(struct la_overview *overview, const struct la_service *service,
                         const struct la_sample *sample, bool seeks) {
-    size_t count;
-    const struct la_account **list =
-        la_sample_list(sample, seeks ? LA_SERVICE_SEEKERS : overview->clients_most, &count);
-    if (count > 0 && !list)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        const struct la_edge *edge = (const struct la_edge *)list[i];
+    uint32_t count = la_sample_count(sample, seeks ? LA_SERVICE_SEEKERS : overview->clients_most);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct la_edge *edge = (const struct la_edge *)sample->kept[i].account;
         overview->edges[overview->edge_count++] = (struct la_edge_line){service, edge, seeks};
         overview->clients_left_out -= la_edge_connections(edge);
     }
-    free((void *)list);
-    return true;
 }
 
-static bool list_edges(struct la_overview *overview, const struct la_service *service) {
-    bool done = true;
+static void list_edges(struct la_overview *overview, const struct la_service *service) {
     for (int i = 0; service && service->clients && i < LA_PAIR_CLASSES; i++)
-        done = done && list_sample(overview, service, &service->clients[i], false);
-    return done && (!service || list_sample(overview, service, &service->seekers, true));
+        list_sample(overview, service, &service->clients[i], false);
+    if (service)
+        list_sample(overview, service, &service->seekers, true);
 }
 
 static bool fill_edges(struct la_overview *overview) {
@@ -161,10 +150,10 @@ static bool fill_edges(struct la_overview *overview) {
     overview->edges = calloc(most + 1, sizeof *overview->edges);
     if (!overview->edges)
         return false;
-    for (size_t i = 0; i < overview->service_count; i++)
-        if (!list_edges(overview, overview->services[i].answers) ||
-            !list_edges(overview, overview->services[i].silent))
-            return false;
+    for (size_t i = 0; i < overview->service_count; i++) {
+        list_edges(overview, overview->services[i].answers);
+        list_edges(overview, overview->services[i].silent);
+    }
     qsort(overview->edges, overview->edge_count, sizeof *overview->edges, by_client);
     for (size_t i = 0; i < overview->edge_count; i++)
         overview->connected_count += !overview->edges[i].seeks;

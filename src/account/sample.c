@@ -1,9 +1,10 @@
 #include "account/sample.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEWEST_SLOTS = 4 };
+enum { FEWEST = 4 };
 
 struct la_account la_account_key(const struct la_addr *addr, uint16_t port) {
     uint64_t words[2];
@@ -14,50 +15,34 @@ struct la_account la_account_key(const struct la_addr *addr, uint16_t port) {
     return (struct la_account){.hash = h ^ (h >> 32), .addr = *addr, .port = port};
 }
 
+/* Of two keys with one hash. */
 static int compare(const struct la_account *a, const struct la_account *b) {
-    if (a->hash != b->hash)
-        return a->hash < b->hash ? -1 : 1;
     int order = la_addr_cmp(&a->addr, &b->addr);
     return order ? order : (int)a->port - (int)b->port;
 }
 
-static int in_order(const void *a, const void *b) {
-    return compare(*(const struct la_account *const *)a, *(const struct la_account *const *)b);
-}
-
 /* Where the key is, or would be. */
-static struct la_account **slot_of(const struct la_sample *sample, const struct la_account *key) {
-    uint32_t mask = sample->slot_count - 1, at = (uint32_t)key->hash & mask;
-    while (sample->slots[at] && compare(sample->slots[at], key) != 0)
-        at = (at + 1) & mask;
-    return &sample->slots[at];
+static uint32_t place_of(const struct la_sample *sample, const struct la_account *key) {
+    const struct la_kept *kept = sample->kept;
+    uint32_t low = 0, length = sample->count;
+    while (length > 0) {
+        uint32_t half = length / 2;
+        bool after = kept[low + half].hash < key->hash;
+        low = after ? low + half + 1 : low;
+        length = after ? length - half - 1 : half;
+    }
+    while (low < sample->count && kept[low].hash == key->hash &&
+           compare(kept[low].account, key) < 0)
+        low++;
+    return low;
 }
 
-static bool resize(struct la_sample *sample, uint32_t slot_count) {
-    struct la_account **old = sample->slots;
-    uint32_t old_count = sample->slot_count;
-    struct la_account **slots = calloc(slot_count, sizeof(struct la_account *));
-    if (!slots)
-        return false;
-    sample->slots = slots;
-    sample->slot_count = slot_count;
-    for (uint32_t i = 0; i < old_count; i++)
-        if (old[i])
-            *slot_of(sample, old[i]) = old[i];
-    free((void *)old);
-    return true;
-}
-
-/* All of them; in order when there are more than `most`. */
-static struct la_account **list_all(const struct la_sample *sample, uint32_t most) {
-    struct la_account **list = malloc(sample->count * sizeof(struct la_account *));
-    size_t count = 0;
-    for (uint32_t i = 0; list && i < sample->slot_count; i++)
-        if (sample->slots[i])
-            list[count++] = sample->slots[i];
-    if (list && count > most)
-        qsort((void *)list, count, sizeof(struct la_account *), in_order);
-    return list;
+static struct la_account *account_at(const struct la_sample *sample, uint32_t place,
+                                     const struct la_account *key) {
+    const struct la_kept *kept = &sample->kept[place];
+    bool same =
+        place < sample->count && kept->hash == key->hash && compare(kept->account, key) == 0;
+    return same ? kept->account : NULL;
 }
 
 static void dispose(const struct la_sample_kind *kind, struct la_account *account) {
@@ -65,8 +50,15 @@ static void dispose(const struct la_sample_kind *kind, struct la_account *accoun
     free(account);
 }
 
-static uint32_t bound_of(const struct la_sample *sample, const struct la_sample_kind *kind) {
-    return sample->most > 0 ? sample->most : kind->most;
+static bool is_left_out(const struct la_sample *sample, uint64_t hash) {
+    return sample->beyond != 0 && hash >= sample->beyond;
+}
+
+static void leave_out(struct la_sample *sample, const struct la_sample_kind *kind, uint64_t from) {
+    if (!is_left_out(sample, from))
+        sample->beyond = from;
+    while (sample->count > 0 && is_left_out(sample, sample->kept[sample->count - 1].hash))
+        dispose(kind, sample->kept[--sample->count].account);
 }
 
 void la_sample_bound(struct la_sample *sample, uint32_t most) {
@@ -74,99 +66,95 @@ void la_sample_bound(struct la_sample *sample, uint32_t most) {
         sample->most = most;
 }
 
-/* Drops what lies beyond the bound. */
-static enum la_status trim(struct la_sample *sample, const struct la_sample_kind *kind) {
-    uint32_t most = bound_of(sample, kind);
-    if (sample->count <= most)
-        return LA_OK;
-    struct la_account **list = list_all(sample, most);
-    if (!list)
-        return LA_ENOMEM;
-    sample->beyond = list[most]->hash;
-    memset((void *)sample->slots, 0, sample->slot_count * sizeof(struct la_account *));
-    for (uint32_t i = 0; i < sample->count; i++) {
-        if (i < most)
-            *slot_of(sample, list[i]) = list[i];
-        else
-            dispose(kind, list[i]);
-    }
-    sample->count = most;
-    free((void *)list);
-    return LA_OK;
+/* Whether a new key belongs to the lowest; the highest of them makes room for it. */
+static bool makes_room(struct la_sample *sample, const struct la_sample_kind *kind,
+                       const struct la_account *key, uint32_t place) {
+    uint32_t most = sample->most > 0 ? sample->most : kind->most;
+    if (sample->count >= most)
+        leave_out(sample, kind, place < most ? sample->kept[most - 1].hash : key->hash);
+    return !is_left_out(sample, key->hash);
 }
 
-static enum la_status make_room(struct la_sample *sample, const struct la_sample_kind *kind) {
-    uint32_t most = bound_of(sample, kind);
-    if (sample->count >= most + most / 4 + 1 && trim(sample, kind) != LA_OK)
-        return LA_ENOMEM;
-    if (sample->slot_count > sample->count + sample->count / 2)
-        return LA_OK;
-    uint32_t slot_count = sample->slot_count ? sample->slot_count * 2 : FEWEST_SLOTS;
-    return resize(sample, slot_count) ? LA_OK : LA_ENOMEM;
+static enum la_status insert(struct la_sample *sample, uint32_t place, struct la_account *account) {
+    if (sample->count == sample->capacity) {
+        uint32_t capacity = sample->capacity ? sample->capacity * 2 : FEWEST;
+        struct la_kept *kept = realloc(sample->kept, capacity * sizeof *kept);
+        if (!kept)
+            return LA_ENOMEM;
+        sample->kept = kept;
+        sample->capacity = capacity;
+    }
+    struct la_kept *kept = &sample->kept[place];
+    memmove(kept + 1, kept, (sample->count++ - place) * sizeof *kept);
+    *kept = (struct la_kept){account->hash, account};
+    return LA_OK;
 }
 
 enum la_status la_sample_find(struct la_sample *sample, const struct la_sample_kind *kind,
                               const struct la_account *key, struct la_account **account) {
     *account = NULL;
-    if (sample->beyond != 0 && key->hash >= sample->beyond)
+    if (is_left_out(sample, key->hash))
         return LA_OK;
-    if (sample->slot_count > 0)
-        *account = *slot_of(sample, key);
-    if (*account)
+    uint32_t place = place_of(sample, key);
+    *account = account_at(sample, place, key);
+    if (*account || !makes_room(sample, kind, key, place))
         return LA_OK;
-    if (make_room(sample, kind) != LA_OK)
-        return LA_ENOMEM;
-    if (sample->beyond != 0 && key->hash >= sample->beyond)
-        return LA_OK; /* there is room no more for this one */
     struct la_account *made = calloc(1, kind->size);
     if (!made)
         return LA_ENOMEM;
     *made = *key;
-    *slot_of(sample, key) = *account = made;
-    sample->count++;
+    if (insert(sample, place, made) != LA_OK) {
+        free(made);
+        return LA_ENOMEM;
+    }
+    *account = made;
     return LA_OK;
 }
 
-enum la_status la_sample_merge(struct la_sample *into, const struct la_sample_kind *kind,
-                               const struct la_sample *from) {
-    for (uint32_t i = 0; i < from->slot_count; i++) {
-        struct la_account *account;
-        if (!from->slots[i])
-            continue;
-        if (la_sample_find(into, kind, from->slots[i], &account) != LA_OK)
-            return LA_ENOMEM;
-        if (account && kind->merge(account, from->slots[i]) != LA_OK)
-            return LA_ENOMEM;
+/* Takes over an account, or what it holds. */
+static enum la_status take_over(struct la_sample *into, const struct la_sample_kind *kind,
+                                struct la_account *account) {
+    uint32_t place = place_of(into, account);
+    struct la_account *known = account_at(into, place, account);
+    enum la_status status = LA_OK;
+    if (known) {
+        status = kind->merge(known, account);
+    } else if (makes_room(into, kind, account, place)) {
+        status = insert(into, place, account);
+        if (status == LA_OK)
+            return LA_OK;
     }
-    /* What `from` left out is missing in the accounts of `into` from there on. */
-    if (from->beyond != 0 && (into->beyond == 0 || from->beyond < into->beyond))
-        into->beyond = from->beyond;
+    dispose(kind, account);
+    return status;
+}
+
+enum la_status la_sample_merge(struct la_sample *into, const struct la_sample_kind *kind,
+                               struct la_sample *from) {
+    enum la_status status = LA_OK;
     if (from->most != 0)
         la_sample_bound(into, from->most);
-    return trim(into, kind);
+    /* What `from` left out is missing in the accounts of `into` from there on. */
+    if (from->beyond != 0)
+        leave_out(into, kind, from->beyond);
+    for (uint32_t i = 0; i < from->count; i++) {
+        enum la_status taken = take_over(into, kind, from->kept[i].account);
+        status = taken != LA_OK ? taken : status;
+    }
+    free(from->kept);
+    *from = (struct la_sample){0};
+    return status;
 }
 
 void la_sample_release(struct la_sample *sample, const struct la_sample_kind *kind) {
-    for (uint32_t i = 0; i < sample->slot_count; i++)
-        if (sample->slots[i])
-            dispose(kind, sample->slots[i]);
-    free((void *)sample->slots);
+    for (uint32_t i = 0; i < sample->count; i++)
+        dispose(kind, sample->kept[i].account);
+    free(sample->kept);
     *sample = (struct la_sample){0};
-}
-
-const struct la_account **la_sample_list(const struct la_sample *sample, uint32_t most,
-                                         size_t *count) {
-    *count = sample->count < most ? sample->count : most;
-    return *count > 0 ? (const struct la_account **)list_all(sample, most) : NULL;
 }
 
 uint64_t la_sample_total(const struct la_sample *sample, uint32_t most) {
     if (sample->count < most || (sample->count == most && sample->beyond == 0))
         return sample->count;
-    struct la_account **list = list_all(sample, most - 1);
-    if (!list)
-        return sample->count;
-    double density = ((double)list[most - 1]->hash + 1) / 18446744073709551616.0;
-    free((void *)list);
+    double density = ((double)sample->kept[most - 1].hash + 1) / 18446744073709551616.0;
     return (uint64_t)((double)(most - 1) / density + 0.5);
 }

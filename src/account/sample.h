@@ -21,13 +21,19 @@ struct la_sample_kind {
     size_t size;   /* of an account, which begins with struct la_account */
     uint32_t most; /* so many are kept; la_sample_bound() lowers it for a single sample */
     void (*release)(void *account);
-    enum la_status (*merge)(void *into, const void *from);
+    enum la_status (*merge)(void *into, void *from); /* what `from` owns may move */
+};
+
+/* The hash stands beside its account, so that a search looks at no other account. */
+struct la_kept {
+    uint64_t hash;
+    struct la_account *account; /* owned */
 };
 
 /* Zero-initialised: empty. */
 struct la_sample {
-    struct la_account **slots; /* owned, as the accounts; by linear probing */
-    uint32_t slot_count, count;
+    struct la_kept *kept; /* owned; in the order of hash, address and port */
+    uint32_t count, capacity;
     uint32_t most;   /* 0: as many as its kind says */
     uint64_t beyond; /* hashes from here on are left out; 0: none is */
 };
@@ -38,14 +44,15 @@ enum la_status la_sample_find(struct la_sample *sample, const struct la_sample_k
                               const struct la_account *key, struct la_account **account);
 /* Lowers the bound; what lies beyond is dropped when there is need of room, and never read. */
 void la_sample_bound(struct la_sample *sample, uint32_t most);
+/* What `from` keeps moves to `into`; it is empty afterwards. */
 enum la_status la_sample_merge(struct la_sample *into, const struct la_sample_kind *kind,
-                               const struct la_sample *from);
+                               struct la_sample *from);
 void la_sample_release(struct la_sample *sample, const struct la_sample_kind *kind);
 
-/* The kept accounts, at most `most`, in any order; the array is the caller's, the accounts are the
- * sample's. NULL with `*count` > 0: out of memory. */
-const struct la_account **la_sample_list(const struct la_sample *sample, uint32_t most,
-                                         size_t *count);
+/* How many of the kept accounts count, where at most `most` do: the first ones. */
+static inline uint32_t la_sample_count(const struct la_sample *sample, uint32_t most) {
+    return sample->count < most ? sample->count : most;
+}
 /* How many different keys there were: exact while all are kept, else estimated from how densely the
  * kept ones lie. */
 uint64_t la_sample_total(const struct la_sample *sample, uint32_t most);

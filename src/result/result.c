@@ -129,7 +129,7 @@ static enum la_status merge_kind(struct la_kind_result *into, const struct la_ki
     return LA_OK;
 }
 
-enum la_status la_result_merge(struct la_result *into, const struct la_result *from) {
+enum la_status la_result_merge(struct la_result *into, struct la_result *from) {
     into->connections += from->connections;
     add_counts(into->by_opening, from->by_opening, LA_OPENING_COUNT);
     add_counts(into->by_ending, from->by_ending, LA_ENDING_COUNT);

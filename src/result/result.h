@@ -74,8 +74,9 @@ void la_result_free(struct la_result *result);
 enum la_status la_result_add_connection(struct la_result *result,
                                         const struct la_connection *connection);
 enum la_status la_result_add_finding(struct la_result *result, const struct la_finding *finding);
-/* Adds `from` to `into`; `from` is unchanged. After LA_ENOMEM `into` is only good for freeing. */
-enum la_status la_result_merge(struct la_result *into, const struct la_result *from);
+/* Adds `from` to `into`. Much of it moves instead of being copied: `from` is only good for freeing
+ * afterwards, and after LA_ENOMEM so is `into`. */
+enum la_status la_result_merge(struct la_result *into, struct la_result *from);
 
 /* How many instances there were of a kind, kept or not. */
 uint64_t la_result_count(const struct la_result *result, enum la_kind kind);

@@ -94,19 +94,26 @@ static struct la_result *new_result(void) {
     return result;
 }
 
-/* One random event into both. */
-static void add_random_event(struct la_result *a, struct la_result *b, uint64_t *state) {
-    uint64_t replay = *state;
-    struct la_finding finding;
+static void add_random_event(struct la_result *result, uint64_t *state) {
     if (pick(state, 2)) {
-        add_random_connection(a, state);
-        (void)pick(&replay, 2);
-        add_random_connection(b, &replay);
+        add_random_connection(result, state);
         return;
     }
-    finding = random_finding(state);
-    assert_int_equal(la_result_add_finding(a, &finding), LA_OK);
-    assert_int_equal(la_result_add_finding(b, &finding), LA_OK);
+    struct la_finding finding = random_finding(state);
+    assert_int_equal(la_result_add_finding(result, &finding), LA_OK);
+}
+
+/* One of three parts of the same events, or all of them. */
+enum { PARTS = 3, WHOLE = PARTS };
+static struct la_result *part_of(unsigned part) {
+    uint64_t state = 42;
+    struct la_result *result = new_result(), *others = new_result();
+    for (int i = 0; i < EVENTS; i++) {
+        unsigned dealt = pick(&state, PARTS);
+        add_random_event(part == WHOLE || dealt == part ? result : others, &state);
+    }
+    la_result_free(others);
+    return result;
 }
 
 static void assert_same_hosts(const struct la_host_counts *a, const struct la_host_counts *b) {
@@ -138,84 +145,41 @@ static void assert_same(const struct la_result *a, const struct la_result *b) {
         assert_same_kind(&a->kinds[kind], &b->kinds[kind]);
 }
 
-static struct la_result *merged(const struct la_result *a, const struct la_result *b) {
+static struct la_result *merged(struct la_result *a, struct la_result *b) {
     struct la_result *sum = new_result();
     assert_int_equal(la_result_merge(sum, a), LA_OK);
     assert_int_equal(la_result_merge(sum, b), LA_OK);
+    la_result_free(a);
+    la_result_free(b);
     return sum;
 }
 
-struct fixture {
-    struct la_result *whole, *part[3];
-};
-
-static int set_up(void **state) {
-    uint64_t seed = 42;
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    fixture->whole = new_result();
-    for (int i = 0; i < 3; i++)
-        fixture->part[i] = new_result();
-    for (int i = 0; i < EVENTS; i++)
-        add_random_event(fixture->whole, fixture->part[pick(&seed, 3)], &seed);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct fixture *fixture = *state;
-    la_result_free(fixture->whole);
-    for (int i = 0; i < 3; i++)
-        la_result_free(fixture->part[i]);
-    free(fixture);
-    return 0;
-}
-
-static void parts_merge_to_the_whole(void **state) {
-    struct fixture *f = *state;
-    struct la_result *two = merged(f->part[0], f->part[1]);
-    struct la_result *three = merged(two, f->part[2]);
-    assert_same(three, f->whole);
-    la_result_free(two);
-    la_result_free(three);
-}
-
-static void merge_is_associative(void **state) {
-    struct fixture *f = *state;
-    struct la_result *left = merged(f->part[0], f->part[1]);
-    struct la_result *right = merged(f->part[1], f->part[2]);
-    struct la_result *a = merged(left, f->part[2]), *b = merged(f->part[0], right);
-    assert_same(a, b);
-    la_result_free(left);
-    la_result_free(right);
-    la_result_free(a);
-    la_result_free(b);
-}
-
-static void merge_is_commutative(void **state) {
-    struct fixture *f = *state;
-    struct la_result *a = merged(f->part[0], f->part[1]), *b = merged(f->part[1], f->part[0]);
+static void check_same(struct la_result *a, struct la_result *b) {
     assert_same(a, b);
     la_result_free(a);
     la_result_free(b);
 }
 
-static void nothing_is_the_identity(void **state) {
-    struct fixture *f = *state;
-    struct la_result *nothing = new_result(), *sum = merged(f->part[0], nothing);
-    assert_same(sum, f->part[0]);
-    la_result_free(nothing);
-    la_result_free(sum);
+static void parts_merge_to_the_whole(void **unused) {
+    (void)unused;
+    check_same(merged(merged(part_of(0), part_of(1)), part_of(2)), part_of(WHOLE));
 }
 
-static void merge_leaves_its_source_alone(void **state) {
-    struct fixture *f = *state;
-    struct la_result *nothing = new_result(), *sum = new_result();
-    struct la_result *before = merged(nothing, f->part[0]);
-    assert_int_equal(la_result_merge(sum, f->part[0]), LA_OK);
-    assert_same(before, f->part[0]);
-    la_result_free(nothing);
-    la_result_free(before);
-    la_result_free(sum);
+static void merge_is_associative(void **unused) {
+    (void)unused;
+    check_same(merged(merged(part_of(0), part_of(1)), part_of(2)),
+               merged(part_of(0), merged(part_of(1), part_of(2))));
+}
+
+static void merge_is_commutative(void **unused) {
+    (void)unused;
+    check_same(merged(part_of(0), part_of(1)), merged(part_of(1), part_of(0)));
+}
+
+static void nothing_is_the_identity(void **unused) {
+    (void)unused;
+    check_same(merged(part_of(0), new_result()), part_of(0));
+    check_same(merged(new_result(), part_of(0)), part_of(0));
 }
 
 static void the_kept_instances_are_the_worst(void **unused) {
@@ -324,11 +288,10 @@ static void the_connect_delay_ends_with_the_syn_ack_that_was_answered(void **unu
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(parts_merge_to_the_whole, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(merge_is_associative, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(merge_is_commutative, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(nothing_is_the_identity, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(merge_leaves_its_source_alone, set_up, tear_down),
+        cmocka_unit_test(parts_merge_to_the_whole),
+        cmocka_unit_test(merge_is_associative),
+        cmocka_unit_test(merge_is_commutative),
+        cmocka_unit_test(nothing_is_the_identity),
         cmocka_unit_test(the_kept_instances_are_the_worst),
         cmocka_unit_test(a_kept_instance_does_not_point_into_its_original),
         cmocka_unit_test(hosts_are_counted_exactly),
