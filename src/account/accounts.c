@@ -78,31 +78,34 @@ static bool is_in_share(int64_t key, unsigned share) {
     return ((h ^ h >> 32) & ((UINT64_C(1) << share) - 1)) == 0;
 }
 
-static void lower_share(struct la_edge *edge, unsigned share) {
-    uint32_t kept = 0;
-    la_sums_sort(&edge->syns);
-    for (uint32_t i = 0; i < edge->syns.count; i++)
-        if (is_in_share(edge->syns.items[i].key, share))
-            edge->syns.items[kept++] = edge->syns.items[i];
-    edge->syns.count = edge->syns.sorted = kept;
+static enum la_status lower_share(struct la_edge *edge, unsigned share) {
+    struct la_sums all = edge->syns;
+    enum la_status status = LA_OK;
+    const struct la_sum *syn;
+    edge->syns = (struct la_sums){0};
     edge->syn_share = (uint8_t)share;
+    for (uint32_t at = 0; status == LA_OK && (syn = la_sums_next(&all, &at));)
+        if (is_in_share(syn->key, share))
+            status = la_sums_add(&edge->syns, syn->key, syn->count);
+    la_sums_release(&all);
+    return status;
 }
 
 static enum la_status note_syn(struct la_edge *edge, int64_t key, int64_t count) {
     if (!is_in_share(key, edge->syn_share))
         return LA_OK;
-    if (la_sums_add(&edge->syns, key, count) != LA_OK)
-        return LA_ENOMEM;
-    while (edge->syns.count > LA_EDGE_SYNS)
-        lower_share(edge, edge->syn_share + 1u);
-    return LA_OK;
+    enum la_status status = la_sums_add(&edge->syns, key, count);
+    while (status == LA_OK && edge->syns.count > LA_EDGE_SYNS)
+        status = lower_share(edge, edge->syn_share + 1u);
+    return status;
 }
 
 static enum la_status merge_syns(struct la_edge *into, const struct la_edge *from) {
-    if (from->syn_share > into->syn_share)
-        lower_share(into, from->syn_share);
-    for (uint32_t i = 0; i < from->syns.count; i++)
-        if (note_syn(into, from->syns.items[i].key, from->syns.items[i].count) != LA_OK)
+    const struct la_sum *syn;
+    if (from->syn_share > into->syn_share && lower_share(into, from->syn_share) != LA_OK)
+        return LA_ENOMEM;
+    for (uint32_t at = 0; (syn = la_sums_next(&from->syns, &at));)
+        if (note_syn(into, syn->key, syn->count) != LA_OK)
             return LA_ENOMEM;
     return LA_OK;
 }

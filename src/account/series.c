@@ -2,6 +2,8 @@
 
 #include "base/time.h"
 
+#include <stdlib.h>
+
 enum { STRANDS = 32 }; /* room for enum la_strand in a key */
 _Static_assert((int)LA_STRAND_COUNT <= (int)STRANDS, "a strand has its place in a key");
 
@@ -9,37 +11,48 @@ static int64_t key_of(const struct la_series *series, int64_t second, unsigned s
     return (second >> series->shift) * STRANDS + strand;
 }
 
-/* Bins of twice the width, until the span fits. */
-static void widen(struct la_series *series) {
-    uint8_t shift = series->shift;
-    while ((series->last_s >> shift) - (series->first_s >> shift) >= LA_SERIES_BINS)
-        shift++;
-    if (shift == series->shift)
-        return;
-    for (uint32_t i = 0; i < series->sums.count; i++) {
-        struct la_sum *sum = &series->sums.items[i];
-        int64_t strand = sum->key & (STRANDS - 1);
-        sum->key =
-            ((sum->key / STRANDS - (sum->key % STRANDS < 0)) >> (shift - series->shift)) * STRANDS +
-            strand;
-    }
-    series->sums.sorted = 0;
-    la_sums_sort(&series->sums);
-    series->shift = shift;
+static unsigned strand_of(const struct la_sum *sum) {
+    return (unsigned)(sum->key & (STRANDS - 1));
 }
 
-static void reach(struct la_series *series, int64_t first_s, int64_t last_s) {
+static int64_t second_of(const struct la_series *series, const struct la_sum *sum) {
+    return (sum->key - strand_of(sum)) / STRANDS * (INT64_C(1) << series->shift);
+}
+
+/* Bins of twice the width, until the span fits. */
+static enum la_status widen(struct la_series *series) {
+    const struct la_series old = *series;
+    enum la_status status = LA_OK;
+    const struct la_sum *sum;
+    while ((series->last_s >> series->shift) - (series->first_s >> series->shift) >= LA_SERIES_BINS)
+        series->shift++;
+    if (series->shift == old.shift)
+        return LA_OK;
+    series->sums = (struct la_sums){0};
+    for (uint32_t at = 0; status == LA_OK && (sum = la_sums_next(&old.sums, &at));)
+        status = la_sums_add(&series->sums, key_of(series, second_of(&old, sum), strand_of(sum)),
+                             sum->count);
+    free(old.sums.slots);
+    return status;
+}
+
+static bool covers(const struct la_series *series, int64_t second) {
+    return second >= series->first_s && second <= series->last_s && series->used;
+}
+
+static enum la_status reach(struct la_series *series, int64_t first_s, int64_t last_s) {
     if (!series->used || first_s < series->first_s)
         series->first_s = first_s;
     if (!series->used || last_s > series->last_s)
         series->last_s = last_s;
     series->used = true;
-    widen(series);
+    return widen(series);
 }
 
 enum la_status la_series_add(struct la_series *series, int64_t ns, unsigned strand, int64_t count) {
     int64_t second = la_floor_seconds(ns);
-    reach(series, second, second);
+    if (!covers(series, second) && reach(series, second, second) != LA_OK)
+        return LA_ENOMEM;
     return la_sums_add(&series->sums, key_of(series, second, strand), count);
 }
 
@@ -54,16 +67,15 @@ enum la_status la_series_raise(struct la_series *series, unsigned strand, int64_
 }
 
 enum la_status la_series_merge(struct la_series *into, const struct la_series *from) {
+    const struct la_sum *sum;
     if (!from->used)
         return LA_OK;
-    reach(into, from->first_s, from->last_s);
-    for (uint32_t i = 0; i < from->sums.count; i++) {
-        const struct la_sum *sum = &from->sums.items[i];
-        int64_t strand = sum->key & (STRANDS - 1), bin = (sum->key - strand) / STRANDS;
-        int64_t second = bin * (INT64_C(1) << from->shift);
-        if (la_sums_add(&into->sums, key_of(into, second, (unsigned)strand), sum->count) != LA_OK)
+    if (reach(into, from->first_s, from->last_s) != LA_OK)
+        return LA_ENOMEM;
+    for (uint32_t at = 0; (sum = la_sums_next(&from->sums, &at));)
+        if (la_sums_add(&into->sums, key_of(into, second_of(from, sum), strand_of(sum)),
+                        sum->count) != LA_OK)
             return LA_ENOMEM;
-    }
     return LA_OK;
 }
 
@@ -74,21 +86,21 @@ void la_series_release(struct la_series *series) {
 
 enum la_status la_series_walk(const struct la_series *series, la_series_visitor *visit,
                               void *context) {
-    struct la_sums sums;
+    struct la_sum_list sums;
     int64_t values[LA_STRAND_COUNT] = {0};
     if (la_sums_sorted(&series->sums, &sums) != LA_OK)
         return LA_ENOMEM;
     for (uint32_t i = 0; i < sums.count;) {
-        int64_t bin = (sums.items[i].key - (sums.items[i].key & (STRANDS - 1))) / STRANDS;
+        int64_t bin = (sums.items[i].key - strand_of(&sums.items[i])) / STRANDS;
         for (int s = LA_STRAND_LEVELS; s < LA_STRAND_COUNT; s++)
             values[s] = 0;
         for (; i < sums.count && sums.items[i].key < (bin + 1) * STRANDS; i++)
-            values[sums.items[i].key & (STRANDS - 1)] += sums.items[i].count;
+            values[strand_of(&sums.items[i])] += sums.items[i].count;
         int64_t width = (INT64_C(1) << series->shift) * LA_SEC;
         const struct la_series_point point = {
             .from_ns = bin * width, .until_ns = (bin + 1) * width, .values = values};
         visit(context, &point);
     }
-    la_sums_release(&sums);
+    free(sums.items);
     return LA_OK;
 }

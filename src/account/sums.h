@@ -1,5 +1,5 @@
-/* Sparse additive counts: a few keys with a number each, kept in the order of the keys. The one
- * container of the accounts: time bins, histogram buckets and ports are keys. */
+/* Sparse additive counts: a few keys with a number each. The one container of the accounts: time
+ * bins, histogram buckets and ports are keys. */
 #ifndef LA_ACCOUNT_SUMS_H
 #define LA_ACCOUNT_SUMS_H
 
@@ -12,11 +12,15 @@ struct la_sum {
     int64_t key, count;
 };
 
-/* Zero-initialised: empty. The first `sorted` items are in order and different; behind them lies
- * what was added since. Read it with la_sums_sorted(). */
+/* Not a key. */
+#define LA_SUMS_NO_KEY INT64_MIN
+
+/* Zero-initialised: empty. Found by the hash of the key, by linear probing. Most hold one or two,
+ * and then have no more slots than that. */
 struct la_sums {
-    struct la_sum *items; /* owned */
-    uint32_t sorted, count, capacity;
+    struct la_sum *slots; /* owned, 1 << bits of them; key LA_SUMS_NO_KEY: free. NULL: none yet */
+    uint32_t count;       /* different keys, also those whose counts came to nothing */
+    uint8_t bits;
 };
 
 /* Adds `count` to what stands under `key`. LA_OK or LA_ENOMEM. */
@@ -24,9 +28,23 @@ enum la_status la_sums_add(struct la_sums *sums, int64_t key, int64_t count);
 enum la_status la_sums_merge(struct la_sums *into, const struct la_sums *from);
 void la_sums_release(struct la_sums *sums);
 
-/* Puts them in order; what has come to nothing is dropped. */
-void la_sums_sort(struct la_sums *sums);
-/* An ordered copy, owned by the caller. */
-enum la_status la_sums_sorted(const struct la_sums *sums, struct la_sums *copy);
+/* The next one in no order, from slot `*at` on; NULL behind the last one. */
+static inline const struct la_sum *la_sums_next(const struct la_sums *sums, uint32_t *at) {
+    uint32_t end = sums->slots ? UINT32_C(1) << sums->bits : 0;
+    while (*at < end) {
+        const struct la_sum *sum = &sums->slots[(*at)++];
+        if (sum->key != LA_SUMS_NO_KEY)
+            return sum;
+    }
+    return NULL;
+}
+
+/* In the order of the keys, without those whose counts came to nothing. `items` are the caller's,
+ * to be freed. */
+struct la_sum_list {
+    struct la_sum *items;
+    uint32_t count;
+};
+enum la_status la_sums_sorted(const struct la_sums *sums, struct la_sum_list *list);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/time.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { FEWEST = 50 };
 
@@ -35,17 +36,15 @@ static bool comes_round(const struct la_edge *edge, const struct port_use *use, 
 static bool read_range(const struct la_crossing *crossing, const struct la_edge *edge,
                        struct port_use *use) {
     const struct la_profile *profile = la_hosts_profile(crossing->hosts, &edge->account.addr);
-    struct la_sums ports;
-    if (la_sums_sorted(&edge->ports, &ports) != LA_OK || ports.count == 0) {
-        la_sums_release(&ports);
+    struct la_sum_list ports;
+    if (edge->ports.count == 0 || la_sums_sorted(&edge->ports, &ports) != LA_OK)
         return false;
-    }
     int64_t low = ports.items[0].key, high = ports.items[ports.count - 1].key;
     use->used = ports.count;
     use->even = 0;
     for (uint32_t i = 0; i < ports.count; i++)
         use->even += ports.items[i].key % 2 == 0;
-    la_sums_release(&ports);
+    free(ports.items);
     if (!read_settings(crossing, &edge->account.addr, use)) {
         bool narrow = comes_round(edge, use, low, high);
         bool within = low >= profile->first_port && high <= profile->last_port;

@@ -64,7 +64,7 @@ static struct clock *clock_of(struct reading *reading, int64_t ms, uint32_t offs
 }
 
 /* Sorts the SYNs of an edge by the clock that they tell, if it ticks `hz` times a second. */
-static bool read_clocks(const struct la_sums *syns, unsigned hz, struct reading *reading) {
+static bool read_clocks(const struct la_sum_list *syns, unsigned hz, struct reading *reading) {
     *reading = (struct reading){.hz = hz};
     for (uint32_t i = 0; i < syns->count; i++) {
         int64_t ms = la_syn_time_ms(&syns->items[i]);
@@ -113,13 +113,13 @@ static unsigned count_clocks(const struct reading *reading) {
 
 static unsigned find_clocks(const struct la_edge *edge, struct reading *reading) {
     static const unsigned rates[] = {1000, 250, 100};
-    struct la_sums syns;
+    struct la_sum_list syns;
     unsigned clocks = 0;
     if (edge->syns.count < 2 * AGREE || la_sums_sorted(&edge->syns, &syns) != LA_OK)
         return 0;
     for (size_t i = 0; i < sizeof rates / sizeof rates[0] && clocks < 2; i++)
         clocks = read_clocks(&syns, rates[i], reading) ? count_clocks(reading) : 0;
-    la_sums_release(&syns);
+    free(syns.items);
     return clocks;
 }
 

@@ -237,8 +237,8 @@ static json_t *emit_delay(struct la_emit *emit, const struct la_service *service
     struct la_histogram *histogram = calloc(1, sizeof *histogram);
     if (!histogram)
         return NULL;
-    for (uint32_t i = 0; service && i < service->delays.count; i++) {
-        const struct la_sum *item = &service->delays.items[i];
+    const struct la_sum *item;
+    for (uint32_t at = 0; service && (item = la_sums_next(&service->delays, &at));) {
         int64_t cause = item->key / LA_HISTOGRAM_BUCKETS;
         if (cause >= from && cause <= to)
             la_histogram_add_bucket(histogram, (size_t)(item->key % LA_HISTOGRAM_BUCKETS),
@@ -250,8 +250,9 @@ static json_t *emit_delay(struct la_emit *emit, const struct la_service *service
 }
 
 static bool has_delay(const struct la_service *service, unsigned cause) {
-    for (uint32_t i = 0; service && i < service->delays.count; i++)
-        if (service->delays.items[i].key / LA_HISTOGRAM_BUCKETS == cause)
+    const struct la_sum *item;
+    for (uint32_t at = 0; service && (item = la_sums_next(&service->delays, &at));)
+        if (item->key / LA_HISTOGRAM_BUCKETS == cause)
             return true;
     return false;
 }
@@ -337,7 +338,7 @@ json_t *la_emit_services(struct la_emit *emit, const struct la_overview *overvie
 /* Edges */
 
 static json_t *emit_ports(struct la_emit *emit, const struct la_edge *edge) {
-    struct la_sums ports;
+    struct la_sum_list ports;
     int64_t even = 0;
     if (la_sums_sorted(&edge->ports, &ports) != LA_OK)
         return NULL;
@@ -353,7 +354,7 @@ static json_t *emit_ports(struct la_emit *emit, const struct la_edge *edge) {
     la_emit_put(emit, object, "reused", la_emit_count(edge->reused));
     la_emit_put(emit, object, "least_gap",
                 edge->reused > 0 ? la_emit_seconds(edge->least_gap_ns) : json_null());
-    la_sums_release(&ports);
+    free(ports.items);
     return object;
 }
 
