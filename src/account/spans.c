@@ -11,6 +11,7 @@ struct reading {
     const struct la_connection *c;
     la_span_sink *sink;
     void *context;
+    int64_t second_end_ns; /* of the second in which a state was entered last */
 };
 
 /* What lies beyond the end of the capture has not happened yet. */
@@ -56,36 +57,39 @@ static struct moments read_moments(const struct la_connection *c) {
     struct moments m = {INT64_MAX, INT64_MAX, {INT64_MAX, INT64_MAX}, {INT64_MAX, INT64_MAX}};
     if (c->log_count == 1 && c->opening == LA_OPENING_UNANSWERED)
         return m; /* a SYN, and nothing else */
-    for (size_t i = 0; i < c->log_count; i++) {
-        const struct la_observation *o = &c->log[i];
-        const struct la_endpoint *peer = &c->side[!o->from];
+    const struct la_observation *o = c->log, *end = c->log + c->log_count;
+    for (; o < end && (m.syn_ack_ns == INT64_MAX || m.open_ns == INT64_MAX); o++) {
         if (o->from == LA_SERVER)
             note(&m.syn_ack_ns, o->time_ns);
         else if (o->flags & LA_ACK)
             note(&m.open_ns, o->time_ns);
+    }
+    for (o = c->log; o < end && !(o->flags & LA_FIN);)
+        o++;
+    for (; o < end; o++) {
+        const struct la_endpoint *peer = &c->side[!o->from];
         if (o->flags & LA_FIN)
             note(&m.fin_ns[o->from], o->time_ns);
-        bool covers = peer->fin_seen && m.fin_ns[!o->from] != INT64_MAX && (o->flags & LA_ACK) &&
-                      o->ack == peer->fin_end;
-        if (covers)
+        if ((o->flags & LA_ACK) && o->ack == peer->fin_end && peer->fin_seen &&
+            m.fin_ns[!o->from] != INT64_MAX)
             note(&m.fin_acked_ns[!o->from], o->time_ns);
     }
     for (unsigned side = 0; side < 2; side++)
-        if (m.fin_ns[side] != INT64_MAX &&
+        if (m.fin_ns[side] != INT64_MAX && m.fin_acked_ns[side] == INT64_MAX &&
             m.fin_ns[side] + c->profile[side]->rto_min_ns + QUIET_NS <
                 la_heard_until(c, m.fin_ns[side]))
-            note(&m.fin_acked_ns[side], m.fin_ns[side]);
+            m.fin_acked_ns[side] = m.fin_ns[side];
     return m;
 }
 
 /* Most states of an ordinary connection are over within the second in which they began, and need
- * not be handed on. */
-static void say(const struct reading *reading, unsigned side, enum la_state state, int64_t from_ns,
+ * not be handed on. One begins where another ends, most often in the same second. */
+static void say(struct reading *reading, unsigned side, enum la_state state, int64_t from_ns,
                 int64_t until_ns) {
-    if (until_ns <= reading->c->capture_end_ns &&
-        la_floor_seconds(from_ns) >= la_floor_seconds(until_ns))
-        return;
-    hand_on(reading, &(struct la_span){side, state, from_ns, until_ns});
+    if ((uint64_t)reading->second_end_ns - (uint64_t)from_ns - 1 >= LA_SEC)
+        reading->second_end_ns = (la_floor_seconds(from_ns) + 1) * LA_SEC;
+    if (until_ns >= reading->second_end_ns || until_ns > reading->c->capture_end_ns)
+        hand_on(reading, &(struct la_span){side, state, from_ns, until_ns});
 }
 
 static int64_t least(int64_t a, int64_t b) {
@@ -99,7 +103,7 @@ static int64_t request_given_up(const struct la_connection *c, int64_t syn_ack_n
 }
 
 /* Returns when the side was open, INT64_MAX: never. */
-static int64_t tell_opening(const struct reading *reading, const struct moments *m, unsigned side) {
+static int64_t tell_opening(struct reading *reading, const struct moments *m, unsigned side) {
     const struct la_connection *c = reading->c;
     int64_t first_ns = c->first.time_ns;
     if (c->opening == LA_OPENING_MID_STREAM)
@@ -119,8 +123,7 @@ static int64_t tell_opening(const struct reading *reading, const struct moments 
 }
 
 /* The side that closes first, or both. */
-static void tell_active_close(const struct reading *reading, const struct moments *m,
-                              unsigned side) {
+static void tell_active_close(struct reading *reading, const struct moments *m, unsigned side) {
     const struct la_profile *profile = reading->c->profile[side];
     int64_t own_ns = m->fin_ns[side], peer_ns = m->fin_ns[!side];
     int64_t heard_ns = reading->c->side[!side].last_ns;
@@ -138,15 +141,14 @@ static void tell_active_close(const struct reading *reading, const struct moment
             (heard_ns > peer_ns ? heard_ns : peer_ns) + profile->time_wait_ns);
 }
 
-static void tell_passive_close(const struct reading *reading, const struct moments *m,
-                               unsigned side) {
+static void tell_passive_close(struct reading *reading, const struct moments *m, unsigned side) {
     int64_t own_ns = m->fin_ns[side];
     say(reading, side, LA_ST_CLOSE_WAIT, m->fin_ns[!side], own_ns);
     if (own_ns != INT64_MAX)
         say(reading, side, LA_ST_LAST_ACK, own_ns, m->fin_acked_ns[side]);
 }
 
-static void tell_side(const struct reading *reading, const struct moments *m, unsigned side) {
+static void tell_side(struct reading *reading, const struct moments *m, unsigned side) {
     static const enum la_closer closer[2] = {LA_CLOSER_CLIENT, LA_CLOSER_SERVER};
     enum la_closer first = reading->c->first_closer;
     int64_t open_ns = tell_opening(reading, m, side);
@@ -162,7 +164,7 @@ static void tell_side(const struct reading *reading, const struct moments *m, un
 }
 
 void la_spans_of(const struct la_connection *connection, la_span_sink *sink, void *context) {
-    struct reading reading = {connection, sink, context};
+    struct reading reading = {connection, sink, context, INT64_MIN + LA_SEC};
     if (connection->remarkable) {
         (void)la_spells_of(connection, take_spell, &reading);
         return;
