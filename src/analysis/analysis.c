@@ -30,7 +30,7 @@ struct la_analysis {
     struct crew *crew;
     struct batch *batch; /* being fed, borrowed from the crew; NULL: none */
     struct shard shards[LA_SHARDS];
-    uint64_t kinds[2]; /* that look at ordinary connections, and at remarkable ones */
+    uint64_t kinds[LA_TRAIT_SETS]; /* that look at connections with these traits */
     struct la_result *result;
     struct held *held;
     struct la_crossing crossing; /* of the whole result, once it is there */
@@ -76,7 +76,7 @@ static void take_connection(void *context, struct la_connection *connection) {
     struct la_analysis *analysis = shard->analysis;
     /* Of an attempt that nobody answered and nobody repeated there is nothing to say. */
     if (connection->remarkable || connection->ending != LA_ENDING_NEVER_OPENED)
-        la_diagnose_connection(connection, analysis->kinds[connection->remarkable], take_finding,
+        la_diagnose_connection(connection, analysis->kinds[la_traits_of(connection)], take_finding,
                                shard);
     if (la_result_add_connection(shard->result, connection) != LA_OK)
         shard->status = LA_ENOMEM;
@@ -160,8 +160,8 @@ enum la_status la_analysis_new(const struct la_analysis_options *options, struct
     if (!analysis)
         return la_fail(err, LA_ENOMEM, "out of memory");
     analysis->options = *options;
-    for (int remarkable = 0; remarkable < 2; remarkable++)
-        analysis->kinds[remarkable] = la_kinds_to_examine(options->diagnoses, remarkable);
+    for (unsigned traits = 0; traits < LA_TRAIT_SETS; traits++)
+        analysis->kinds[traits] = la_kinds_to_examine(options->diagnoses, traits);
     if (options->threads == 0)
         analysis->options.threads = default_threads();
     analysis->options.capture.read_ahead = analysis->options.threads > 1;

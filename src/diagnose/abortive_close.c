@@ -310,6 +310,6 @@ const struct la_diagnosis diagnosis_abortive_close = {
     .summary = "a side ended with RST instead of FIN",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
     .of_attempt = true,
 };

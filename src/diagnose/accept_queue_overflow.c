@@ -161,6 +161,6 @@ const struct la_diagnosis diagnosis_accept_queue_overflow = {
     .summary = "a listener dropped an attempt because its program did not accept in time",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
     .of_attempt = true,
 };

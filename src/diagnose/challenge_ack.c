@@ -146,5 +146,5 @@ const struct la_diagnosis diagnosis_challenge_ack = {
     .summary = "a SYN or RST that does not fit was challenged, and the connection lived on",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
 };

@@ -84,4 +84,5 @@ const struct la_diagnosis diagnosis_close_wait_leak = {
     .summary = "a side got FIN and never closed while the capture ran",
     .details = details,
     .examine = examine,
+    .needs = LA_TRAIT_CLOSE_WAIT,
 };

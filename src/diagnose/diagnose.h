@@ -28,6 +28,16 @@ struct la_crossing {
     size_t scan_count;
 };
 
+/* What most connections do not have, and a kind needs before it has anything to look at. */
+enum la_trait {
+    LA_TRAIT_REMARKABLE = 1 << 0, /* see connection.h */
+    LA_TRAIT_TWO_SYNS = 1 << 1,   /* one from each side */
+    LA_TRAIT_CLOSED_BY_BOTH = 1 << 2,
+    LA_TRAIT_CLOSE_WAIT = 1 << 3, /* a side may have been in it for long */
+    LA_TRAIT_DATA_AFTER_FIN = 1 << 4,
+    LA_TRAIT_SETS = 1 << 5,
+};
+
 struct la_diagnosis {
     enum la_kind kind;
     const char *name;
@@ -41,9 +51,7 @@ struct la_diagnosis {
     void (*conclude)(const struct la_crossing *crossing, la_finding_sink *sink, void *context);
     /* An instance may be nothing but what a scan looks like from the side of one attempt. */
     bool of_attempt;
-    /* Its traces make a connection remarkable (see connection.h); of others it is not asked.
-     * Without that it is asked of all that were opened. */
-    bool only_remarkable;
+    enum la_trait needs; /* with examine(): it is not asked of connections without that */
 };
 
 /* The row of a kind. */
@@ -51,9 +59,10 @@ const struct la_diagnosis *la_diagnosis_of(enum la_kind kind);
 /* The kind of that name; false when there is none. */
 bool la_kind_find(const char *name, enum la_kind *kind);
 
-/* Of the kinds in `enabled` those that look at single connections: at remarkable ones, or at
- * ordinary ones, which most are. */
-uint64_t la_kinds_to_examine(uint64_t enabled, bool remarkable);
+unsigned la_traits_of(const struct la_connection *connection);
+/* Of the kinds in `enabled` those that have something to look at in a connection with these traits.
+ */
+uint64_t la_kinds_to_examine(uint64_t enabled, unsigned traits);
 
 /* Runs the diagnoses in `kinds` (1 << enum la_kind) on one settled connection, sets
  * connection->findings, and hands each finding on. */

@@ -112,5 +112,5 @@ const struct la_diagnosis diagnosis_fin_retransmitted = {
     .summary = "a FIN was sent again for another reason than a lost final ACK",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
 };

@@ -188,5 +188,5 @@ const struct la_diagnosis diagnosis_fin_wait_2_timeout = {
     .summary = "the active closer gave up FIN_WAIT_2 and a later segment drew RST",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
 };

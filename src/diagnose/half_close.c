@@ -92,4 +92,5 @@ const struct la_diagnosis diagnosis_half_close = {
     .summary = "a side closed its own direction and went on receiving, as it may",
     .details = details,
     .examine = examine,
+    .needs = LA_TRAIT_DATA_AFTER_FIN,
 };

@@ -199,5 +199,5 @@ const struct la_diagnosis diagnosis_half_open = {
     .summary = "one side had lost the connection, and the other did not know",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
 };

@@ -137,5 +137,5 @@ const struct la_diagnosis diagnosis_injected_rst = {
     .summary = "a RST came in the name of a host that hardly sent it",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
 };

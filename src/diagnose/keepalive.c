@@ -79,5 +79,5 @@ const struct la_diagnosis diagnosis_keepalive = {
     .summary = "an idle connection was probed, and answered",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
 };

@@ -92,5 +92,5 @@ const struct la_diagnosis diagnosis_keepalive_death = {
     .summary = "keepalive probes had no answer, and the kernel ended the connection",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
 };

@@ -89,5 +89,5 @@ const struct la_diagnosis diagnosis_last_ack_timeout = {
     .summary = "the passive closer retransmitted FIN until its time ran out inside the capture",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
 };

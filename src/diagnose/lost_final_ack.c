@@ -148,5 +148,5 @@ const struct la_diagnosis diagnosis_lost_final_ack = {
     .summary = "the ACK of the passive closer's FIN was sent but did not arrive",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
 };

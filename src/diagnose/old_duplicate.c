@@ -260,5 +260,5 @@ const struct la_diagnosis diagnosis_old_duplicate = {
         "a segment of this or an earlier incarnation reached TIME_WAIT or a later incarnation",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
 };

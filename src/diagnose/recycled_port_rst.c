@@ -97,5 +97,5 @@ const struct la_diagnosis diagnosis_recycled_port_rst = {
         "timestamp",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
 };

@@ -55,10 +55,10 @@ bool la_kind_find(const char *name, enum la_kind *kind) {
     return false;
 }
 
-uint64_t la_kinds_to_examine(uint64_t enabled, bool remarkable) {
+uint64_t la_kinds_to_examine(uint64_t enabled, unsigned traits) {
     uint64_t kinds = 0;
     for (int k = 0; k < LA_KIND_COUNT; k++)
-        if (registry[k]->examine && (remarkable || !registry[k]->only_remarkable))
+        if (registry[k]->examine && (registry[k]->needs & traits))
             kinds |= UINT64_C(1) << k;
     return kinds & enabled;
 }

@@ -115,5 +115,5 @@ const struct la_diagnosis diagnosis_retransmission_timeout = {
     .summary = "data was sent again in vain until the kernel gave the connection up",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
 };

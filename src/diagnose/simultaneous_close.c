@@ -56,4 +56,5 @@ const struct la_diagnosis diagnosis_simultaneous_close = {
     .summary = "both sides sent their FIN before they had the other's, as they may",
     .details = details,
     .examine = examine,
+    .needs = LA_TRAIT_CLOSED_BY_BOTH,
 };

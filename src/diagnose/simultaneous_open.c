@@ -55,4 +55,5 @@ const struct la_diagnosis diagnosis_simultaneous_open = {
     .summary = "both sides sent a SYN, and the two made one connection, as they may",
     .details = details,
     .examine = examine,
+    .needs = LA_TRAIT_TWO_SYNS,
 };

@@ -70,4 +70,5 @@ const struct la_diagnosis diagnosis_slow_close = {
     .summary = "a side closed, but only after a long CLOSE_WAIT",
     .details = details,
     .examine = examine,
+    .needs = LA_TRAIT_CLOSE_WAIT,
 };

@@ -49,6 +49,6 @@ const struct la_diagnosis diagnosis_syn_queue_overflow = {
     .summary = "a listener dropped the SYNs of an attempt",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
     .of_attempt = true,
 };

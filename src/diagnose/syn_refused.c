@@ -174,6 +174,6 @@ const struct la_diagnosis diagnosis_syn_refused = {
     .summary = "a connection attempt failed because a RST or an ICMP error said no",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
     .of_attempt = true,
 };

@@ -117,6 +117,6 @@ const struct la_diagnosis diagnosis_syn_retransmitted = {
     .summary = "a connection attempt succeeded, but only at its second SYN or later",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
     .of_attempt = true,
 };

@@ -110,6 +110,6 @@ const struct la_diagnosis diagnosis_syn_unanswered = {
     .summary = "a connection attempt failed because nothing came back that the client could take",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
     .of_attempt = true,
 };

@@ -124,5 +124,5 @@ const struct la_diagnosis diagnosis_time_wait_assassination = {
     .summary = "a RST ended a TIME_WAIT (RFC 1337)",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
 };

@@ -55,5 +55,5 @@ const struct la_diagnosis diagnosis_time_wait_reuse = {
     .summary = "a TIME_WAIT 4-tuple was taken over by a new connection, as it may be",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
 };

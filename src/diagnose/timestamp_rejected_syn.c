@@ -86,5 +86,5 @@ const struct la_diagnosis diagnosis_timestamp_rejected_syn = {
     .summary = "a SYN was refused because its TSval was older than one that the peer remembered",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
 };

@@ -173,5 +173,5 @@ const struct la_diagnosis diagnosis_zero_window_stall = {
     .summary = "a receiver's window was closed, and its peer had to wait and probe",
     .details = details,
     .examine = examine,
-    .only_remarkable = true,
+    .needs = LA_TRAIT_REMARKABLE,
 };

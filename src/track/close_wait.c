@@ -22,8 +22,7 @@ int64_t la_close_wait_least_ns(const struct la_connection *c, unsigned side) {
     return trips > c->profile[side]->close_wait_ns ? trips : c->profile[side]->close_wait_ns;
 }
 
-/* Most connections are too short for it, or both ends close at once. */
-static bool is_possible(const struct la_connection *c, unsigned side) {
+bool la_may_have_waited(const struct la_connection *c, unsigned side) {
     const struct la_endpoint *me = &c->side[side], *peer = &c->side[!side];
     if (peer->fin == 0 || !me->seen || me->fin_unseen)
         return false;
@@ -193,7 +192,7 @@ static bool counts(const struct la_connection *c, unsigned side, const struct la
 }
 
 bool la_close_wait_of(const struct la_connection *c, unsigned side, struct la_close_wait *out) {
-    if (!is_possible(c, side))
+    if (!la_may_have_waited(c, side))
         return false;
     memset(out, 0, sizeof *out);
     if (!find_start(c, side, out) || !find_end(c, side, out))

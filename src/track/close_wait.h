@@ -30,6 +30,9 @@ struct la_close_wait {
 /* How long a CLOSE-WAIT of `side` must be quiet to count. */
 int64_t la_close_wait_least_ns(const struct la_connection *c, unsigned side);
 
+/* Most connections are too short for it, or both ends close at once. */
+bool la_may_have_waited(const struct la_connection *c, unsigned side);
+
 /* False when `side` was not in CLOSE-WAIT for that long, or when the packets do not tell. Needs the
  * log and the vantage of a settled connection, no history. */
 bool la_close_wait_of(const struct la_connection *c, unsigned side, struct la_close_wait *out);
