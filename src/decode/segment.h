@@ -5,6 +5,7 @@
 
 #include "base/addr.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* TCP flags as on the wire (RFC 9293, 3.1). */
@@ -80,11 +81,12 @@ struct la_segment {
     };
     uint16_t input;
     uint16_t sport, dport;
+    uint16_t ip_id; /* the low 16 bits for IPv6, 0 without a fragment header */
+    /* What many segments have in common, side by side: see LA_SEGMENT_FORM. */
     uint16_t window;   /* as on the wire, unscaled */
     uint16_t options;  /* LA_HAS_... */
     uint16_t tunnels;  /* LA_TUNNEL_... */
     uint16_t vlans[2]; /* outermost first; VLAN identifiers, 0 when absent */
-    uint16_t ip_id;    /* the low 16 bits for IPv6, 0 without a fragment header */
     uint16_t mss;      /* 0 without LA_HAS_MSS */
     uint8_t sack_count;
     uint8_t flags;        /* LA_FIN ... */
@@ -93,5 +95,9 @@ struct la_segment {
 };
 
 _Static_assert(sizeof(struct la_segment) == 128, "two lines of a cache");
+
+/* From here to its end a segment has no number of its own: window, options, places, flags, TTL. */
+#define LA_SEGMENT_FORM offsetof(struct la_segment, window)
+_Static_assert(sizeof(struct la_segment) - LA_SEGMENT_FORM == 2 * sizeof(uint64_t), "two words");
 
 #endif

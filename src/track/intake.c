@@ -7,6 +7,17 @@
 
 #include <string.h>
 
+uint32_t live_fingerprint(const struct la_segment *s) {
+    uint64_t h = ((uint64_t)s->seq << 32 | s->ack) * UINT64_C(0x9e3779b97f4a7c15);
+    h ^= ((uint64_t)s->tsval << 32 | s->payload) * UINT64_C(0xc2b2ae3d27d4eb4f);
+    h ^= ((uint64_t)s->ip_id << 32 | (uint32_t)s->window << 8 | s->flags) *
+         UINT64_C(0x165667b19e3779f9);
+    if (s->sack_count > 0)
+        h ^= ((uint64_t)s->sack[0] << 32 | s->sack[1]) * UINT64_C(0x27d4eb2f165667c5);
+    h ^= h >> 29;
+    return (uint32_t)(h * UINT64_C(0xbf58476d1ce4e5b9) >> 32) | 1;
+}
+
 static void count16(uint16_t *counter) {
     if (*counter < UINT16_MAX)
         ++*counter;

@@ -126,6 +126,7 @@ enum {
     LIVE_IN_WHEEL = 1 << 1, /* waits in `wheel_slot` for its expiry */
     LIVE_SETTLED = 1 << 2,  /* already handed on; kept as its successor's past */
     LIVE_RETURNED = 1 << 3, /* was on the shelf, and does not go there again */
+    LIVE_ON_TRAIL = 1 << 4, /* follows a trail: see trail.h */
 };
 
 /* Zeek's letters. A history holds each at most once from either side: codes of four bits, the first
@@ -136,6 +137,31 @@ enum { LIVE_SIDE_LETTERS = 8, LIVE_HISTORY = 2 * LIVE_SIDE_LETTERS };
 /* All values that these two fields of a segment may have. */
 enum { LIVE_TUNNELS = 0x3fff, LIVE_VLAN = 0xfff };
 _Static_assert((LA_TUNNEL_NSH & ~LIVE_TUNNELS) == 0, "the last kind of tunnel has its bit");
+
+/* What it has for itself who goes where others went before: see trail.h. */
+enum { TRAIL_STEPS = 9 };
+
+struct trail_step {
+    uint32_t elapsed_ns, frames; /* since the step before; 0 of the first one */
+    uint16_t ticks;              /* by which the sender's timestamp has grown */
+    uint16_t ip_id;
+};
+
+struct trail {
+    uint16_t place : 15; /* how far it has come, and which way */
+    uint16_t client : 1; /* a side's number */
+    uint16_t lives;      /* on the shelf: of its 4-tuple, with this one */
+    uint32_t isn[2];     /* LA_CLIENT, LA_SERVER */
+    uint32_t tsval[2];   /* the first of each; 0: none */
+    struct trail_step steps[TRAIL_STEPS];
+};
+
+struct on_trail {
+    int64_t last_ns;
+    uint64_t last_frame;
+    uint32_t tsval[2]; /* the newest ones */
+    struct trail trail;
+};
 
 struct live {
     int64_t expire_ns; /* when nothing more can happen to it; LA_TIME_NONE: not closed yet */
@@ -154,11 +180,33 @@ struct live {
     uint8_t flags, wheel_slot;
     uint32_t tunnels : 14, vlan : 12, history_count : 5;
     uint64_t history;
-    struct live_side side[2];
+    union {
+        struct live_side side[2];
+        struct on_trail on_trail; /* with LIVE_ON_TRAIL */
+    };
 };
 
 _Static_assert(sizeof(struct live) == 256,
                "four lines of a cache: there are ten thousands of them");
+
+/* Nothing more is due: both ends have closed it, or one has reset it; or it is an attempt that was
+ * not answered, or whose answer was not acknowledged. */
+static inline bool live_is_over(const struct live *live) {
+    unsigned both = live->side[0].flags & live->side[1].flags;
+    unsigned any = live->side[0].flags | live->side[1].flags;
+    return (both & SIDE_FIN) || (any & SIDE_RST) ||
+           ((any & SIDE_SYN_SENT) && !(both & SIDE_ACKED_SYN));
+}
+
+/* When and where its last segment passed. */
+struct last_seen {
+    int64_t time_ns;
+    uint16_t input;
+    uint16_t tunnels;
+};
+
+/* Tells a segment from others of its connection, as far as copies are concerned. */
+uint32_t live_fingerprint(const struct la_segment *segment);
 
 /* Copies of a packet reach a capture point this close together; nothing is retransmitted so soon.
  */

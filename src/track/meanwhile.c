@@ -91,6 +91,10 @@ static struct pair *find_pair(const struct meanwhile_table *meanwhile, const str
     return pair->waiting_count > 0 ? pair : NULL;
 }
 
+bool meanwhile_listens(const struct meanwhile_table *meanwhile, const struct live *live) {
+    return find_pair(meanwhile, live) != NULL;
+}
+
 static struct pair *make_pair(struct meanwhile_table *meanwhile, const struct live *live) {
     if (meanwhile->count * 4 >= meanwhile->capacity * 3 && !rebuild(meanwhile))
         return NULL;

@@ -18,6 +18,9 @@ size_t meanwhile_bytes(const struct meanwhile_table *meanwhile);
 /* Nobody waits: what is neither a repeat nor a RST need not be shown to it. */
 bool meanwhile_is_idle(const struct meanwhile_table *meanwhile);
 
+/* Whether attempts wait between the hosts of this record, to which its segments are shown. */
+bool meanwhile_listens(const struct meanwhile_table *meanwhile, const struct live *live);
+
 /* Looks at a segment that was just taken in: an attempt whose SYN comes again unanswered, or is
  * refused, begins to wait; what the same hosts say elsewhere is noted with those that wait. */
 void meanwhile_watch(struct meanwhile_table *meanwhile, const struct taken *event);

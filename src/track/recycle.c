@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "track/pack.h"
 #include "track/settle.h"
+#include "track/trail.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ _Static_assert(sizeof(struct entry) == 40, "without gaps");
 struct recycle_table {
     struct entry *entries; /* owned */
     size_t count, capacity;
+    size_t waiting; /* attempts in all lists */
     struct la_hash_key hash_key;
 };
 
@@ -119,53 +121,74 @@ static struct entry key_of(const struct live *live, unsigned client) {
                           .used = (uint8_t)(1 + (live->flags & LIVE_V6))};
 }
 
-static void remember(struct recycle_table *recycle, const struct taken *event) {
-    const struct la_segment *s = event->segment;
-    if (recycle->count * 4 >= recycle->capacity * 3 && !rebuild(recycle, s->time_ns))
+void recycle_remember(struct recycle_table *recycle, const struct live *live, unsigned client,
+                      const struct la_segment *fin) {
+    if (recycle->count * 4 >= recycle->capacity * 3 && !rebuild(recycle, fin->time_ns))
         return;
-    struct entry want = key_of(event->live, event->side);
+    struct entry want = key_of(live, client);
     struct entry *entry = slot_for(recycle, &want);
     recycle->count += !entry->used;
     want.refuted = entry->refuted;
     want.waiting = entry->waiting;
     want.waiting_count = entry->waiting_count;
-    want.tsval = s->tsval;
-    want.port[LA_CLIENT] = event->live->port[event->side];
-    want.port[LA_SERVER] = event->live->port[!event->side];
-    want.input = s->input;
-    want.time_ns = s->time_ns;
-    want.frame = s->frame;
+    want.tsval = fin->tsval;
+    want.port[LA_CLIENT] = live->port[client];
+    want.port[LA_SERVER] = live->port[!client];
+    want.input = fin->input;
+    want.time_ns = fin->time_ns;
+    want.frame = fin->frame;
     *entry = want;
 }
 
-/* The connection that left the entry, by the number of its sides; false when it is forgotten. */
-static bool find_turnarounds(const struct table *table, const struct key *key,
-                             const struct entry *entry, int64_t out[2]) {
-    struct found found = table_find(table, key, NULL);
-    const struct live *live = found.live;
-    struct live unpacked = {0};
-    struct unpacked room;
-    struct shelf_item *item =
-        found.shelved != SHELF_NOTHING ? shelf_at(table->shelf, found.shelved) : NULL;
-    if (item && item->kind == SHELF_CLOSED) {
-        live_unpack(&unpacked, &room, table->shapes, item);
-        live = &unpacked;
-    }
-    while (live && live->first_ns > entry->time_ns) /* a later life */
-        live = live->older == LA_NO_LIVE ? NULL : table_at(table, live->older);
-    if (live)
-        live_turnarounds(live, out);
-    return live != NULL;
+/* A record of what lies on the shelf; false when that is no closed connection. */
+static bool read_item(const struct taken *event, struct shelf_item *item, struct live *live,
+                      struct unpacked *room) {
+    if (item->kind == SHELF_CLOSED)
+        live_unpack(live, room, event->table->shapes, item);
+    else if (item->kind == SHELF_TRAIL)
+        trail_read(event->trails, (struct trail_item *)(void *)item, live);
+    return item->kind == SHELF_CLOSED || item->kind == SHELF_TRAIL;
 }
 
-static void borrow_turnarounds(const struct table *table, const struct entry *entry,
+static void read_turnarounds(const struct taken *event, struct shelf_item *item,
+                             const struct entry *entry, int64_t out[2]) {
+    struct live live = {0};
+    struct unpacked room;
+    if (!read_item(event, item, &live, &room))
+        return;
+    if (live.first_ns <= entry->time_ns)
+        live_turnarounds(&live, out);
+    if (item->kind == SHELF_TRAIL)
+        live_release(&live, event->pool);
+}
+
+/* The connection that left the entry, by the number of its sides; -1 when it is forgotten. */
+static void find_turnarounds(const struct taken *event, const struct key *key,
+                             const struct entry *entry, int64_t out[2]) {
+    struct table *table = event->table;
+    struct found found = table_find(table, key, NULL);
+    struct live *live = found.live;
+    out[0] = out[1] = -1;
+    if (found.shelved != SHELF_NOTHING)
+        read_turnarounds(event, shelf_at(table->shelf, found.shelved), entry, out);
+    while (live && live->first_ns > entry->time_ns) /* a later life */
+        live = live->older == LA_NO_LIVE ? NULL : table_at(table, live->older);
+    if (!live)
+        return;
+    if (live->flags & LIVE_ON_TRAIL)
+        trail_leave(event->trails, live);
+    live_turnarounds(live, out);
+}
+
+static void borrow_turnarounds(const struct taken *event, const struct entry *entry,
                                int64_t out[2]) {
     struct key key = {.v6 = entry->used - 1};
     int64_t by_side[2];
-    table_order_key(table, &key, (const uint32_t[2]){entry->client, entry->server}, entry->port);
-    bool is_known = find_turnarounds(table, &key, entry, by_side);
-    out[LA_CLIENT] = is_known ? by_side[key.swapped] : -1;
-    out[LA_SERVER] = is_known ? by_side[!key.swapped] : -1;
+    table_order_key(event->table, &key, (const uint32_t[2]){entry->client, entry->server},
+                    entry->port);
+    find_turnarounds(event, &key, entry, by_side);
+    out[LA_CLIENT] = by_side[key.swapped];
+    out[LA_SERVER] = by_side[!key.swapped];
 }
 
 /* The entry of a client and its server; NULL when there is none. */
@@ -180,6 +203,12 @@ static struct entry *entry_of(const struct recycle_table *recycle, const struct 
                               unsigned client) {
     struct entry want = key_of(live, client);
     return entry_for(recycle, &want);
+}
+
+bool recycle_listens(const struct recycle_table *recycle, const struct live *live,
+                     unsigned client) {
+    const struct entry *entry = recycle->waiting > 0 ? entry_of(recycle, live, client) : NULL;
+    return entry && entry->waiting != LA_NO_LIVE;
 }
 
 static bool is_suspicious(const struct entry *entry, const struct la_segment *syn) {
@@ -199,7 +228,7 @@ static void suspect(struct recycle_table *recycle, const struct taken *event) {
     extra->recycle = (struct la_recycle){
         .stored = {.time_ns = entry->time_ns, .frame = entry->frame, .input = entry->input},
         .stored_tsval = entry->tsval};
-    borrow_turnarounds(event->table, entry, extra->recycle.turnaround_ns);
+    borrow_turnarounds(event, entry, extra->recycle.turnaround_ns);
     if (entry->waiting_count == SUSPECTS)
         return;
     extra->waits = true;
@@ -207,6 +236,7 @@ static void suspect(struct recycle_table *recycle, const struct taken *event) {
     extra->next_waiting = entry->waiting;
     entry->waiting = event->live->self;
     entry->waiting_count++;
+    recycle->waiting++;
 }
 
 /* Against the suspicion for those of the same hosts that wait. */
@@ -277,7 +307,7 @@ void recycle_watch(struct recycle_table *recycle, const struct taken *event) {
         suspect(recycle, event);
     else if (event->class == LA_CLASS_FIN && (peer->flags & SIDE_FIN) &&
              (event->live->side[event->side].flags & SIDE_SYN_SENT))
-        remember(recycle, event);
+        recycle_remember(recycle, event->live, event->side, s);
 }
 
 void recycle_forget(struct recycle_table *recycle, struct table *table, struct live *live) {
@@ -291,5 +321,6 @@ void recycle_forget(struct recycle_table *recycle, struct table *table, struct l
         link = &live_extra(table_at(table, *link))->next_waiting;
     *link = extra->next_waiting;
     entry->waiting_count--;
+    recycle->waiting--;
     extra->waits = false;
 }

@@ -22,6 +22,14 @@ void recycle_prefetch(const struct recycle_table *recycle, const struct key *key
  * that is answered while it waits is noted with it. */
 void recycle_watch(struct recycle_table *recycle, const struct taken *event);
 
+/* Whether attempts of this client wait: else nothing that its connection with the server says
+ * matters but a repeated SYN and the client's last FIN. */
+bool recycle_listens(const struct recycle_table *recycle, const struct live *live, unsigned client);
+
+/* That FIN, which has a timestamp. */
+void recycle_remember(struct recycle_table *recycle, const struct live *live, unsigned client,
+                      const struct la_segment *fin);
+
 /* Whether recycle_watch() would make a suspect of a connection that begins with this SYN. */
 bool recycle_suspects(const struct recycle_table *recycle, const struct key *key,
                       const struct la_segment *syn);

@@ -18,7 +18,7 @@ void view_release(struct view *view) {
     memset(view, 0, sizeof *view);
 }
 
-static bool reserve(struct view *view, size_t entries) {
+bool view_reserve(struct view *view, size_t entries) {
     if (entries <= view->capacity && view->log)
         return true;
     size_t capacity = entries < 64 ? 64 : entries * 2;
@@ -99,9 +99,7 @@ static void sort_samples(int64_t *samples, size_t count) {
         }
 }
 
-/* How long the receiver of the SYN or FIN at `i` took to acknowledge it; -1 when it was sent again
- * meanwhile (Karn) or never acknowledged. */
-static int64_t answer_time(const struct view *view, size_t count, size_t i) {
+size_t settle_answer_to(const struct view *view, size_t count, size_t i) {
     const struct la_observation *asked = &view->log[i];
     uint32_t end = asked->seq + asked->payload + 1;
     for (size_t j = i + 1; j < count; j++) {
@@ -110,18 +108,25 @@ static int64_t answer_time(const struct view *view, size_t count, size_t i) {
             bool answer =
                 (asked->flags & LA_SYN) && (asked->flags ^ o->flags) & LA_ACK; /* crossed */
             if ((o->flags & (LA_SYN | LA_FIN)) && o->seq == asked->seq && !answer)
-                return -1;
+                return LA_NOWHERE;
             continue;
         }
         if ((asked->flags & LA_ACK) && (o->flags & LA_SYN))
-            return -1; /* SYN-ACKs that crossed answer the SYNs, not each other */
+            return LA_NOWHERE; /* SYN-ACKs that crossed answer the SYNs, not each other */
         if ((o->flags & LA_ACK) && !(o->flags & LA_RST) && o->class != LA_CLASS_OUTSIDE &&
-            seq_leq(end, o->ack)) {
-            int64_t took = o->time_ns - asked->time_ns;
-            return took >= 0 && took <= LIVE_LONGEST_TURNAROUND_NS ? took : -1;
-        }
+            seq_leq(end, o->ack))
+            return j;
     }
-    return -1;
+    return LA_NOWHERE;
+}
+
+/* How long that took; -1 when it is not told. */
+static int64_t answer_time(const struct view *view, size_t count, size_t i) {
+    size_t answer = settle_answer_to(view, count, i);
+    if (answer == LA_NOWHERE)
+        return -1;
+    int64_t took = view->log[answer].time_ns - view->log[i].time_ns;
+    return took >= 0 && took <= LIVE_LONGEST_TURNAROUND_NS ? took : -1;
 }
 
 /* The last SYN that was sent again can be measured after all when the SYN-ACK echoes its timestamp
@@ -142,6 +147,19 @@ static int64_t echo_time(const struct view *view, size_t count, size_t i) {
     return -1;
 }
 
+bool settle_is_timed(const struct la_observation *o) {
+    return o->class == LA_CLASS_SYN || o->class == LA_CLASS_SYN_ACK || o->class == LA_CLASS_FIN;
+}
+
+void settle_turnaround(int64_t *samples, size_t count, int64_t least_ns, struct la_endpoint *end) {
+    end->rtt_min_ns = end->rtt_median_ns = -1;
+    if (count == 0)
+        return;
+    sort_samples(samples, count);
+    end->rtt_min_ns = samples[0] < least_ns ? samples[0] : least_ns;
+    end->rtt_median_ns = samples[count / 2];
+}
+
 enum { MAX_SAMPLES = FLOW_SAMPLES + 8 };
 
 static void fill_turnaround(const struct view *view, const struct live *live, unsigned side,
@@ -150,9 +168,8 @@ static void fill_turnaround(const struct view *view, const struct live *live, un
     size_t count = 0;
     for (size_t i = 0; i < live->log.count && count < 8; i++) {
         const struct la_observation *o = &view->log[i];
-        bool asks =
-            o->class == LA_CLASS_SYN || o->class == LA_CLASS_SYN_ACK || o->class == LA_CLASS_FIN;
-        int64_t took = asks && o->from != side ? answer_time(view, live->log.count, i) : -1;
+        bool asks = settle_is_timed(o) && o->from != side;
+        int64_t took = asks ? answer_time(view, live->log.count, i) : -1;
         if (o->class == LA_CLASS_SYN_AGAIN && o->from != side)
             took = echo_time(view, live->log.count, i);
         if (took >= 0)
@@ -165,12 +182,7 @@ static void fill_turnaround(const struct view *view, const struct live *live, un
             samples[count++] = (int64_t)((double)flow->samples[i] * 1e9 + 0.5);
         least = (int64_t)((double)flow->sample_min * 1e9 + 0.5);
     }
-    end->rtt_min_ns = end->rtt_median_ns = -1;
-    if (count == 0)
-        return;
-    sort_samples(samples, count);
-    end->rtt_min_ns = samples[0] < least ? samples[0] : least;
-    end->rtt_median_ns = samples[count / 2];
+    settle_turnaround(samples, count, least, end);
 }
 
 static uint64_t count_gaps(const struct flow_side *flow) {
@@ -233,11 +245,9 @@ static void fill_sequence(const struct live *live, unsigned side, struct la_endp
     end->last_ns = me->packets > 0 ? me->last_ns : LA_TIME_NONE;
 }
 
-static void fill_endpoint(const struct view *view, const struct settle_context *context,
-                          const struct live *live, unsigned side, struct la_endpoint *end) {
+static void fill_endpoint(const struct view *view, const struct live *live, unsigned side,
+                          struct la_endpoint *end) {
     const struct live_side *me = &live->side[side];
-    end->addr = table_address(context->table, live->host[side], live->flags & LIVE_V6);
-    end->port = live->port[side];
     end->packets = me->packets;
     end->bytes = me->bytes;
     end->syn = me->syn;
@@ -335,7 +345,17 @@ static void fill_letters(const struct live *live, unsigned client, struct la_con
     }
 }
 
-static void fill_context(const struct settle_context *context, struct la_connection *c) {
+void view_fill_ends(struct view *view, const struct settle_context *context, const uint32_t host[2],
+                    const uint16_t port[2], bool v6, unsigned client) {
+    struct la_connection *c = &view->connection;
+    for (unsigned role = 0; role < 2; role++) {
+        struct la_endpoint *end = &c->side[role];
+        unsigned side = role == LA_CLIENT ? client : !client;
+        end->addr = table_address(context->table, host[side], v6);
+        end->port = port[side];
+        c->profile[role] = la_hosts_profile(context->hosts, &end->addr);
+    }
+    c->findings = c->attempt_findings = 0;
     c->capture_end_ns = context->end_ns;
     c->pauses = context->pauses;
     c->pause_count = context->pause_count;
@@ -343,16 +363,16 @@ static void fill_context(const struct settle_context *context, struct la_connect
 }
 
 bool view_fill(struct view *view, const struct settle_context *context, const struct live *live) {
-    if (!reserve(view, live->log.count + ELSEWHERE_RESETS))
+    if (!view_reserve(view, live->log.count + ELSEWHERE_RESETS))
         return false;
     struct la_connection *c = &view->connection;
     memset(c, 0, sizeof *c);
     read_log(view, live);
     unsigned client = find_client(view, live, &c->initiator_known);
+    view_fill_ends(view, context, live->host, live->port, live->flags & LIVE_V6, client);
     for (unsigned role = 0; role < 2; role++) {
         unsigned side = role == LA_CLIENT ? client : !client;
-        fill_endpoint(view, context, live, side, &c->side[role]);
-        c->profile[role] = la_hosts_profile(context->hosts, &c->side[role].addr);
+        fill_endpoint(view, live, side, &c->side[role]);
         if (live->flow)
             c->gaps += count_gaps(&live->flow->side[side]);
     }
@@ -378,23 +398,16 @@ bool view_fill(struct view *view, const struct settle_context *context, const st
     elsewhere_fill(view, live, client);
     if (c->log_count > live->log.count)
         sort_log(view->log, c->log_count);
-    fill_context(context, c);
     return true;
 }
 
 void view_liken(struct view *view, const struct settle_context *context,
                 const struct attempt *attempt) {
     struct la_connection *c = &view->connection;
-    struct la_endpoint *client = &c->side[LA_CLIENT], *server = &c->side[LA_SERVER];
+    struct la_endpoint *client = &c->side[LA_CLIENT];
     struct la_observation *o = &view->log[0];
     const struct shelf_item *item = &attempt->item;
-    unsigned side = attempt->side;
-    client->addr = table_address(context->table, item->host[side], item->v6);
-    client->port = item->port[side];
-    server->addr = table_address(context->table, item->host[!side], item->v6);
-    server->port = item->port[!side];
-    for (unsigned role = 0; role < 2; role++)
-        c->profile[role] = la_hosts_profile(context->hosts, &c->side[role].addr);
+    view_fill_ends(view, context, item->host, item->port, item->v6, attempt->side);
     client->isn = o->seq = attempt->seq;
     client->next = attempt->seq + 1;
     client->tsval = o->tsval = attempt->tsval;
@@ -403,15 +416,13 @@ void view_liken(struct view *view, const struct settle_context *context,
     o->frame = attempt->frame;
     c->first.time_ns = c->last.time_ns = time_ns;
     c->first.frame = c->last.frame = attempt->frame;
-    c->findings = c->attempt_findings = 0;
-    fill_context(context, c);
 }
 
 void live_turnarounds(const struct live *live, int64_t out[2]) {
     struct view view = {0};
     struct la_endpoint end;
     out[0] = out[1] = -1;
-    if (reserve(&view, live->log.count)) {
+    if (view_reserve(&view, live->log.count)) {
         read_log(&view, live);
         for (unsigned side = 0; side < 2; side++) {
             fill_turnaround(&view, live, side, &end);

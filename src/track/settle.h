@@ -46,6 +46,22 @@ void view_liken(struct view *view, const struct settle_context *context,
                 const struct attempt *attempt);
 void view_release(struct view *view);
 
+/* Parts of view_fill(). */
+
+/* Room for so many entries of the log. False when out of memory: then it holds none. */
+bool view_reserve(struct view *view, size_t entries);
+/* Who the ends are, from a record's head, of which side `client` opened the connection; and what
+ * does not depend on what they said. */
+void view_fill_ends(struct view *view, const struct settle_context *context, const uint32_t host[2],
+                    const uint16_t port[2], bool v6, unsigned client);
+/* Whether an entry of a log is one whose answer is timed, and which of `count` entries answers it:
+ * LA_NOWHERE when it was sent again meanwhile (Karn) or never acknowledged. */
+bool settle_is_timed(const struct la_observation *o);
+size_t settle_answer_to(const struct view *view, size_t count, size_t i);
+/* The turnarounds of an end from all that were measured, which are sorted, and the shortest of
+ * those that were not kept (or INT64_MAX). */
+void settle_turnaround(int64_t *samples, size_t count, int64_t least_ns, struct la_endpoint *end);
+
 /* The shortest turnaround of each side (by number) of a record, as far as it shows; -1 where not.
  */
 void live_turnarounds(const struct live *live, int64_t out[2]);

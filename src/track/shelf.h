@@ -13,6 +13,7 @@ enum shelf_kind {
     SHELF_GAP,     /* taken off */
     SHELF_ATTEMPT, /* struct attempt */
     SHELF_CLOSED,  /* packed: see pack.h */
+    SHELF_TRAIL,   /* struct trail_item */
     SHELF_KINDS,
 };
 

@@ -394,10 +394,11 @@ struct shelf_item *table_add_item(struct table *table, const struct key *key, en
     return item;
 }
 
-struct shelf_item *table_shelve(struct table *table, struct live *live, size_t size) {
+struct shelf_item *table_shelve(struct table *table, struct live *live, enum shelf_kind kind,
+                                size_t size) {
     size_t slot;
     bool is_there = find_slot(table, live->self, hash_live(table, live), &slot);
-    uint32_t place = is_there ? shelf_put(table->shelf, SHELF_CLOSED, size) : SHELF_NOTHING;
+    uint32_t place = is_there ? shelf_put(table->shelf, kind, size) : SHELF_NOTHING;
     if (place == SHELF_NOTHING)
         return NULL;
     struct shelf_item *item = shelf_at(table->shelf, place);

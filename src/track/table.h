@@ -54,9 +54,12 @@ struct table {
     size_t past_count, past_capacity;
 };
 
+struct trails;
+
 /* A segment that was just taken in: what those who watch over connections are told. */
 struct taken {
     struct table *table;
+    struct trails *trails;
     struct la_pool *pool;
     struct live *live;
     unsigned side; /* that sent the segment */
@@ -104,7 +107,8 @@ void table_release(struct table *table, struct live *live);
 struct shelf_item *table_add_item(struct table *table, const struct key *key, enum shelf_kind kind,
                                   size_t size);
 /* An item in the place of a record, which is in the table no more. NULL: no room, and it stays. */
-struct shelf_item *table_shelve(struct table *table, struct live *live, size_t size);
+struct shelf_item *table_shelve(struct table *table, struct live *live, enum shelf_kind kind,
+                                size_t size);
 /* A cleared record in the place of an item, which the caller takes off the shelf. NULL when out of
  * memory. */
 struct live *table_unshelve(struct table *table, const struct key *key, uint32_t place);

@@ -8,6 +8,7 @@
 #include "track/pack.h"
 #include "track/recycle.h"
 #include "track/settle.h"
+#include "track/trail.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ struct la_tracker {
     struct la_pool *pool;
     struct recycle_table *recycle;
     struct meanwhile_table *meanwhile;
+    struct trails *trails;
     struct wheel_slot wheel[WHEEL];  /* by the second in which records expire */
     struct wheel_slot spare;         /* memory of the list that was looked at last */
     int64_t now_ns;                  /* of the capture; LA_TIME_NONE before the first segment */
@@ -65,8 +67,10 @@ struct la_tracker *la_tracker_new(const struct la_tracker_options *options) {
     tracker->pool = la_pool_new(options->pages);
     tracker->recycle = recycle_new();
     tracker->meanwhile = meanwhile_new();
+    tracker->trails = tracker->pool ? trails_new(tracker->pool) : NULL;
     bool kinds = attempt_kinds_open(&tracker->kinds);
-    if (!tracker->table || !tracker->pool || !tracker->recycle || !tracker->meanwhile || !kinds) {
+    if (!tracker->table || !tracker->pool || !tracker->recycle || !tracker->meanwhile ||
+        !tracker->trails || !kinds) {
         la_tracker_free(tracker);
         return NULL;
     }
@@ -82,6 +86,7 @@ void la_tracker_free(struct la_tracker *tracker) {
     attempt_kinds_close(&tracker->kinds);
     recycle_free(tracker->recycle);
     meanwhile_free(tracker->meanwhile);
+    trails_free(tracker->trails);
     table_free(tracker->table);
     la_pool_free(tracker->pool);
     for (int i = 0; i < WHEEL; i++)
@@ -100,7 +105,7 @@ size_t la_tracker_bytes(const struct la_tracker *tracker) {
         wheel += tracker->wheel[i].capacity;
     return wheel * sizeof(uint32_t) + table_bytes(tracker->table) + la_pool_bytes(tracker->pool) +
            recycle_bytes(tracker->recycle) + meanwhile_bytes(tracker->meanwhile) +
-           attempt_kinds_bytes(&tracker->kinds);
+           trails_bytes(tracker->trails) + attempt_kinds_bytes(&tracker->kinds);
 }
 
 size_t la_tracker_count(const struct la_tracker *tracker) {
@@ -187,36 +192,39 @@ static int64_t input_end(const struct la_tracker *tracker, uint16_t input, int64
 }
 
 /* How long before `end_ns` the link of a connection was captured last. */
-static int64_t unheard_at_end(const struct la_tracker *tracker, const struct live *live,
+static int64_t unheard_at_end(const struct la_tracker *tracker, struct last_seen last,
                               int64_t end_ns) {
     const struct la_links *links = tracker->links;
     if (!links)
         return 0;
-    bool last = live->side[1].packets > 0 && live->side[1].last_ns > live->side[0].last_ns;
-    int64_t heard = input_end(tracker, live->input[last], end_ns);
-    for (size_t i = 0; live->tunnels != 0 && i < links->tunnel_count; i++) {
-        int64_t end = heard_in(&links->tunnel_ends[i], live->side[last].last_ns);
-        if (links->tunnel_ends[i].tunnels == live->tunnels && end < heard)
+    int64_t heard = input_end(tracker, last.input, end_ns);
+    for (size_t i = 0; last.tunnels != 0 && i < links->tunnel_count; i++) {
+        int64_t end = heard_in(&links->tunnel_ends[i], last.time_ns);
+        if (links->tunnel_ends[i].tunnels == last.tunnels && end < heard)
             heard = end;
     }
     return end_ns - heard;
 }
 
-static struct settle_context context_of(const struct la_tracker *tracker, int64_t end_ns,
-                                        int64_t unheard_ns) {
+static struct last_seen last_of(const struct live *live) {
+    bool last = live->side[1].packets > 0 && live->side[1].last_ns > live->side[0].last_ns;
+    return (struct last_seen){live->side[last].last_ns, live->input[last], live->tunnels};
+}
+
+static struct settle_context context_of(const struct la_tracker *tracker, struct last_seen last,
+                                        int64_t end_ns) {
     return (struct settle_context){
         .table = tracker->table,
         .hosts = tracker->options.hosts,
         .end_ns = end_ns,
         .pauses = tracker->pauses,
         .pause_count = tracker->pause_count,
-        .unheard_ns = unheard_ns,
+        .unheard_ns = unheard_at_end(tracker, last, end_ns),
     };
 }
 
 static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns) {
-    const struct settle_context context =
-        context_of(tracker, end_ns, unheard_at_end(tracker, live, end_ns));
+    const struct settle_context context = context_of(tracker, last_of(live), end_ns);
     if (!view_fill(&tracker->views[1], &context, live)) {
         tracker->out_of_memory = true;
         return;
@@ -276,6 +284,11 @@ static void forget(struct la_tracker *tracker, struct live *live) {
     table_release(tracker->table, live);
 }
 
+static void leave_trail(struct la_tracker *tracker, struct live *live) {
+    if (live->flags & LIVE_ON_TRAIL)
+        trail_leave(tracker->trails, live);
+}
+
 static struct live *oldest_of(struct la_tracker *tracker, struct live *live) {
     while (live->older != LA_NO_LIVE)
         live = table_at(tracker->table, live->older);
@@ -284,6 +297,7 @@ static struct live *oldest_of(struct la_tracker *tracker, struct live *live) {
 
 /* Settles and forgets a whole chain, given its newest incarnation. */
 static void retire(struct la_tracker *tracker, struct live *newest, int64_t end_ns) {
+    leave_trail(tracker, newest);
     if (!tracker->finishing)
         table_remove(tracker->table, newest);
     for (struct live *live = oldest_of(tracker, newest); live;
@@ -315,19 +329,10 @@ static void shorten_chain(struct la_tracker *tracker, struct live *newest) {
 
 /* Expiry */
 
-static bool is_over(const struct live *live) {
-    unsigned both = live->side[0].flags & live->side[1].flags;
-    unsigned any = live->side[0].flags | live->side[1].flags;
-    if ((both & SIDE_FIN) || (any & SIDE_RST))
-        return true;
-    /* An attempt that was not answered, or whose answer was not acknowledged. */
-    return (any & SIDE_SYN_SENT) && !(both & SIDE_ACKED_SYN);
-}
-
 /* Each packet moves the time of expiry; the slot only follows when it is swept. A chain expires
  * with its newest incarnation, and only that is in the wheel. */
-static void arm(struct la_tracker *tracker, struct live *live, int64_t now_ns) {
-    if (!is_over(live)) {
+static void arm(struct la_tracker *tracker, struct live *live, bool is_over, int64_t now_ns) {
+    if (!is_over) {
         live->expire_ns = LA_TIME_NONE;
         return;
     }
@@ -359,17 +364,6 @@ static void sweep(struct la_tracker *tracker, unsigned slot) {
 }
 
 /* Copies of packets */
-
-static uint32_t fingerprint_of(const struct la_segment *s) {
-    uint64_t h = ((uint64_t)s->seq << 32 | s->ack) * UINT64_C(0x9e3779b97f4a7c15);
-    h ^= ((uint64_t)s->tsval << 32 | s->payload) * UINT64_C(0xc2b2ae3d27d4eb4f);
-    h ^= ((uint64_t)s->ip_id << 32 | (uint32_t)s->window << 8 | s->flags) *
-         UINT64_C(0x165667b19e3779f9);
-    if (s->sack_count > 0)
-        h ^= ((uint64_t)s->sack[0] << 32 | s->sack[1]) * UINT64_C(0x27d4eb2f165667c5);
-    h ^= h >> 29;
-    return (uint32_t)(h * UINT64_C(0xbf58476d1ce4e5b9) >> 32) | 1;
-}
 
 static bool seen_before(const struct live_side *side, uint32_t fingerprint) {
     return side->fingerprints[0] == fingerprint || side->fingerprints[1] == fingerprint;
@@ -492,7 +486,7 @@ static bool syn_belongs(const struct live *live, unsigned d, const struct la_seg
 /* A closed 4-tuple, and numbers that have nothing to do with it: its next life, whose SYN the
  * capture missed. */
 static bool is_foreign(const struct live *live, unsigned d, const struct la_segment *s) {
-    if ((s->flags & LA_RST) || !is_over(live) || !(live->side[d].flags & SIDE_SEEN) ||
+    if ((s->flags & LA_RST) || !live_is_over(live) || !(live->side[d].flags & SIDE_SEEN) ||
         !(s->flags & LA_ACK))
         return false;
     return misfit(live, d, s->seq) > AHEAD && misfit(live, !d, s->ack) > AHEAD;
@@ -597,6 +591,7 @@ static enum la_class take_in(struct la_tracker *tracker, struct live *live, unsi
 static void watch(struct la_tracker *tracker, struct live *live, unsigned d,
                   const struct la_segment *s, enum la_class class) {
     const struct taken taken = {.table = tracker->table,
+                                .trails = tracker->trails,
                                 .pool = tracker->pool,
                                 .live = live,
                                 .side = d,
@@ -604,7 +599,7 @@ static void watch(struct la_tracker *tracker, struct live *live, unsigned d,
                                 .class = class};
     recycle_watch(tracker->recycle, &taken);
     meanwhile_watch(tracker->meanwhile, &taken);
-    arm(tracker, live, s->time_ns);
+    arm(tracker, live, live_is_over(live), s->time_ns);
 }
 
 /* The shelf. Two kinds of 4-tuples come in great numbers and mostly hear nothing more: those that
@@ -624,7 +619,7 @@ static void shelve_closed(struct la_tracker *tracker, struct live *live) {
         return;
     size_t size = live_pack(live, tracker->table->shapes, packed);
     struct shelf_item *item =
-        table_shelve(tracker->table, live, (sizeof *item + size + 7) & ~(size_t)7);
+        table_shelve(tracker->table, live, SHELF_CLOSED, (sizeof *item + size + 7) & ~(size_t)7);
     if (!item)
         return;
     memcpy(item + 1, packed, size);
@@ -632,6 +627,52 @@ static void shelve_closed(struct la_tracker *tracker, struct live *live) {
     live_release(live, tracker->pool);
     table_release(tracker->table, live);
     tracker->shelved_ns[SHELF_CLOSED] = item->expire_ns;
+}
+
+/* Whether nobody but their own connection asks what its segments do. */
+static bool is_private(const struct la_tracker *tracker, const struct live *live, unsigned client) {
+    return !meanwhile_listens(tracker->meanwhile, live) &&
+           !recycle_listens(tracker->recycle, live, client);
+}
+
+/* A record whose first segment this is; false when it is taken in as others are. */
+static bool begin_trail(struct la_tracker *tracker, struct live *live, unsigned d,
+                        const struct la_segment *s) {
+    return !tracker->options.histories && is_private(tracker, live, d) &&
+           trail_begin(tracker->trails, live, d, s);
+}
+
+/* A closed one, from its record to the shelf; when there is no room it is a record as others. */
+static void shelve_trail(struct la_tracker *tracker, struct live *live) {
+    struct shelf_item *item = NULL;
+    if (is_in_order(tracker, SHELF_TRAIL, live->expire_ns))
+        item =
+            table_shelve(tracker->table, live, SHELF_TRAIL, trail_item_size(tracker->trails, live));
+    if (!item) {
+        trail_leave(tracker->trails, live);
+        return;
+    }
+    trail_write(tracker->trails, live, (struct trail_item *)(void *)item);
+    wheel_remove(live);
+    table_release(tracker->table, live);
+    tracker->shelved_ns[SHELF_TRAIL] = item->expire_ns;
+}
+
+/* The next segment of a record on a trail; false when it is none, and the record as others are. */
+static bool go_on_trail(struct la_tracker *tracker, struct live *live, unsigned d,
+                        const struct la_segment *s) {
+    if (!is_private(tracker, live, live->on_trail.trail.client) ||
+        !trail_go_on(tracker->trails, live, d, s)) {
+        trail_leave(tracker->trails, live);
+        return false;
+    }
+    unsigned marks = trail_marks(tracker->trails, live);
+    if (marks & TRAIL_STAMPED)
+        recycle_remember(tracker->recycle, live, d, s);
+    arm(tracker, live, marks & TRAIL_OVER, s->time_ns);
+    if (marks & TRAIL_CLOSED)
+        shelve_trail(tracker, live);
+    return true;
 }
 
 /* False when it needs a record. */
@@ -659,7 +700,17 @@ static void take_attempt(struct la_tracker *tracker, struct live *live,
     attempt_read(&tracker->kinds, attempt, &segment);
     begin(live, &segment, attempt_lives(&tracker->kinds, attempt));
     live_take_head(live, &attempt->item);
-    take_in(tracker, live, attempt->side, &segment, fingerprint_of(&segment));
+    take_in(tracker, live, attempt->side, &segment, live_fingerprint(&segment));
+}
+
+/* What is about to follow it may be as usual. */
+static void resume_attempt(struct la_tracker *tracker, struct live *live,
+                           const struct attempt *attempt) {
+    struct la_segment segment;
+    attempt_read(&tracker->kinds, attempt, &segment);
+    begin(live, &segment, attempt_lives(&tracker->kinds, attempt));
+    if (!begin_trail(tracker, live, attempt->side, &segment))
+        take_in(tracker, live, attempt->side, &segment, live_fingerprint(&segment));
 }
 
 /* The log and the traffic of a record that was just unpacked, moved to where they may grow. */
@@ -683,9 +734,15 @@ static struct live *bring_back(struct la_tracker *tracker, const struct key *key
     struct unpacked room;
     if (!live)
         return NULL;
-    if (item->kind == SHELF_ATTEMPT) {
-        take_attempt(tracker, live, (struct attempt *)(void *)item);
-    } else {
+    switch (item->kind) {
+    case SHELF_ATTEMPT:
+        resume_attempt(tracker, live, (struct attempt *)(void *)item);
+        break;
+    case SHELF_TRAIL:
+        trail_read(tracker->trails, (struct trail_item *)(void *)item, live);
+        live->flags |= LIVE_RETURNED;
+        break;
+    default:
         live_unpack(live, &room, tracker->table->shapes, item);
         if (!settle_in(tracker, live))
             return NULL;
@@ -698,8 +755,9 @@ static struct live *bring_back(struct la_tracker *tracker, const struct key *key
 
 /* As the one before it. */
 static void settle_like(struct la_tracker *tracker, const struct attempt *attempt, int64_t end_ns) {
-    int64_t heard = input_end(tracker, tracker->alike.connection.inputs[0], end_ns);
-    const struct settle_context context = context_of(tracker, end_ns, end_ns - heard);
+    const struct last_seen last = {attempt->item.expire_ns - LIVE_REMEMBERED_NS,
+                                   tracker->alike.connection.inputs[0], 0};
+    const struct settle_context context = context_of(tracker, last, end_ns);
     view_liken(&tracker->alike, &context, attempt);
     tracker->options.on_settled(tracker->options.context, &tracker->alike.connection);
 }
@@ -709,8 +767,7 @@ static void settle_first(struct la_tracker *tracker, const struct attempt *attem
                          int64_t end_ns) {
     struct live live = {0};
     take_attempt(tracker, &live, attempt);
-    const struct settle_context context =
-        context_of(tracker, end_ns, unheard_at_end(tracker, &live, end_ns));
+    const struct settle_context context = context_of(tracker, last_of(&live), end_ns);
     bool filled = view_fill(&tracker->alike, &context, &live);
     live_release(&live, tracker->pool);
     tracker->alike_to = filled ? *attempt : (struct attempt){0};
@@ -749,14 +806,39 @@ static uint16_t settle_closed(struct la_tracker *tracker, struct shelf_item *ite
     return live.incarnation;
 }
 
+/* As the first one that went this way, once that was settled. */
+static void settle_trail(struct la_tracker *tracker, const struct trail_item *item,
+                         int64_t end_ns) {
+    struct live live = {0};
+    const struct settle_context context =
+        context_of(tracker, trail_last_seen(tracker->trails, item), end_ns);
+    struct view *view = trail_tell_story(tracker->trails, &context, item);
+    if (view) {
+        settle_ordinary(view);
+        tracker->options.on_settled(tracker->options.context, &view->connection);
+        return;
+    }
+    trail_read(tracker->trails, item, &live);
+    settle(tracker, &live, end_ns);
+    trail_learn_story(tracker->trails, item, &tracker->views[1]);
+    live_release(&live, tracker->pool);
+}
+
 static void retire_item(struct la_tracker *tracker, uint32_t place, int64_t end_ns) {
     struct shelf_item *item = shelf_at(tracker->table->shelf, place);
     const struct attempt *attempt = (const struct attempt *)(const void *)item;
+    const struct trail_item *trail = (const struct trail_item *)(const void *)item;
     uint16_t lives;
-    if (item->kind == SHELF_ATTEMPT) {
+    switch (item->kind) {
+    case SHELF_ATTEMPT:
         settle_attempt(tracker, attempt, end_ns);
         lives = attempt_lives(&tracker->kinds, attempt);
-    } else {
+        break;
+    case SHELF_TRAIL:
+        settle_trail(tracker, trail, end_ns);
+        lives = trail->trail.lives;
+        break;
+    default:
         lives = settle_closed(tracker, item, end_ns);
     }
     if (tracker->finishing) {
@@ -783,6 +865,7 @@ static void clear_row(struct la_tracker *tracker, enum shelf_kind kind, int64_t 
 static void clear_shelf(struct la_tracker *tracker, int64_t now_ns) {
     clear_row(tracker, SHELF_ATTEMPT, now_ns);
     clear_row(tracker, SHELF_CLOSED, now_ns);
+    clear_row(tracker, SHELF_TRAIL, now_ns);
 }
 
 /* A second of the capture's time is over. A step back (of a clock, or another capture in the same
@@ -837,7 +920,7 @@ static bool take_expected(struct la_tracker *tracker, struct live *live, unsigne
                             .side = d,
                             .fingerprint = fingerprint,
                             .newest = true};
-    if (has_expired(live, segment->time_ns) || !live_take_expected(live, &intake))
+    if (!live_take_expected(live, &intake))
         return false;
     enum la_class class = intake.verdict.class;
     bool goes_on = class == LA_CLASS_DATA || class == LA_CLASS_ACK;
@@ -848,37 +931,59 @@ static bool take_expected(struct la_tracker *tracker, struct live *live, unsigne
     return true;
 }
 
-static enum la_status take_segment(struct la_tracker *tracker, const struct la_segment *segment,
-                                   const struct key *key, struct live *likely) {
-    advance(tracker, segment->time_ns);
-    unsigned d = key->swapped;
-    struct live *newest, *live;
-    uint32_t fingerprint = fingerprint_of(segment);
-    if (likely && table_is_newest(likely, key) &&
-        take_expected(tracker, likely, d, segment, fingerprint))
-        return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
-    if (!find(tracker, key, segment->time_ns, likely, &newest))
-        return LA_ENOMEM;
-    if (!newest && segment->time_ns > tracker->newest_ns)
+/* The first segment of a 4-tuple that is in the table no more, or was never. */
+static enum la_status take_first(struct la_tracker *tracker, const struct key *key,
+                                 const struct la_segment *segment) {
+    if (segment->time_ns > tracker->newest_ns || shelve_attempt(tracker, key, segment))
         return LA_OK;
-    for (live = newest; live; live = neighbour(tracker, live->older)) {
+    struct live *live = add(tracker, key, NULL, segment);
+    if (!live)
+        return LA_ENOMEM;
+    if (!recycle_suspects(tracker->recycle, key, segment) &&
+        begin_trail(tracker, live, key->swapped, segment))
+        arm(tracker, live, true, segment->time_ns);
+    else
+        watch(tracker, live, key->swapped, segment,
+              take_in(tracker, live, key->swapped, segment, live_fingerprint(segment)));
+    return LA_OK;
+}
+
+static enum la_status take_next(struct la_tracker *tracker, const struct key *key,
+                                struct live *newest, const struct la_segment *segment) {
+    unsigned d = key->swapped;
+    uint32_t fingerprint = live_fingerprint(segment);
+    if (take_expected(tracker, newest, d, segment, fingerprint))
+        return LA_OK;
+    for (struct live *live = newest; live; live = neighbour(tracker, live->older)) {
         if (is_copy(tracker, live, d, segment, fingerprint)) {
             if (live->duplicates < UINT16_MAX)
                 live->duplicates++;
             return LA_OK;
         }
     }
-    if (newest)
-        live = incarnation_of(tracker, newest, d, segment);
-    else if (shelve_attempt(tracker, key, segment))
-        return LA_OK;
+    struct live *live = incarnation_of(tracker, newest, d, segment);
     if (!live)
         live = add(tracker, key, newest, segment);
     if (!live)
         return LA_ENOMEM;
     watch(tracker, live, d, segment, take_in(tracker, live, d, segment, fingerprint));
     shelve_closed(tracker, live);
-    return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
+    return LA_OK;
+}
+
+static enum la_status take_segment(struct la_tracker *tracker, const struct la_segment *segment,
+                                   const struct key *key, struct live *likely) {
+    struct live *newest;
+    advance(tracker, segment->time_ns);
+    if (!find(tracker, key, segment->time_ns, likely, &newest))
+        return LA_ENOMEM;
+    enum la_status status = LA_OK;
+    if (!newest)
+        status = take_first(tracker, key, segment);
+    else if (!(newest->flags & LIVE_ON_TRAIL) ||
+             !go_on_trail(tracker, newest, key->swapped, segment))
+        status = take_next(tracker, key, newest, segment);
+    return tracker->out_of_memory ? LA_ENOMEM : status;
 }
 
 /* An ICMP error is believed of the life whose sequence space holds what it quotes (RFC 5927, 4.1);
@@ -890,6 +995,8 @@ static enum la_status take_notice(struct la_tracker *tracker, const struct la_se
     struct live *live;
     if (!find(tracker, key, notice->time_ns, likely, &live))
         return LA_ENOMEM;
+    if (live)
+        leave_trail(tracker, live);
     while (live && (misfit(live, d, notice->seq) > 0 || seq_lt(live->side[d].next, notice->seq)))
         live = neighbour(tracker, live->older);
     if (!live || (live->flags & LIVE_SETTLED) || is_ignored(live, notice->input))

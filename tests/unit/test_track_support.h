@@ -185,6 +185,8 @@ static inline void assert_lawful(const struct la_connection *c) {
 struct settled {
     struct la_connection c;
     uint32_t previous, next; /* incarnations of the neighbours; 0: none */
+    struct la_recycle recycle;
+    struct la_meanwhile meanwhile;
 };
 
 struct rig {
@@ -227,7 +229,10 @@ static inline void keep_settled(void *context, struct la_connection *c) {
     s->previous = c->previous ? c->previous->incarnation : 0;
     s->next = c->next ? c->next->incarnation : 0;
     s->c.previous = s->c.next = NULL;
+    s->recycle = c->recycle ? *c->recycle : (struct la_recycle){.stored_tsval = 0};
+    s->meanwhile = c->meanwhile ? *c->meanwhile : (struct la_meanwhile){.waiting = 0};
     s->c.recycle = NULL;
+    s->c.meanwhile = NULL;
     s->c.log = copy_of(c->log, c->log_count, sizeof *c->log);
     s->c.icmp = copy_of(c->icmp, c->icmp_count, sizeof *c->icmp);
     s->c.resets = copy_of(c->resets, c->reset_count, sizeof *c->resets);

@@ -1,0 +1,62 @@
+/* Trails: connections that say nothing between opening and closing are one like the other, and most
+ * go a way that others went before. What each segment of such a way does to a connection is found
+ * out once, by taking it in (intake.c); whoever comes after only leaves its numbers behind, and is
+ * settled as the first one was, but for its numbers. Whoever leaves the way, even when it was
+ * closed long since, gets the record that it would have had. Internal to this room. */
+#ifndef LA_TRACK_TRAIL_H
+#define LA_TRACK_TRAIL_H
+
+#include "track/live.h"
+#include "track/settle.h"
+#include "track/shelf.h"
+
+struct trails;
+
+/* The trails that one tracker knows. `pool` is borrowed. NULL when out of memory. */
+struct trails *trails_new(struct la_pool *pool);
+void trails_free(struct trails *trails);
+size_t trails_bytes(const struct trails *trails);
+
+/* A new record, of which nothing is set but its head and what it began with, goes on a trail with
+ * its SYN. False, and nothing done, when it must not. */
+bool trail_begin(struct trails *trails, struct live *live, unsigned side,
+                 const struct la_segment *syn);
+/* The next segment of a record on a trail. False, and nothing done, when it leaves the trail. */
+bool trail_go_on(struct trails *trails, struct live *live, unsigned side,
+                 const struct la_segment *segment);
+/* The record as it would be if each segment had been taken in. */
+void trail_leave(struct trails *trails, struct live *live);
+
+/* What a record on a trail has come to with its last segment. */
+enum {
+    TRAIL_OVER = 1 << 0,   /* live_is_over() */
+    TRAIL_CLOSED = 1 << 1, /* live_is_packable() */
+    TRAIL_STAMPED = 1 << 2 /* the client's FIN, with a timestamp, after its server's */
+};
+unsigned trail_marks(const struct trails *trails, const struct live *live);
+
+/* A closed connection as it lies on the shelf. */
+struct trail_item {
+    struct shelf_item item;
+    uint64_t first_frame;
+    struct trail trail; /* only as many steps as it has */
+};
+
+/* Bytes of the item of a record on a trail, and what follows its head. */
+size_t trail_item_size(const struct trails *trails, const struct live *live);
+void trail_write(struct trails *trails, const struct live *live, struct trail_item *item);
+/* The record of an item, into a cleared one. */
+void trail_read(const struct trails *trails, const struct trail_item *item, struct live *live);
+
+struct last_seen trail_last_seen(const struct trails *trails, const struct trail_item *item);
+
+/* What settling the first one that went a trail has shown is kept for the next, unless there was
+ * anything remarkable about it. */
+void trail_learn_story(struct trails *trails, const struct trail_item *item,
+                       const struct view *view);
+/* The view of an item, as view_fill() would leave it, but for what settle_vantage() and
+ * settle_words() write; lent until the next one. NULL when that story was not learnt. */
+struct view *trail_tell_story(struct trails *trails, const struct settle_context *context,
+                              const struct trail_item *item);
+
+#endif
