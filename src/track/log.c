@@ -468,22 +468,30 @@ static size_t shorten(const uint8_t **p, const struct la_log_base *base, uint8_t
     return size;
 }
 
+/* With what a whole entry may be read beyond. */
+static const uint8_t *copy_rest(const uint8_t *from, const uint8_t **end, uint8_t *copy) {
+    size_t rest = (size_t)(*end - from);
+    memcpy(copy, from, rest);
+    memset(copy + rest, 0, sizeof(uint64_t));
+    *end = copy + rest;
+    return copy;
+}
+
 size_t la_log_split(const struct la_log *log, const struct la_log_base *base, uint8_t *common,
                     uint8_t *own) {
     enum { MOST = LA_LOG_ROWS * 32 }; /* of bytes; entries that can be shortened have fewer */
     uint8_t copy[MOST + sizeof(uint64_t)], shortened[LA_LOG_MAX_ENTRY];
-    const uint8_t *p = copy;
+    const uint8_t *p = log->bytes, *end = p + log->used;
     uint8_t *to = own;
     if (log->count > LA_LOG_ROWS || log->used > MOST)
         return 0;
-    if (log->used > 0)
-        memcpy(copy, log->bytes, log->used);
-    memset(copy + log->used, 0, sizeof(uint64_t));
     for (unsigned i = 0; i < log->count; i++) {
         const uint8_t *entry = p;
         size_t size = p[1] & FLAG_SHORT ? size_of_short(p) : 0;
         p += size;
         if (size == 0) {
+            if (end == log->bytes + log->used)
+                p = copy_rest(p, &end, copy);
             size = shorten(&p, base, shortened);
             entry = shortened;
         }
@@ -496,6 +504,13 @@ size_t la_log_split(const struct la_log *log, const struct la_log_base *base, ui
     return (size_t)(to - own);
 }
 
+/* Time and frame of a short entry without its first LA_LOG_COMMON bytes. */
+static uint64_t get_longs(const uint8_t *own) {
+    uint8_t bytes[sizeof(uint64_t)] = {0};
+    memcpy(bytes, own, 2 * SHORT_LONG_BITS / 8);
+    return get_little_endian(bytes);
+}
+
 void la_log_join(struct la_log *log, const uint8_t *common, const uint8_t *own,
                  struct la_log_end ends[2]) {
     const uint64_t long_bits = (UINT64_C(1) << SHORT_LONG_BITS) - 1;
@@ -504,8 +519,8 @@ void la_log_join(struct la_log *log, const uint8_t *common, const uint8_t *own,
         size_t size = size_of_short(common);
         memcpy(p, common, LA_LOG_COMMON);
         copy_own(p + LA_LOG_COMMON, own, size);
-        uint64_t numbers = get_little_endian(p + 1) >> 16; /* behind the other two bytes */
-        ends[(p[0] & HEAD_SIDE_1) != 0] = (struct la_log_end){
+        uint64_t numbers = get_longs(own); /* not from where they were just written in pieces */
+        ends[(common[0] & HEAD_SIDE_1) != 0] = (struct la_log_end){
             .elapsed_ns = (int64_t)(numbers & long_bits) * LA_USEC, .frames = numbers >> 24};
         common += LA_LOG_COMMON;
         own += size - LA_LOG_COMMON;

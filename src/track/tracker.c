@@ -1004,6 +1004,14 @@ static enum la_status take_notice(struct la_tracker *tracker, const struct la_se
     return live_take_notice(live, tracker->pool, d, notice) ? LA_OK : LA_ENOMEM;
 }
 
+/* The end of the log, where it goes on, and its beginning, which is read when it is closed. */
+static void prefetch_what_hangs_on(const struct live *live) {
+    __builtin_prefetch(live->log.bytes, 1);
+    __builtin_prefetch(live->log.bytes + live->log.used, 1);
+    if (live->flow)
+        la_prefetch_to_write(live->flow, sizeof *live->flow);
+}
+
 /* Segments may have been decoded on another core. The table is far larger than any cache, and the
  * next segment is of another connection: the memory
  * of a whole group is asked for before the first of them is looked at. */
@@ -1025,7 +1033,7 @@ enum la_status la_tracker_segments(struct la_tracker *tracker,
             likely[i] = table_prefetch_record(tracker->table, &keys[i]);
         for (size_t i = 0; i < group; i++)
             if (likely[i])
-                __builtin_prefetch(likely[i]->log.bytes + likely[i]->log.used, 1);
+                prefetch_what_hangs_on(likely[i]);
         for (size_t i = 0; i < group; i++) {
             const struct la_segment *segment = segments[done + i];
             bool notice = segment->options & LA_IS_NOTICE;
