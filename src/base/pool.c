@@ -19,9 +19,10 @@ struct free_block {
 struct la_pool {
     struct la_pages *pages; /* borrowed */
     struct free_block *free[CLASSES];
+    void **pieces; /* owned; the pieces are lent by `pages` */
+    size_t piece_count, piece_capacity;
     unsigned char *rest; /* uncut part of the newest piece */
     size_t rest_bytes;
-    size_t bytes;
     bool failed;
 };
 
@@ -33,6 +34,11 @@ struct la_pool *la_pool_new(struct la_pages *pages) {
 }
 
 void la_pool_free(struct la_pool *pool) {
+    if (!pool)
+        return;
+    for (size_t i = 0; i < pool->piece_count; i++)
+        la_pages_return(pool->pages, pool->pieces[i]);
+    free(pool->pieces);
     free(pool);
 }
 
@@ -57,15 +63,26 @@ size_t la_pool_size(size_t size) {
     return class < CLASSES ? class_sizes[class] : 0;
 }
 
+static bool take_piece(struct la_pool *pool) {
+    if (pool->piece_count == pool->piece_capacity) {
+        size_t capacity = pool->piece_capacity ? pool->piece_capacity * 2 : 16;
+        void **pieces = realloc(pool->pieces, capacity * sizeof *pieces);
+        if (!pieces)
+            return false;
+        pool->pieces = pieces;
+        pool->piece_capacity = capacity;
+    }
+    pool->rest = la_pages_take(pool->pages);
+    pool->rest_bytes = pool->rest ? LA_PIECE : 0;
+    if (pool->rest)
+        pool->pieces[pool->piece_count++] = pool->rest;
+    return pool->rest != NULL;
+}
+
 static unsigned char *cut(struct la_pool *pool, size_t size) {
-    if (pool->rest_bytes < size) {
-        pool->rest = la_pages_take(pool->pages);
-        pool->rest_bytes = pool->rest ? LA_PIECE : 0;
-        pool->bytes += pool->rest_bytes;
-        if (!pool->rest) {
-            pool->failed = true;
-            return NULL;
-        }
+    if (pool->rest_bytes < size && !take_piece(pool)) {
+        pool->failed = true;
+        return NULL;
     }
     unsigned char *block = pool->rest;
     pool->rest += size;
@@ -98,5 +115,5 @@ bool la_pool_failed(const struct la_pool *pool) {
 }
 
 size_t la_pool_bytes(const struct la_pool *pool) {
-    return pool->bytes;
+    return pool->piece_count * LA_PIECE;
 }

@@ -30,29 +30,37 @@ struct entry {
 
 _Static_assert(sizeof(struct entry) == 40, "without gaps");
 
+/* Entries lie in the order of their hashes, but for what collides, in blocks: a larger table is
+ * filled from the old one block by block, and what is emptied there is used again here at once. In
+ * one piece it would be fresh memory each time, which costs more than what is done with it. */
+enum { BLOCK = 8192, IN_BLOCK = BLOCK / sizeof(struct entry) };
+
 struct recycle_table {
-    struct entry *entries; /* owned */
-    size_t count, capacity;
-    size_t waiting; /* attempts in all lists */
+    struct la_pool *pool;   /* borrowed; of the blocks */
+    struct entry **blocks;  /* owned */
+    size_t count, capacity; /* entries */
+    size_t waiting;         /* attempts in all lists */
     struct la_hash_key hash_key;
 };
 
-struct recycle_table *recycle_new(void) {
+struct recycle_table *recycle_new(struct la_pool *pool) {
     struct recycle_table *recycle = calloc(1, sizeof *recycle);
-    if (recycle)
-        recycle->hash_key = la_hash_key_random();
+    if (!recycle)
+        return NULL;
+    recycle->pool = pool;
+    recycle->hash_key = la_hash_key_random();
     return recycle;
 }
 
 void recycle_free(struct recycle_table *recycle) {
     if (!recycle)
         return;
-    free(recycle->entries);
+    free(recycle->blocks);
     free(recycle);
 }
 
 size_t recycle_bytes(const struct recycle_table *recycle) {
-    return recycle->capacity * sizeof *recycle->entries;
+    return recycle->capacity / IN_BLOCK * sizeof *recycle->blocks;
 }
 
 static struct la_recycle *suspicion_of(struct live *live) {
@@ -65,6 +73,10 @@ static size_t home_of(const struct recycle_table *recycle, uint32_t client, uint
     return la_multiply_high(la_hash(&recycle->hash_key, &word, 1), recycle->capacity);
 }
 
+static struct entry *entry_at(const struct recycle_table *recycle, size_t slot) {
+    return &recycle->blocks[slot / IN_BLOCK][slot % IN_BLOCK];
+}
+
 void recycle_prefetch(const struct recycle_table *recycle, const struct key *key,
                       const struct la_segment *segment) {
     if (recycle->capacity == 0 || !(segment->flags & (LA_SYN | LA_FIN)))
@@ -72,13 +84,13 @@ void recycle_prefetch(const struct recycle_table *recycle, const struct key *key
     unsigned client =
         (segment->flags & (LA_SYN | LA_ACK)) == (LA_SYN | LA_ACK) ? !key->swapped : key->swapped;
     size_t home = home_of(recycle, key->host[client], key->host[!client]);
-    la_prefetch(&recycle->entries[home], sizeof *recycle->entries);
+    la_prefetch(entry_at(recycle, home), sizeof(struct entry));
 }
 
 static struct entry *slot_for(const struct recycle_table *recycle, const struct entry *want) {
     size_t slot = home_of(recycle, want->client, want->server);
     for (;; slot = slot + 1 < recycle->capacity ? slot + 1 : 0) {
-        struct entry *entry = &recycle->entries[slot];
+        struct entry *entry = entry_at(recycle, slot);
         if (!entry->used || (entry->client == want->client && entry->server == want->server &&
                              entry->used == want->used))
             return entry;
@@ -92,27 +104,64 @@ static bool still_matters(const struct entry *entry, int64_t now_ns) {
                            now_ns - entry->time_ns <= STAMP_LIFE_NS);
 }
 
-/* Rebuilds the table without what has grown too old to matter; larger by a quarter when that is not
- * enough, as it is seldom met and mostly in vain, but takes memory all the time. */
-static bool rebuild(struct recycle_table *recycle, int64_t now_ns) {
-    struct recycle_table fresh = {.hash_key = recycle->hash_key};
+/* The block of a slot, made when there is none; NULL when out of memory. */
+static struct entry *block_of(struct recycle_table *recycle, size_t slot) {
+    struct entry **block = &recycle->blocks[slot / IN_BLOCK];
+    if (!*block && (*block = la_pool_take(recycle->pool, BLOCK)))
+        memset(*block, 0, BLOCK);
+    return *block;
+}
+
+static bool put_again(struct recycle_table *fresh, const struct entry *entry) {
+    size_t slot = home_of(fresh, entry->client, entry->server);
+    struct entry *block;
+    while ((block = block_of(fresh, slot)) && block[slot % IN_BLOCK].used)
+        slot = slot + 1 < fresh->capacity ? slot + 1 : 0;
+    if (block)
+        block[slot % IN_BLOCK] = *entry;
+    return block != NULL;
+}
+
+/* Moves what still matters of a block, which is given back. */
+static bool empty_block(struct recycle_table *fresh, struct entry *block, int64_t now_ns) {
+    bool done = true;
+    for (size_t i = 0; done && i < IN_BLOCK; i++)
+        if (still_matters(&block[i], now_ns))
+            done = put_again(fresh, &block[i]);
+    la_pool_give(fresh->pool, block, BLOCK);
+    return done;
+}
+
+static size_t count_young(const struct recycle_table *recycle, int64_t now_ns) {
     size_t young = 0;
     for (size_t i = 0; i < recycle->capacity; i++)
-        young += still_matters(&recycle->entries[i], now_ns);
-    fresh.capacity = recycle->capacity ? recycle->capacity : 64;
-    if (young * 5 > fresh.capacity * 3)
-        fresh.capacity = young * 5 / 3 + 1;
-    fresh.entries = calloc(fresh.capacity, sizeof *fresh.entries);
-    if (!fresh.entries)
+        young += still_matters(entry_at(recycle, i), now_ns);
+    return young;
+}
+
+/* Rebuilds the table without what has grown too old to matter; larger by an eighth when that is not
+ * enough, as it is seldom met and mostly in vain, but takes memory all the time. False when out of
+ * memory, which the pool tells as well: then nothing is known any more. */
+static bool rebuild(struct recycle_table *recycle, int64_t now_ns) {
+    struct recycle_table old = *recycle;
+    size_t young = count_young(&old, now_ns), blocks = old.capacity / IN_BLOCK;
+    if (young * 3 >= old.capacity * 2)
+        blocks = young * 3 / 2 / IN_BLOCK + 1;
+    struct entry **fresh = calloc(blocks, sizeof *fresh);
+    if (!fresh)
         return false;
-    for (size_t i = 0; i < recycle->capacity; i++)
-        if (still_matters(&recycle->entries[i], now_ns))
-            *slot_for(&fresh, &recycle->entries[i]) = recycle->entries[i];
-    free(recycle->entries);
-    recycle->entries = fresh.entries;
-    recycle->capacity = fresh.capacity;
+    recycle->blocks = fresh;
+    recycle->capacity = blocks * IN_BLOCK;
     recycle->count = young;
-    return true;
+    bool done = true;
+    for (size_t i = 0; done && i < old.capacity / IN_BLOCK; i++)
+        done = empty_block(recycle, old.blocks[i], now_ns);
+    for (size_t i = 0; done && i < blocks; i++)
+        done = block_of(recycle, i * IN_BLOCK) != NULL;
+    if (!done)
+        recycle->capacity = recycle->count = 0;
+    free(old.blocks);
+    return done;
 }
 
 static struct entry key_of(const struct live *live, unsigned client) {

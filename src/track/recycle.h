@@ -9,7 +9,7 @@
 
 struct recycle_table;
 
-struct recycle_table *recycle_new(void);
+struct recycle_table *recycle_new(struct la_pool *pool);
 void recycle_free(struct recycle_table *recycle);
 size_t recycle_bytes(const struct recycle_table *recycle);
 

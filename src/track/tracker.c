@@ -65,7 +65,7 @@ struct la_tracker *la_tracker_new(const struct la_tracker_options *options) {
     tracker->newest_ns = INT64_MAX;
     tracker->table = table_new(options->pages);
     tracker->pool = la_pool_new(options->pages);
-    tracker->recycle = recycle_new();
+    tracker->recycle = tracker->pool ? recycle_new(tracker->pool) : NULL;
     tracker->meanwhile = meanwhile_new();
     tracker->trails = tracker->pool ? trails_new(tracker->pool) : NULL;
     bool kinds = attempt_kinds_open(&tracker->kinds);
