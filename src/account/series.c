@@ -21,7 +21,7 @@ static int64_t second_of(const struct la_series *series, const struct la_sum *su
 
 /* Bins of twice the width, until the span fits. */
 static enum la_status widen(struct la_series *series) {
-    const struct la_series old = *series;
+    struct la_series old = *series;
     enum la_status status = LA_OK;
     const struct la_sum *sum;
     while ((series->last_s >> series->shift) - (series->first_s >> series->shift) >= LA_SERIES_BINS)
@@ -32,7 +32,7 @@ static enum la_status widen(struct la_series *series) {
     for (uint32_t at = 0; status == LA_OK && (sum = la_sums_next(&old.sums, &at));)
         status = la_sums_add(&series->sums, key_of(series, second_of(&old, sum), strand_of(sum)),
                              sum->count);
-    free(old.sums.slots);
+    la_sums_release(&old.sums);
     return status;
 }
 

@@ -7,18 +7,19 @@
 enum { FEW_BITS = 3, FEW = 1 << FEW_BITS };
 
 /* The slot of the key: its own, a free one, or of another key when all are taken. */
-static inline struct la_sum *slot_of(const struct la_sums *sums, int64_t key) {
+static inline struct la_sum *slot_of(struct la_sums *sums, int64_t key) {
     uint64_t hash = (uint64_t)key * UINT64_C(0x9e3779b97f4a7c15) >> 32;
     uint32_t mask = (UINT32_C(1) << sums->bits) - 1;
     uint32_t at = (uint32_t)(hash << sums->bits >> 32);
-    for (uint32_t left = mask; sums->slots[at].key != key; at = (at + 1) & mask)
-        if (sums->slots[at].key == LA_SUMS_NO_KEY || left-- == 0)
+    struct la_sum *slots = sums->bits > 0 ? sums->slots : &sums->one;
+    for (uint32_t left = mask; slots[at].key != key; at = (at + 1) & mask)
+        if (slots[at].key == LA_SUMS_NO_KEY || left-- == 0)
             break;
-    return &sums->slots[at];
+    return &slots[at];
 }
 
 static enum la_status grow(struct la_sums *sums) {
-    struct la_sums larger = {.bits = sums->slots ? (uint8_t)(sums->bits + 1) : 0};
+    struct la_sums larger = {.bits = (uint8_t)(sums->bits + 1)};
     size_t slots = (size_t)1 << larger.bits;
     larger.slots = malloc(slots * sizeof *larger.slots);
     if (!larger.slots)
@@ -30,7 +31,7 @@ static enum la_status grow(struct la_sums *sums) {
         *slot_of(&larger, sum->key) = *sum;
         larger.count++;
     }
-    free(sums->slots);
+    la_sums_release(sums);
     *sums = larger;
     return LA_OK;
 }
@@ -42,7 +43,7 @@ static bool is_full(const struct la_sums *sums) {
 
 /* Kept apart, so that what is known already is added without saving registers for it. */
 __attribute__((noinline)) static enum la_status add_new(struct la_sums *sums, struct la_sum sum) {
-    if ((!sums->slots || is_full(sums)) && grow(sums) != LA_OK)
+    if (is_full(sums) && grow(sums) != LA_OK)
         return LA_ENOMEM;
     *slot_of(sums, sum.key) = sum;
     sums->count++;
@@ -50,8 +51,8 @@ __attribute__((noinline)) static enum la_status add_new(struct la_sums *sums, st
 }
 
 enum la_status la_sums_add(struct la_sums *sums, int64_t key, int64_t count) {
-    struct la_sum *slot = sums->slots ? slot_of(sums, key) : NULL;
-    if (!slot || slot->key != key)
+    struct la_sum *slot = slot_of(sums, key);
+    if (slot->key != key || sums->count == 0)
         return add_new(sums, (struct la_sum){key, count});
     slot->count += count;
     return LA_OK;
@@ -66,7 +67,8 @@ enum la_status la_sums_merge(struct la_sums *into, const struct la_sums *from) {
 }
 
 void la_sums_release(struct la_sums *sums) {
-    free(sums->slots);
+    if (sums->bits > 0)
+        free(sums->slots);
     *sums = (struct la_sums){0};
 }
 

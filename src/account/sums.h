@@ -15,11 +15,14 @@ struct la_sum {
 /* Not a key. */
 #define LA_SUMS_NO_KEY INT64_MIN
 
-/* Zero-initialised: empty. Found by the hash of the key, by linear probing. Most hold one or two,
- * and then have no more slots than that. */
+/* Zero-initialised: empty. Found by the hash of the key, by linear probing. Most hold a single one,
+ * which needs no memory beside. */
 struct la_sums {
-    struct la_sum *slots; /* owned, 1 << bits of them; key LA_SUMS_NO_KEY: free. NULL: none yet */
-    uint32_t count;       /* different keys, also those whose counts came to nothing */
+    union {
+        struct la_sum one;    /* with bits == 0 */
+        struct la_sum *slots; /* owned, 1 << bits of them; key LA_SUMS_NO_KEY: free */
+    };
+    uint32_t count; /* different keys, also those whose counts came to nothing */
     uint8_t bits;
 };
 
@@ -30,9 +33,10 @@ void la_sums_release(struct la_sums *sums);
 
 /* The next one in no order, from slot `*at` on; NULL behind the last one. */
 static inline const struct la_sum *la_sums_next(const struct la_sums *sums, uint32_t *at) {
-    uint32_t end = sums->slots ? UINT32_C(1) << sums->bits : 0;
+    const struct la_sum *slots = sums->bits > 0 ? sums->slots : &sums->one;
+    uint32_t end = sums->bits > 0 ? UINT32_C(1) << sums->bits : sums->count;
     while (*at < end) {
-        const struct la_sum *sum = &sums->slots[(*at)++];
+        const struct la_sum *sum = &slots[(*at)++];
         if (sum->key != LA_SUMS_NO_KEY)
             return sum;
     }
