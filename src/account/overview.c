@@ -104,16 +104,53 @@ static bool fill_services(struct la_overview *overview, const struct la_accounts
 
 /* Edges */
 
-static int by_client(const void *a, const void *b) {
-    const struct la_edge_line *x = a, *y = b;
-    int order = la_addr_cmp(&x->edge->account.addr, &y->edge->account.addr);
-    if (order == 0)
-        order = compare_keys(&x->service->account, &y->service->account);
-    if (order == 0)
-        order = (int)x->seeks - (int)y->seeks;
-    return order ? order
-                 : (x->edge->outcomes[LA_OUTCOME_HALF_OPEN] == 0) -
-                       (y->edge->outcomes[LA_OUTCOME_HALF_OPEN] == 0);
+/* A line beside the address by which it is sorted: the accounts themselves lie far apart. */
+struct by_client {
+    struct la_addr client;
+    struct la_edge_line line;
+};
+
+/* By one byte of the address, without changing the order of those that have the same. */
+static void sort_by_byte(const struct by_client *from, struct by_client *to, size_t count,
+                         unsigned byte) {
+    size_t next[256] = {0};
+    for (size_t i = 0; i < count; i++)
+        next[from[i].client.bytes[byte]]++;
+    for (size_t value = 0, before = 0; value < 256; value++) {
+        size_t here = next[value];
+        next[value] = before;
+        before += here;
+    }
+    for (size_t i = 0; i < count; i++)
+        to[next[from[i].client.bytes[byte]]++] = from[i];
+}
+
+static bool differs_in(const struct by_client *items, size_t count, unsigned byte) {
+    for (size_t i = 1; i < count; i++)
+        if (items[i].client.bytes[byte] != items[0].client.bytes[byte])
+            return true;
+    return false;
+}
+
+/* They were listed by service, and whether they seek: those of one client stay in that order. */
+static bool sort_by_client(struct la_edge_line *lines, size_t count) {
+    struct by_client *items = malloc((2 * count + 1) * sizeof *items), *spare = items + count;
+    if (!items)
+        return false;
+    struct by_client *sorted = items;
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = (struct by_client){lines[i].edge->account.addr, lines[i]};
+    for (unsigned byte = sizeof lines->edge->account.addr.bytes; byte-- > 0;) {
+        if (!differs_in(sorted, count, byte))
+            continue;
+        struct by_client *to = sorted == items ? spare : items;
+        sort_by_byte(sorted, to, count, byte);
+        sorted = to;
+    }
+    for (size_t i = 0; i < count; i++)
+        lines[i] = sorted[i].line;
+    free(items);
+    return true;
 }
 
 static size_t room_for_edges(const struct la_service *service) {
@@ -154,7 +191,8 @@ static bool fill_edges(struct la_overview *overview) {
         list_edges(overview, overview->services[i].answers);
         list_edges(overview, overview->services[i].silent);
     }
-    qsort(overview->edges, overview->edge_count, sizeof *overview->edges, by_client);
+    if (!sort_by_client(overview->edges, overview->edge_count))
+        return false;
     for (size_t i = 0; i < overview->edge_count; i++)
         overview->connected_count += !overview->edges[i].seeks;
     return true;

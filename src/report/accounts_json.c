@@ -93,11 +93,24 @@ static void keep_host(struct host_sockets *shown, size_t *count, struct host_soc
     ++*count;
 }
 
+/* More sockets than this it cannot have had: each connection is in one state at a time. */
+static int64_t most_possible(const struct la_host_line *host) {
+    uint64_t connections = 0;
+    for (size_t i = 0; i < host->edge_count; i++)
+        connections += la_edge_connections(host->edges[i].edge);
+    for (size_t i = 0; i < host->service_count; i++)
+        connections += host->services[i].connections;
+    return (int64_t)(connections * LA_ST_COUNT);
+}
+
 static bool choose_hosts(const struct la_overview *overview, struct host_sockets *shown,
                          size_t *count) {
     *count = 0;
     for (size_t i = 0; i < overview->host_count; i++) {
         struct host_sockets host = {.addr = overview->hosts[i].addr};
+        if (*count == LA_REPORT_HOSTS &&
+            most_possible(&overview->hosts[i]) < shown[LA_REPORT_HOSTS - 1].most)
+            continue;
         if (la_host_sockets(&overview->hosts[i], &host.series) != LA_OK)
             return false;
         if (la_series_levels(&host.series, host.levels) != LA_OK) {
@@ -307,31 +320,35 @@ static json_t *emit_service(struct la_emit *emit, const struct la_overview *over
 }
 
 static int by_service_connections(const void *a, const void *b) {
-    const struct la_service_line *x = *(const struct la_service_line *const *)a;
-    const struct la_service_line *y = *(const struct la_service_line *const *)b;
+    const struct la_service_line *x = a, *y = b;
     if (x->connections != y->connections)
         return x->connections > y->connections ? -1 : 1;
     return (x > y) - (x < y); /* they are in order of address and port */
 }
 
-/* Pointers to the items of an array, sorted; NULL when out of memory. */
-static const void **sorted_pointers(const void *items, size_t count, size_t size,
-                                    int (*compare)(const void *, const void *)) {
-    const void **list = malloc((count + 1) * sizeof(void *));
-    for (size_t i = 0; list && i < count; i++)
-        list[i] = (const char *)items + i * size;
-    if (list)
-        qsort((void *)list, count, sizeof(void *), compare);
-    return list;
+/* Keeps an item among the first `*count` of them, which are in order, when it belongs there. */
+static void keep_first(const void **first, size_t *count, size_t most, const void *item,
+                       int (*compare)(const void *, const void *)) {
+    size_t at = *count;
+    while (at > 0 && compare(item, first[at - 1]) < 0)
+        at--;
+    if (at == most)
+        return;
+    *count -= *count == most;
+    memmove((void *)&first[at + 1], (void *)&first[at], (*count - at) * sizeof *first);
+    first[at] = item;
+    ++*count;
 }
 
 json_t *la_emit_services(struct la_emit *emit, const struct la_overview *overview) {
-    const void **list = sorted_pointers(overview->services, overview->service_count,
-                                        sizeof *overview->services, by_service_connections);
-    json_t *array = list ? json_array() : NULL;
-    for (size_t i = 0; list && i < overview->service_count && i < LA_REPORT_SERVICES; i++)
-        la_emit_add(emit, array, emit_service(emit, overview, list[i]));
-    free((void *)list);
+    const void *first[LA_REPORT_SERVICES];
+    size_t count = 0;
+    json_t *array = json_array();
+    for (size_t i = 0; i < overview->service_count; i++)
+        keep_first(first, &count, LA_REPORT_SERVICES, &overview->services[i],
+                   by_service_connections);
+    for (size_t i = 0; i < count; i++)
+        la_emit_add(emit, array, emit_service(emit, overview, first[i]));
     return array;
 }
 
@@ -402,23 +419,19 @@ static json_t *emit_edge(struct la_emit *emit, const struct la_edge_line *line) 
 
 /* Most connections first; those that never got through are told at their service. */
 static int by_edge_connections(const void *a, const void *b) {
-    const struct la_edge_line *x = *(const struct la_edge_line *const *)a;
-    const struct la_edge_line *y = *(const struct la_edge_line *const *)b;
+    const struct la_edge_line *x = a, *y = b;
     uint64_t m = la_edge_connections(x->edge), n = la_edge_connections(y->edge);
-    if (x->seeks != y->seeks)
-        return (int)x->seeks - (int)y->seeks;
     return m != n ? (m > n ? -1 : 1) : (x > y) - (x < y);
 }
 
 json_t *la_emit_edges(struct la_emit *emit, const struct la_overview *overview) {
-    const void **list = sorted_pointers(overview->edges, overview->edge_count,
-                                        sizeof *overview->edges, by_edge_connections);
-    json_t *array = list ? json_array() : NULL;
-    for (size_t i = 0; list && i < overview->edge_count && i < LA_REPORT_EDGES; i++) {
-        const struct la_edge_line *line = list[i];
-        if (!line->seeks)
-            la_emit_add(emit, array, emit_edge(emit, line));
-    }
-    free((void *)list);
+    const void *first[LA_REPORT_EDGES];
+    size_t count = 0;
+    json_t *array = json_array();
+    for (size_t i = 0; i < overview->edge_count; i++)
+        if (!overview->edges[i].seeks)
+            keep_first(first, &count, LA_REPORT_EDGES, &overview->edges[i], by_edge_connections);
+    for (size_t i = 0; i < count; i++)
+        la_emit_add(emit, array, emit_edge(emit, first[i]));
     return array;
 }
