@@ -104,14 +104,8 @@ static bool fill_services(struct la_overview *overview, const struct la_accounts
 
 /* Edges */
 
-/* A line beside the address by which it is sorted: the accounts themselves lie far apart. */
-struct by_client {
-    struct la_addr client;
-    struct la_edge_line line;
-};
-
-/* By one byte of the address, without changing the order of those that have the same. */
-static void sort_by_byte(const struct by_client *from, struct by_client *to, size_t count,
+/* By one byte of the client's address, without changing the order of those that have the same. */
+static void sort_by_byte(const struct la_edge_line *from, struct la_edge_line *to, size_t count,
                          unsigned byte) {
     size_t next[256] = {0};
     for (size_t i = 0; i < count; i++)
@@ -125,31 +119,28 @@ static void sort_by_byte(const struct by_client *from, struct by_client *to, siz
         to[next[from[i].client.bytes[byte]]++] = from[i];
 }
 
-static bool differs_in(const struct by_client *items, size_t count, unsigned byte) {
+static bool differs_in(const struct la_edge_line *edges, size_t count, unsigned byte) {
     for (size_t i = 1; i < count; i++)
-        if (items[i].client.bytes[byte] != items[0].client.bytes[byte])
+        if (edges[i].client.bytes[byte] != edges[0].client.bytes[byte])
             return true;
     return false;
 }
 
 /* They were listed by service, and whether they seek: those of one client stay in that order. */
-static bool sort_by_client(struct la_edge_line *lines, size_t count) {
-    struct by_client *items = malloc((2 * count + 1) * sizeof *items), *spare = items + count;
-    if (!items)
+static bool sort_by_client(struct la_overview *overview) {
+    size_t count = overview->edge_count;
+    struct la_edge_line *spare = malloc((count + 1) * sizeof *spare);
+    if (!spare)
         return false;
-    struct by_client *sorted = items;
-    for (size_t i = 0; i < count; i++)
-        sorted[i] = (struct by_client){lines[i].edge->account.addr, lines[i]};
-    for (unsigned byte = sizeof lines->edge->account.addr.bytes; byte-- > 0;) {
-        if (!differs_in(sorted, count, byte))
+    for (unsigned byte = sizeof spare->client.bytes; byte-- > 0;) {
+        if (!differs_in(overview->edges, count, byte))
             continue;
-        struct by_client *to = sorted == items ? spare : items;
-        sort_by_byte(sorted, to, count, byte);
-        sorted = to;
+        sort_by_byte(overview->edges, spare, count, byte);
+        struct la_edge_line *sorted = spare;
+        spare = overview->edges;
+        overview->edges = sorted;
     }
-    for (size_t i = 0; i < count; i++)
-        lines[i] = sorted[i].line;
-    free(items);
+    free(spare);
     return true;
 }
 
@@ -165,8 +156,10 @@ static void list_sample(struct la_overview *overview, const struct la_service *s
     uint32_t count = la_sample_count(sample, seeks ? LA_SERVICE_SEEKERS : overview->clients_most);
     for (uint32_t i = 0; i < count; i++) {
         const struct la_edge *edge = (const struct la_edge *)sample->kept[i].account;
-        overview->edges[overview->edge_count++] = (struct la_edge_line){service, edge, seeks};
-        overview->clients_left_out -= la_edge_connections(edge);
+        uint64_t connections = la_edge_connections(edge);
+        overview->edges[overview->edge_count++] =
+            (struct la_edge_line){edge->account.addr, service, edge, connections, seeks};
+        overview->clients_left_out -= connections;
     }
 }
 
@@ -191,7 +184,7 @@ static bool fill_edges(struct la_overview *overview) {
         list_edges(overview, overview->services[i].answers);
         list_edges(overview, overview->services[i].silent);
     }
-    if (!sort_by_client(overview->edges, overview->edge_count))
+    if (!sort_by_client(overview))
         return false;
     for (size_t i = 0; i < overview->edge_count; i++)
         overview->connected_count += !overview->edges[i].seeks;
@@ -207,7 +200,7 @@ static bool fill_hosts(struct la_overview *overview) {
         return false;
     while (edge < overview->edge_count || service < overview->service_count) {
         const struct la_addr *client =
-            edge < overview->edge_count ? &overview->edges[edge].edge->account.addr : NULL;
+            edge < overview->edge_count ? &overview->edges[edge].client : NULL;
         const struct la_addr *server =
             service < overview->service_count ? &key_of(&overview->services[service])->addr : NULL;
         bool client_first = client && (!server || la_addr_cmp(client, server) <= 0);
@@ -216,7 +209,7 @@ static bool fill_hosts(struct la_overview *overview) {
                                       .edges = overview->edges + edge,
                                       .services = overview->services + service};
         for (; edge < overview->edge_count &&
-               la_addr_cmp(&overview->edges[edge].edge->account.addr, host->addr) == 0;
+               la_addr_cmp(&overview->edges[edge].client, host->addr) == 0;
              edge++)
             host->edge_count++;
         for (; service < overview->service_count &&

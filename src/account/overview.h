@@ -12,9 +12,12 @@ struct la_service_line {
     uint64_t connections;
 };
 
+/* With what is asked of all edges, which themselves lie far apart. */
 struct la_edge_line {
+    struct la_addr client;
     const struct la_service *service;
     const struct la_edge *edge;
+    uint64_t connections;
     bool seeks; /* none of its attempts got through; else all of these did */
 };
 

@@ -404,6 +404,10 @@ const struct la_result *la_analysis_result(const struct la_analysis *analysis) {
     return analysis->result;
 }
 
+const struct la_overview *la_analysis_overview(const struct la_analysis *analysis) {
+    return analysis->crossing.overview;
+}
+
 const struct la_capture *la_analysis_capture(const struct la_analysis *analysis) {
     return analysis->capture;
 }

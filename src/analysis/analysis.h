@@ -52,6 +52,8 @@ enum la_status la_analysis_finish(struct la_analysis *analysis, struct la_error 
 
 /* After la_analysis_run() or la_analysis_finish(); borrowed until la_analysis_free(). */
 const struct la_result *la_analysis_result(const struct la_analysis *analysis);
+/* Of the result's accounts; only after LA_OK. */
+const struct la_overview *la_analysis_overview(const struct la_analysis *analysis);
 const struct la_capture *la_analysis_capture(const struct la_analysis *analysis);
 const struct la_decode_counts *la_analysis_decode_counts(const struct la_analysis *analysis);
 /* How many threads work, or may. */

@@ -143,6 +143,7 @@ static void write_report(struct analyze *analyze) {
     struct la_error err = {0};
     struct la_report report = {
         .result = la_analysis_result(run->analysis),
+        .overview = la_analysis_overview(run->analysis),
         .inputs = run->inputs,
         .input_count = run->input_count,
         .counts = la_analysis_decode_counts(run->analysis),

@@ -70,14 +70,14 @@ static void conclude_service(const struct la_overview *overview, const struct la
     pile.service = &line->answers->account;
     pile.host = &pile.service->addr;
     write(&pile, &f);
-    episode_show_clients(&f, overview, pile.service, "a connection to the service");
+    episode_show_clients(&f, overview, line->answers, "a connection to the service");
     sink(context, &f);
 }
 
 static void conclude_edge(const struct la_edge_line *line, la_finding_sink *sink, void *context) {
     struct la_finding f;
     struct pile pile = {.at_server = false};
-    if (line->seeks || la_edge_connections(line->edge) < OLD ||
+    if (line->seeks || line->connections < OLD ||
         la_series_levels(&line->edge->series, pile.levels) != LA_OK || !is_pile(&pile))
         return;
     pile.service = &line->service->account;

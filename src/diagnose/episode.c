@@ -33,11 +33,10 @@ void episode_show(struct la_finding *f, const struct la_edge *edge, const char *
 }
 
 void episode_show_clients(struct la_finding *f, const struct la_overview *overview,
-                          const struct la_account *service, const char *role) {
+                          const struct la_service *service, const char *role) {
     for (size_t i = 0; i < overview->edge_count; i++) {
         const struct la_edge_line *line = &overview->edges[i];
-        if (!line->seeks && line->service->account.port == service->port &&
-            la_addr_cmp(&line->service->account.addr, &service->addr) == 0)
+        if (!line->seeks && line->service == service)
             episode_show(f, line->edge, role);
     }
 }

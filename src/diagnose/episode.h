@@ -16,7 +16,7 @@ void episode_of_service(struct la_finding *f, const struct la_account *service);
 void episode_show(struct la_finding *f, const struct la_edge *edge, const char *role);
 /* Those of the clients of a service. */
 void episode_show_clients(struct la_finding *f, const struct la_overview *overview,
-                          const struct la_account *service, const char *role);
+                          const struct la_service *service, const char *role);
 
 /* "10.0.0.2", "10.0.0.2:80" into the finding's text. */
 const char *host_text(struct la_finding *f, const struct la_addr *addr);

@@ -84,8 +84,8 @@ bool read_port_use(const struct la_crossing *crossing, const struct la_edge_line
                    struct port_use *use) {
     const struct la_edge *edge = line->edge;
     *use = (struct port_use){.full_ns = LA_TIME_NONE, .lasts_ns = -1, .begin_ns = LA_TIME_NONE};
-    if (line->seeks || edge->ports.count < FEWEST || !read_range(crossing, edge, use) ||
-        la_series_walk(&edge->series, follow, use) != LA_OK)
+    if (line->seeks || line->connections < FEWEST || edge->ports.count < FEWEST ||
+        !read_range(crossing, edge, use) || la_series_walk(&edge->series, follow, use) != LA_OK)
         return false;
     if (use->full_ns != LA_TIME_NONE && use->lasts_ns < 0)
         use->lasts_ns = crossing->overview->end_ns - use->full_ns;

@@ -70,7 +70,7 @@ static uint64_t count_targets(struct la_scan *scan) {
             scan->opened++;
             continue;
         }
-        tries += la_edge_connections(edge);
+        tries += line->connections;
         scan->refused += edge->outcomes[LA_OUTCOME_REFUSED];
         scan->unanswered += edge->outcomes[LA_OUTCOME_UNANSWERED];
         scan->half_open += edge->outcomes[LA_OUTCOME_HALF_OPEN];
@@ -109,8 +109,8 @@ static size_t find_scans_of(const struct la_host_line *host, const struct la_edg
 static size_t list_seeks(const struct la_host_line *host, const struct la_edge_line **seeks) {
     size_t count = 0;
     for (size_t i = 0; i < host->edge_count; i++)
-        if (host->edges[i].seeks && host->edges[i].edge->outcomes[LA_OUTCOME_STRAY] <
-                                        la_edge_connections(host->edges[i].edge))
+        if (host->edges[i].seeks &&
+            host->edges[i].edge->outcomes[LA_OUTCOME_STRAY] < host->edges[i].connections)
             seeks[count++] = &host->edges[i];
     qsort((void *)seeks, count, sizeof(const struct la_edge_line *), by_begin);
     return count;

@@ -100,7 +100,7 @@ static void show_evidence(struct la_finding *f, const struct la_crossing *crossi
             episode_show(f, host->edges[i].edge, "a connection that left TIME-WAIT");
     for (size_t i = 0; i < host->service_count; i++)
         if (host->services[i].answers && host->services[i].answers->time_waits[LA_SERVER] > 0)
-            episode_show_clients(f, crossing->overview, &host->services[i].answers->account,
+            episode_show_clients(f, crossing->overview, host->services[i].answers,
                                  "a connection that left TIME-WAIT");
 }
 

@@ -260,6 +260,7 @@ enum la_session_status la_session_feed(struct la_session *session,
 static enum la_status write_report(struct la_session *session, char **text) {
     const struct la_report report = {
         .result = la_analysis_result(session->analysis),
+        .overview = la_analysis_overview(session->analysis),
         .inputs = session->inputs,
         .input_count = session->input_count,
         .counts = la_analysis_decode_counts(session->analysis),

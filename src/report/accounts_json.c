@@ -97,7 +97,7 @@ static void keep_host(struct host_sockets *shown, size_t *count, struct host_soc
 static int64_t most_possible(const struct la_host_line *host) {
     uint64_t connections = 0;
     for (size_t i = 0; i < host->edge_count; i++)
-        connections += la_edge_connections(host->edges[i].edge);
+        connections += host->edges[i].connections;
     for (size_t i = 0; i < host->service_count; i++)
         connections += host->services[i].connections;
     return (int64_t)(connections * LA_ST_COUNT);
@@ -407,7 +407,7 @@ static json_t *emit_edge(struct la_emit *emit, const struct la_edge_line *line) 
         closers[i] = edge->closers[i];
     la_emit_put(emit, object, "client", la_emit_addr(&edge->account.addr));
     la_emit_put(emit, object, "service", la_emit_endpoint(emit, &server->addr, server->port));
-    la_emit_put(emit, object, "connections", la_emit_count(la_edge_connections(edge)));
+    la_emit_put(emit, object, "connections", la_emit_count(line->connections));
     la_emit_put(emit, object, "first_closer", emit_closers(emit, closers));
     la_emit_put(emit, object, "time_wait_at", la_emit_text(la_edge_time_wait_at(edge)));
     la_emit_put(emit, object, "client_time_wait", emit_level(emit, &levels[LA_ST_TIME_WAIT]));
@@ -420,8 +420,9 @@ static json_t *emit_edge(struct la_emit *emit, const struct la_edge_line *line) 
 /* Most connections first; those that never got through are told at their service. */
 static int by_edge_connections(const void *a, const void *b) {
     const struct la_edge_line *x = a, *y = b;
-    uint64_t m = la_edge_connections(x->edge), n = la_edge_connections(y->edge);
-    return m != n ? (m > n ? -1 : 1) : (x > y) - (x < y);
+    if (x->connections != y->connections)
+        return x->connections > y->connections ? -1 : 1;
+    return (x > y) - (x < y); /* they are in order of client and service */
 }
 
 json_t *la_emit_edges(struct la_emit *emit, const struct la_overview *overview) {

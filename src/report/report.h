@@ -2,6 +2,7 @@
 #ifndef LA_REPORT_REPORT_H
 #define LA_REPORT_REPORT_H
 
+#include "account/overview.h"
 #include "base/error.h"
 #include "decode/decode.h"
 #include "report/output.h"
@@ -14,6 +15,7 @@ enum { LA_REPORT_HOSTS = 20 }; /* hosts named for each kind */
 /* What the report is made of; all borrowed. */
 struct la_report {
     const struct la_result *result;
+    const struct la_overview *overview; /* of its accounts */
     const struct la_input *const *inputs;
     size_t input_count;
     const struct la_decode_counts *counts;

@@ -326,9 +326,9 @@ static uint64_t beyond(size_t count, size_t bound) {
     return count > bound ? count - bound : 0;
 }
 
-static json_t *emit_limits(struct la_emit *emit, const struct la_report *report,
-                           const struct la_overview *overview) {
+static json_t *emit_limits(struct la_emit *emit, const struct la_report *report) {
     const struct la_result *result = report->result;
+    const struct la_overview *overview = report->overview;
     const struct limit limits[] = {
         {"instances", LA_RESULT_INSTANCES, instances_left_out(result),
          "the report keeps the worst instances of each kind; --findings writes all of them"},
@@ -370,9 +370,9 @@ static json_t *emit_limits(struct la_emit *emit, const struct la_report *report,
 
 /* All of it. */
 
-static json_t *emit_report(struct la_emit *emit, const struct la_report *report,
-                           const struct la_overview *overview) {
+static json_t *emit_report(struct la_emit *emit, const struct la_report *report) {
     const struct la_result *result = report->result;
+    const struct la_overview *overview = report->overview;
     const struct la_audit audit = {result, overview, report->hosts};
     json_t *object = json_object();
     la_emit_put(emit, object, "schema", json_string(LA_REPORT_SCHEMA));
@@ -387,15 +387,7 @@ static json_t *emit_report(struct la_emit *emit, const struct la_report *report,
     la_emit_put(emit, object, "resets", emit_resets(emit, result));
     la_emit_put(emit, object, "findings", emit_findings(emit, result));
     la_emit_put(emit, object, "settings", la_emit_settings(emit, &audit));
-    la_emit_put(emit, object, "limits", emit_limits(emit, report, overview));
-    return object;
-}
-
-/* NULL when out of memory. */
-static json_t *emit_whole(struct la_emit *emit, const struct la_report *report) {
-    struct la_overview *overview = la_overview_new(report->result->accounts);
-    json_t *object = overview ? emit_report(emit, report, overview) : NULL;
-    la_overview_free(overview);
+    la_emit_put(emit, object, "limits", emit_limits(emit, report));
     return object;
 }
 
@@ -417,7 +409,7 @@ static const size_t report_flags = JSON_INDENT(2) | LA_EMIT_FLAGS;
 enum la_status la_report_write(const struct la_report *report, struct la_output *output,
                                struct la_error *err) {
     struct la_emit emit = emit_for(report);
-    json_t *object = emit_whole(&emit, report);
+    json_t *object = emit_report(&emit, report);
     bool done = object && !emit.failed &&
                 json_dump_callback(object, write_piece, output, report_flags) == 0;
     json_decref(object);
@@ -429,7 +421,7 @@ enum la_status la_report_write(const struct la_report *report, struct la_output 
 
 enum la_status la_report_text(const struct la_report *report, char **text, struct la_error *err) {
     struct la_emit emit = emit_for(report);
-    json_t *object = emit_whole(&emit, report);
+    json_t *object = emit_report(&emit, report);
     size_t length;
     *text = la_emit_print(&emit, object, report_flags, &length);
     if (!*text)

@@ -72,7 +72,9 @@ static void write_report(const struct la_result *result, char *text) {
     static const struct la_input input = {.path = "a.pcap", .format = "pcap", .time_digits = 9};
     static const struct la_input *const inputs[] = {&input};
     static const struct la_decode_counts counts = {.tcp = 1000};
+    struct la_overview *overview = la_overview_new(result->accounts);
     struct la_report report = {.result = result,
+                               .overview = overview,
                                .inputs = inputs,
                                .input_count = 1,
                                .counts = &counts,
@@ -83,7 +85,9 @@ static void write_report(const struct la_result *result, char *text) {
     assert_true(fd >= 0);
     close(fd);
     assert_int_equal(la_output_open(path, &output, NULL), LA_OK);
+    assert_non_null(overview);
     assert_int_equal(la_report_write(&report, output, NULL), LA_OK);
+    la_overview_free(overview);
     assert_int_equal(la_output_commit(output, NULL), LA_OK);
     la_output_free(output);
     FILE *file = fopen(path, "r");

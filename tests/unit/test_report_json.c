@@ -278,8 +278,12 @@ static enum la_status write_report(struct la_output *output, const void *what) {
     return la_report_write(what, output, NULL);
 }
 
-static json_t *load_report(const struct la_report *report) {
+static json_t *load_report(struct la_report *report) {
+    struct la_overview *overview = la_overview_new(report->result->accounts);
+    assert_non_null(overview);
+    report->overview = overview;
     char *text = text_of(write_report, report);
+    la_overview_free(overview);
     json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(object);
     free(text);
