@@ -138,7 +138,7 @@ static void release_service(void *account) {
     free(service->clients);
     la_sample_release(&service->seekers, &la_seeker_kind);
     la_series_release(&service->series);
-    la_sums_release(&service->delays);
+    la_delays_release(&service->delays);
 }
 
 static void extend_service(struct la_service *service, int64_t first_ns, int64_t last_ns) {
@@ -174,7 +174,7 @@ static enum la_status merge_services(void *account, void *other) {
     add_long_counts(into->closers, from->closers, LA_CLOSER_COUNT);
     add_long_counts(into->time_waits, from->time_waits, 2);
     into->late += from->late;
-    if (la_sums_merge(&into->delays, &from->delays) != LA_OK ||
+    if (la_delays_merge(&into->delays, &from->delays) != LA_OK ||
         la_series_merge(&into->series, &from->series) != LA_OK ||
         la_sample_merge(&into->seekers, &la_seeker_kind, &from->seekers) != LA_OK)
         return LA_ENOMEM;
@@ -305,8 +305,8 @@ static void count_delay(struct adding *adding) {
     count_event(adding, LA_STRAND_OPENED);
     if (delay_ns < 0)
         return;
-    int64_t key = la_delay_key(c->late_cause, la_histogram_bucket(delay_ns));
-    if (la_sums_add(&adding->service->delays, key, 1) != LA_OK)
+    if (la_delays_add(&adding->service->delays, c->late_cause, la_histogram_bucket(delay_ns), 1) !=
+        LA_OK)
         adding->status = LA_ENOMEM;
     if (delay_ns >= LATE_NS) {
         adding->service->late++;

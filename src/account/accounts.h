@@ -6,9 +6,9 @@
 #ifndef LA_ACCOUNT_ACCOUNTS_H
 #define LA_ACCOUNT_ACCOUNTS_H
 
+#include "account/delays.h"
 #include "account/sample.h"
 #include "account/series.h"
-#include "base/histogram.h"
 #include "track/connection.h"
 
 enum la_outcome {
@@ -20,11 +20,6 @@ enum la_outcome {
     LA_OUTCOME_STRAY,     /* segments of nothing: no opening, no traffic */
     LA_OUTCOME_COUNT,
 };
-
-/* How long opening took, and why: the key of a connection in the delays of its service. */
-static inline int64_t la_delay_key(unsigned late_cause, size_t bucket) {
-    return (int64_t)(late_cause * LA_HISTOGRAM_BUCKETS + bucket);
-}
 
 /* The connections of a client host to a service. Levels are those of the client's sockets. */
 struct la_edge {
@@ -57,7 +52,7 @@ struct la_service {
     uint64_t late;             /* opened half a second or more after the first SYN */
     int64_t first_ns, last_ns; /* with `used` */
     bool used;                 /* a connection of it was added */
-    struct la_sums delays;     /* la_delay_key(): connections */
+    struct la_delays delays;
     struct la_series series;
     /* Clients that were connected, by the class of the pair of hosts (at most LA_SERVICE_EDGES of
      * each, fewer the more services there are): owned, LA_PAIR_CLASSES of them; NULL: none. */

@@ -250,13 +250,8 @@ static json_t *emit_delay(struct la_emit *emit, const struct la_service *service
     struct la_histogram *histogram = calloc(1, sizeof *histogram);
     if (!histogram)
         return NULL;
-    const struct la_sum *item;
-    for (uint32_t at = 0; service && (item = la_sums_next(&service->delays, &at));) {
-        int64_t cause = item->key / LA_HISTOGRAM_BUCKETS;
-        if (cause >= from && cause <= to)
-            la_histogram_add_bucket(histogram, (size_t)(item->key % LA_HISTOGRAM_BUCKETS),
-                                    (uint64_t)item->count);
-    }
+    if (service)
+        la_delays_gather(&service->delays, from, to, histogram);
     json_t *object = la_emit_histogram(emit, histogram);
     free(histogram);
     return object;
@@ -264,7 +259,7 @@ static json_t *emit_delay(struct la_emit *emit, const struct la_service *service
 
 static bool has_delay(const struct la_service *service, unsigned cause) {
     const struct la_sum *item;
-    for (uint32_t at = 0; service && (item = la_sums_next(&service->delays, &at));)
+    for (uint32_t at = 0; service && (item = la_sums_next(&service->delays.later, &at));)
         if (item->key / LA_HISTOGRAM_BUCKETS == cause)
             return true;
     return false;

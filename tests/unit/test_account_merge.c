@@ -177,6 +177,15 @@ static void assert_same_sums(const struct la_sums *a, const struct la_sums *b) {
     free(y.items);
 }
 
+static void assert_same_delays(const struct la_delays *a, const struct la_delays *b) {
+    for (unsigned cause = 0; cause < LA_LATE_CAUSE_COUNT; cause++) {
+        struct la_histogram x = {0}, y = {0};
+        la_delays_gather(a, cause, cause, &x);
+        la_delays_gather(b, cause, cause, &y);
+        assert_memory_equal(&x, &y, sizeof x);
+    }
+}
+
 static void assert_same_series(const struct la_series *a, const struct la_series *b) {
     assert_int_equal(a->used, b->used);
     assert_int_equal(a->first_s, b->first_s);
@@ -213,7 +222,7 @@ static void assert_same_services(const struct la_service *a, const struct la_ser
     assert_int_equal(a->first_ns, b->first_ns);
     assert_int_equal(a->last_ns, b->last_ns);
     assert_int_equal(la_service_seekers(a), la_service_seekers(b));
-    assert_same_sums(&a->delays, &b->delays);
+    assert_same_delays(&a->delays, &b->delays);
     assert_same_series(&a->series, &b->series);
 }
 
