@@ -11,7 +11,7 @@
 
 /* Zero-initialised: empty. */
 struct la_delays {
-    uint64_t *counts;     /* owned; LA_LATE_NOT: buckets from `first` up to `end` */
+    uint64_t *counts; /* owned; LA_LATE_NOT: buckets from `first` up to `end` */
     uint16_t first, end;
     struct la_sums later; /* by cause * LA_HISTOGRAM_BUCKETS + bucket: the other causes */
 };

@@ -15,34 +15,27 @@ struct la_account la_account_key(const struct la_addr *addr, uint16_t port) {
     return (struct la_account){.hash = h ^ (h >> 32), .addr = *addr, .port = port};
 }
 
-/* Of two keys with one hash. */
-static int compare(const struct la_account *a, const struct la_account *b) {
-    int order = la_addr_cmp(&a->addr, &b->addr);
-    return order ? order : (int)a->port - (int)b->port;
-}
-
-/* Where the key is, or would be. */
-static uint32_t place_of(const struct la_sample *sample, const struct la_account *key) {
+/* The first one that does not hash lower. Without branches: hashes cannot be foretold. */
+static uint32_t place_of(const struct la_sample *sample, uint64_t hash) {
     const struct la_kept *kept = sample->kept;
     uint32_t low = 0, length = sample->count;
     while (length > 0) {
-        uint32_t half = length / 2;
-        bool after = kept[low + half].hash < key->hash;
-        low = after ? low + half + 1 : low;
-        length = after ? length - half - 1 : half;
+        uint32_t half = (length + 1) / 2;
+        uint32_t lower = kept[low + half - 1].hash < hash;
+        low += half & (0 - lower);
+        length -= half;
     }
-    while (low < sample->count && kept[low].hash == key->hash &&
-           compare(kept[low].account, key) < 0)
-        low++;
     return low;
 }
 
-static struct la_account *account_at(const struct la_sample *sample, uint32_t place,
-                                     const struct la_account *key) {
-    const struct la_kept *kept = &sample->kept[place];
-    bool same =
-        place < sample->count && kept->hash == key->hash && compare(kept->account, key) == 0;
-    return same ? kept->account : NULL;
+static struct la_account *find_from(const struct la_sample *sample, uint32_t place,
+                                    const struct la_account *key) {
+    for (; place < sample->count && sample->kept[place].hash == key->hash; place++) {
+        struct la_account *account = sample->kept[place].account;
+        if (account->port == key->port && la_addr_cmp(&account->addr, &key->addr) == 0)
+            return account;
+    }
+    return NULL;
 }
 
 static void dispose(const struct la_sample_kind *kind, struct la_account *account) {
@@ -95,8 +88,8 @@ enum la_status la_sample_find(struct la_sample *sample, const struct la_sample_k
     *account = NULL;
     if (is_left_out(sample, key->hash))
         return LA_OK;
-    uint32_t place = place_of(sample, key);
-    *account = account_at(sample, place, key);
+    uint32_t place = place_of(sample, key->hash);
+    *account = find_from(sample, place, key);
     if (*account || !makes_room(sample, kind, key, place))
         return LA_OK;
     struct la_account *made = calloc(1, kind->size);
@@ -114,8 +107,8 @@ enum la_status la_sample_find(struct la_sample *sample, const struct la_sample_k
 /* Takes over an account, or what it holds. */
 static enum la_status take_over(struct la_sample *into, const struct la_sample_kind *kind,
                                 struct la_account *account) {
-    uint32_t place = place_of(into, account);
-    struct la_account *known = account_at(into, place, account);
+    uint32_t place = place_of(into, account->hash);
+    struct la_account *known = find_from(into, place, account);
     enum la_status status = LA_OK;
     if (known) {
         status = kind->merge(known, account);

@@ -32,7 +32,7 @@ struct la_kept {
 
 /* Zero-initialised: empty. */
 struct la_sample {
-    struct la_kept *kept; /* owned; in the order of hash, address and port */
+    struct la_kept *kept; /* owned; in the order of their hashes */
     uint32_t count, capacity;
     uint32_t most;   /* 0: as many as its kind says */
     uint64_t beyond; /* hashes from here on are left out; 0: none is */
