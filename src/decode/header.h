@@ -74,8 +74,8 @@ static inline bool note_options_of_syn(struct la_segment *segment, const uint8_t
 
 /* Options in an order that nearly all segments of their size have, read in one look; all of `size`
  * bytes are there. False, and nothing noted, when they are to be read one by one. */
-static inline bool note_usual_options(struct la_segment *segment, const uint8_t *options,
-                                      uint32_t size) {
+static inline __attribute__((always_inline)) bool
+note_usual_options(struct la_segment *segment, const uint8_t *options, uint32_t size) {
     switch (size) {
     case 0:
         return true;

@@ -10,6 +10,8 @@
 #include "track/shapes.h"
 #include "track/shelf.h"
 
+#include <string.h>
+
 /* A 4-tuple in canonical order; `swapped` says that the segment's source is side 1. */
 struct key {
     uint32_t host[2];
@@ -21,8 +23,13 @@ struct key {
 
 static inline bool key_is_of(const struct key *key, const uint32_t host[2], const uint16_t port[2],
                              bool v6) {
-    return host[0] == key->host[0] && host[1] == key->host[1] && port[0] == key->port[0] &&
-           port[1] == key->port[1] && v6 == key->v6;
+    uint64_t hosts[2];
+    uint32_t ports[2];
+    memcpy(&hosts[0], host, sizeof hosts[0]);
+    memcpy(&hosts[1], key->host, sizeof hosts[1]);
+    memcpy(&ports[0], port, sizeof ports[0]);
+    memcpy(&ports[1], key->port, sizeof ports[1]);
+    return ((hosts[0] ^ hosts[1]) | (ports[0] ^ ports[1]) | (v6 ^ key->v6)) == 0;
 }
 
 /* Half of the hash stands beside the index: most other 4-tuples are told apart, and slots moved,

@@ -1013,8 +1013,8 @@ static void prefetch_what_hangs_on(const struct live *live) {
 }
 
 /* Segments may have been decoded on another core. The table is far larger than any cache, and the
- * next segment is of another connection: the memory
- * of a whole group is asked for before the first of them is looked at. */
+ * next segment is of another connection: the memory of a whole group is asked for before the first
+ * of them is looked at. */
 enum la_status la_tracker_segments(struct la_tracker *tracker,
                                    const struct la_segment *const *segments, size_t count) {
     struct key keys[GROUP];
@@ -1036,9 +1036,10 @@ enum la_status la_tracker_segments(struct la_tracker *tracker,
                 prefetch_what_hangs_on(likely[i]);
         for (size_t i = 0; i < group; i++) {
             const struct la_segment *segment = segments[done + i];
-            bool notice = segment->options & LA_IS_NOTICE;
-            if ((notice ? take_notice : take_segment)(tracker, segment, &keys[i], likely[i]) !=
-                LA_OK)
+            enum la_status status = segment->options & LA_IS_NOTICE
+                                        ? take_notice(tracker, segment, &keys[i], likely[i])
+                                        : take_segment(tracker, segment, &keys[i], likely[i]);
+            if (status != LA_OK)
                 return LA_ENOMEM;
         }
         done += group;
