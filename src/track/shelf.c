@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 /* The first unit of each board stays free, so that no place is SHELF_NOTHING. */
-enum { UNIT = SHELF_UNIT, UNITS_LOG2 = SHELF_UNITS_LOG2, BOARDS_MAX = 1 << 18, NO_BOARD = -1 };
+enum { UNIT = SHELF_UNIT, UNITS_LOG2 = SHELF_UNITS_LOG2, BOARDS_MAX = 1 << 18 };
 
 _Static_assert(SHELF_UNITS *SHELF_UNIT == LA_PIECE, "a board is one piece of memory");
 
@@ -13,9 +13,9 @@ struct shelf *shelf_new(struct la_pages *pages) {
     if (!shelf)
         return NULL;
     shelf->pages = pages;
-    shelf->free = NO_BOARD;
+    shelf->free = SHELF_NO_BOARD;
     for (int kind = 0; kind < SHELF_KINDS; kind++)
-        shelf->rows[kind].first = shelf->rows[kind].last = NO_BOARD;
+        shelf->rows[kind].first = shelf->rows[kind].last = SHELF_NO_BOARD;
     return shelf;
 }
 
@@ -47,88 +47,80 @@ static bool make_board(struct shelf *shelf) {
     return true;
 }
 
-/* Nothing is on it any more, and nothing will be put there: it is not the last of its row. */
-static void take_down(struct shelf *shelf, int32_t index) {
+void shelf_take_down(struct shelf *shelf, uint32_t index) {
     struct shelf_board *board = &shelf->boards[index];
     struct shelf_row *row = &shelf->rows[board->kind];
     shelf->boards[board->next].previous = board->previous;
-    if (board->previous == NO_BOARD) {
+    if (board->previous == SHELF_NO_BOARD) {
         row->first = board->next;
         row->begin = UNIT;
     } else {
         shelf->boards[board->previous].next = board->next;
     }
     board->next = shelf->free;
-    shelf->free = index;
+    shelf->free = (int32_t)index;
 }
 
 static bool hang_board(struct shelf *shelf, enum shelf_kind kind) {
     struct shelf_row *row = &shelf->rows[kind];
-    if (shelf->free == NO_BOARD && !make_board(shelf))
+    if (shelf->free == SHELF_NO_BOARD && !make_board(shelf))
         return false;
     int32_t added = shelf->free;
     struct shelf_board *board = &shelf->boards[added];
     shelf->free = board->next;
     *board = (struct shelf_board){.bytes = board->bytes,
                                   .used = UNIT,
-                                  .next = NO_BOARD,
+                                  .next = SHELF_NO_BOARD,
                                   .previous = row->last,
                                   .kind = (uint8_t)kind};
     int32_t full = row->last;
     row->last = added;
-    if (full == NO_BOARD) {
+    row->room = LA_PIECE - UNIT;
+    if (full == SHELF_NO_BOARD) {
         row->first = added;
         row->begin = UNIT;
         return true;
     }
     shelf->boards[full].next = added;
     if (shelf->boards[full].count == 0)
-        take_down(shelf, full);
+        shelf_take_down(shelf, (uint32_t)full);
     return true;
 }
 
-uint32_t shelf_put(struct shelf *shelf, enum shelf_kind kind, size_t size) {
+struct shelf_item *shelf_put(struct shelf *shelf, enum shelf_kind kind, size_t size,
+                             uint32_t *place) {
     assert(size <= SHELF_ITEM_MAX && size % UNIT == 0);
-    const struct shelf_row *row = &shelf->rows[kind];
-    bool has_room = row->last != NO_BOARD && shelf->boards[row->last].used + size <= LA_PIECE;
-    if (!has_room && !hang_board(shelf, kind))
-        return SHELF_NOTHING;
+    struct shelf_row *row = &shelf->rows[kind];
+    if (row->room < size && !hang_board(shelf, kind))
+        return NULL;
     struct shelf_board *board = &shelf->boards[row->last];
-    uint32_t place = (uint32_t)row->last << UNITS_LOG2 | board->used / UNIT;
+    struct shelf_item *item = (struct shelf_item *)(void *)(board->bytes + board->used);
+    *place = (uint32_t)row->last << UNITS_LOG2 | board->used / UNIT;
     board->used += (uint32_t)size;
     board->count++;
+    row->room -= (uint32_t)size;
     shelf->count++;
-    struct shelf_item *item = shelf_at(shelf, place);
     item->size = (uint16_t)size;
     item->kind = (uint8_t)kind;
-    return place;
+    return item;
 }
 
-void shelf_take_off(struct shelf *shelf, uint32_t place) {
-    int32_t index = (int32_t)(place >> UNITS_LOG2);
-    struct shelf_board *board = &shelf->boards[index];
-    shelf_at(shelf, place)->kind = SHELF_GAP;
-    shelf->count--;
-    if (--board->count == 0 && board->next != NO_BOARD)
-        take_down(shelf, index);
-}
-
-uint32_t shelf_oldest(struct shelf *shelf, enum shelf_kind kind) {
+struct shelf_item *shelf_oldest(struct shelf *shelf, enum shelf_kind kind, uint32_t *place) {
     struct shelf_row *row = &shelf->rows[kind];
-    while (row->first != NO_BOARD) {
+    while (row->first != SHELF_NO_BOARD) {
         const struct shelf_board *board = &shelf->boards[row->first];
-        for (; row->begin < board->used;) {
-            uint32_t place = (uint32_t)row->first << UNITS_LOG2 | row->begin / UNIT;
-            const struct shelf_item *item = shelf_at(shelf, place);
+        while (row->begin < board->used) {
+            struct shelf_item *item = (struct shelf_item *)(void *)(board->bytes + row->begin);
+            *place = (uint32_t)row->first << UNITS_LOG2 | row->begin / UNIT;
             if (item->kind != SHELF_GAP)
-                return place;
+                return item;
             row->begin += item->size;
         }
-        if (board->next == NO_BOARD)
-            return SHELF_NOTHING;
-        take_down(shelf, row->first);
+        if (board->next == SHELF_NO_BOARD)
+            return NULL;
+        shelf_take_down(shelf, (uint32_t)row->first);
     }
-    return SHELF_NOTHING;
+    return NULL;
 }
 
 size_t shelf_count(const struct shelf *shelf) {

@@ -27,7 +27,7 @@ struct shelf_item {
     int64_t expire_ns; /* when nothing more can happen to it */
 };
 
-enum { SHELF_NOTHING = 0, SHELF_ITEM_MAX = 2048 };
+enum { SHELF_NOTHING = 0, SHELF_ITEM_MAX = 2048, SHELF_NO_BOARD = -1 };
 
 /* A place is the number of a board and an offset on it in units of 8 bytes. */
 enum { SHELF_UNIT = 8, SHELF_UNITS_LOG2 = 13, SHELF_UNITS = 1 << SHELF_UNITS_LOG2 };
@@ -44,6 +44,7 @@ struct shelf_board {
 struct shelf_row {
     int32_t first, last;
     uint32_t begin; /* where the oldest item of the first board may lie */
+    uint32_t room;  /* bytes left on the last board */
 };
 
 struct shelf {
@@ -59,17 +60,31 @@ struct shelf {
 struct shelf *shelf_new(struct la_pages *pages);
 void shelf_free(struct shelf *shelf);
 
-/* Room for an item of `size` bytes (at most SHELF_ITEM_MAX) with its size and kind set; its place
- * is a number that lasts until it is taken off, and below 2^31. SHELF_NOTHING when out of memory,
- * or when the shelf is full. */
-uint32_t shelf_put(struct shelf *shelf, enum shelf_kind kind, size_t size);
 static inline struct shelf_item *shelf_at(const struct shelf *shelf, uint32_t place) {
     uint8_t *bytes = shelf->boards[place >> SHELF_UNITS_LOG2].bytes;
     return (struct shelf_item *)(void *)(bytes + (place & (SHELF_UNITS - 1)) * (size_t)SHELF_UNIT);
 }
-void shelf_take_off(struct shelf *shelf, uint32_t place);
-/* The one of a kind that was put first of those that are there; SHELF_NOTHING when none is. */
-uint32_t shelf_oldest(struct shelf *shelf, enum shelf_kind kind);
+
+/* Room for an item of `size` bytes (at most SHELF_ITEM_MAX) with its size and kind set; `*place` is
+ * a number that lasts until it is taken off, and below 2^31. NULL when out of memory, or when the
+ * shelf is full. */
+struct shelf_item *shelf_put(struct shelf *shelf, enum shelf_kind kind, size_t size,
+                             uint32_t *place);
+
+/* Nothing is on a board any more, and nothing will be put there: it is not the last of its row. */
+void shelf_take_down(struct shelf *shelf, uint32_t board);
+static inline void shelf_take_off(struct shelf *shelf, uint32_t place) {
+    uint32_t index = place >> SHELF_UNITS_LOG2;
+    struct shelf_board *board = &shelf->boards[index];
+    shelf_at(shelf, place)->kind = SHELF_GAP;
+    shelf->count--;
+    if (--board->count == 0 && board->next != SHELF_NO_BOARD)
+        shelf_take_down(shelf, index);
+}
+
+/* The one of a kind that was put first of those that are there, and its place; NULL when none is.
+ */
+struct shelf_item *shelf_oldest(struct shelf *shelf, enum shelf_kind kind, uint32_t *place);
 
 size_t shelf_count(const struct shelf *shelf);
 size_t shelf_bytes(const struct shelf *shelf);

@@ -383,10 +383,10 @@ static uint64_t hash_item(const struct table *table, const struct shelf_item *it
 
 struct shelf_item *table_add_item(struct table *table, const struct key *key, enum shelf_kind kind,
                                   size_t size) {
-    uint32_t place = has_room(table) ? shelf_put(table->shelf, kind, size) : SHELF_NOTHING;
-    if (place == SHELF_NOTHING)
+    uint32_t place;
+    struct shelf_item *item = has_room(table) ? shelf_put(table->shelf, kind, size, &place) : NULL;
+    if (!item)
         return NULL;
-    struct shelf_item *item = shelf_at(table->shelf, place);
     memcpy(item->host, key->host, sizeof item->host);
     memcpy(item->port, key->port, sizeof item->port);
     item->v6 = key->v6 != 0;
@@ -398,10 +398,10 @@ struct shelf_item *table_shelve(struct table *table, struct live *live, enum she
                                 size_t size) {
     size_t slot;
     bool is_there = find_slot(table, live->self, hash_live(table, live), &slot);
-    uint32_t place = is_there ? shelf_put(table->shelf, kind, size) : SHELF_NOTHING;
-    if (place == SHELF_NOTHING)
+    uint32_t place;
+    struct shelf_item *item = is_there ? shelf_put(table->shelf, kind, size, &place) : NULL;
+    if (!item)
         return NULL;
-    struct shelf_item *item = shelf_at(table->shelf, place);
     memcpy(item->host, live->host, sizeof item->host);
     memcpy(item->port, live->port, sizeof item->port);
     item->v6 = (live->flags & LIVE_V6) != 0;

@@ -824,8 +824,8 @@ static void settle_trail(struct la_tracker *tracker, const struct trail_item *it
     live_release(&live, tracker->pool);
 }
 
-static void retire_item(struct la_tracker *tracker, uint32_t place, int64_t end_ns) {
-    struct shelf_item *item = shelf_at(tracker->table->shelf, place);
+static void retire_item(struct la_tracker *tracker, struct shelf_item *item, uint32_t place,
+                        int64_t end_ns) {
     const struct attempt *attempt = (const struct attempt *)(const void *)item;
     const struct trail_item *trail = (const struct trail_item *)(const void *)item;
     uint16_t lives;
@@ -851,14 +851,12 @@ static void retire_item(struct la_tracker *tracker, uint32_t place, int64_t end_
 
 static void clear_row(struct la_tracker *tracker, enum shelf_kind kind, int64_t now_ns) {
     struct shelf *shelf = tracker->table->shelf;
-    for (uint32_t place; (place = shelf_oldest(shelf, kind)) != SHELF_NOTHING;) {
-        int64_t expire_ns = shelf_at(shelf, place)->expire_ns;
-        if (expire_ns < now_ns)
-            retire_item(tracker, place, expire_ns);
-        else if (tracker->finishing)
-            retire_item(tracker, place, now_ns);
-        else
+    struct shelf_item *item;
+    for (uint32_t place; (item = shelf_oldest(shelf, kind, &place)) != NULL;) {
+        bool expired = item->expire_ns < now_ns;
+        if (!expired && !tracker->finishing)
             return;
+        retire_item(tracker, item, place, expired ? item->expire_ns : now_ns);
     }
 }
 
@@ -898,9 +896,9 @@ static bool find(struct la_tracker *tracker, const struct key *key, int64_t now_
     struct found found = table_find(tracker->table, key, likely);
     *newest = found.live;
     if (found.shelved != SHELF_NOTHING) {
-        int64_t expire_ns = shelf_at(tracker->table->shelf, found.shelved)->expire_ns;
-        if (expire_ns < now_ns) {
-            retire_item(tracker, found.shelved, expire_ns);
+        struct shelf_item *item = shelf_at(tracker->table->shelf, found.shelved);
+        if (item->expire_ns < now_ns) {
+            retire_item(tracker, item, found.shelved, item->expire_ns);
             return true;
         }
         *newest = bring_back(tracker, key, found.shelved);

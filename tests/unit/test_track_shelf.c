@@ -20,11 +20,18 @@ static uint64_t next_random(uint64_t *state) {
 }
 
 static uint32_t put_numbered(struct shelf *shelf, uint32_t number, size_t size) {
-    uint32_t place = shelf_put(shelf, SHELF_ATTEMPT, size);
+    uint32_t place;
+    struct shelf_item *item = shelf_put(shelf, SHELF_ATTEMPT, size, &place);
+    assert_non_null(item);
     assert_int_not_equal(place, SHELF_NOTHING);
-    struct shelf_item *item = shelf_at(shelf, place);
+    assert_ptr_equal(shelf_at(shelf, place), item);
     item->host[0] = number;
     return place;
+}
+
+static uint32_t oldest(struct shelf *shelf, enum shelf_kind kind) {
+    uint32_t place;
+    return shelf_oldest(shelf, kind, &place) ? place : SHELF_NOTHING;
 }
 
 static void the_oldest_is_found_first(void **unused) {
@@ -37,11 +44,11 @@ static void the_oldest_is_found_first(void **unused) {
         put_numbered(shelf, i, 24 + 8 * (next_random(&seed) % 40));
     assert_int_equal(shelf_count(shelf), ITEMS);
     for (uint32_t i = 0; i < ITEMS; i++) {
-        uint32_t place = shelf_oldest(shelf, SHELF_ATTEMPT);
+        uint32_t place = oldest(shelf, SHELF_ATTEMPT);
         assert_int_equal(shelf_at(shelf, place)->host[0], i);
         shelf_take_off(shelf, place);
     }
-    assert_int_equal(shelf_oldest(shelf, SHELF_ATTEMPT), SHELF_NOTHING);
+    assert_int_equal(oldest(shelf, SHELF_ATTEMPT), SHELF_NOTHING);
     assert_int_equal(shelf_count(shelf), 0);
     shelf_free(shelf);
     la_pages_free(pages);
@@ -56,7 +63,7 @@ static void what_was_taken_off_is_passed_over(void **unused) {
         places[i] = put_numbered(shelf, i, 64);
     for (uint32_t i = 0; i < 99; i++)
         shelf_take_off(shelf, places[(i * 37) % 100 == 42 ? 99 : (i * 37) % 100]);
-    assert_int_equal(shelf_at(shelf, shelf_oldest(shelf, SHELF_ATTEMPT))->host[0], 42);
+    assert_int_equal(shelf_at(shelf, oldest(shelf, SHELF_ATTEMPT))->host[0], 42);
     shelf_free(shelf);
     la_pages_free(pages);
 }
@@ -69,7 +76,7 @@ static void memory_is_used_again(void **unused) {
     for (uint32_t i = 0; i < 1000000; i++) {
         put_numbered(shelf, i, 200);
         if (shelf_count(shelf) > 1000)
-            shelf_take_off(shelf, shelf_oldest(shelf, SHELF_ATTEMPT));
+            shelf_take_off(shelf, oldest(shelf, SHELF_ATTEMPT));
     }
     assert_true(shelf_bytes(shelf) <= 5 * LA_PIECE + 4096);
     shelf_free(shelf);
@@ -82,11 +89,12 @@ static void what_stays_keeps_its_own_board_only(void **unused) {
     struct la_pages *pages = la_pages_new();
     struct shelf *shelf = shelf_new(pages);
     uint32_t staying = put_numbered(shelf, 7, 64);
-    uint32_t closed = shelf_put(shelf, SHELF_CLOSED, 200);
+    uint32_t closed;
+    assert_non_null(shelf_put(shelf, SHELF_CLOSED, 200, &closed));
     for (uint32_t i = 0; i < 1000000; i++)
         shelf_take_off(shelf, put_numbered(shelf, i, 64));
-    assert_int_equal(shelf_oldest(shelf, SHELF_ATTEMPT), staying);
-    assert_int_equal(shelf_oldest(shelf, SHELF_CLOSED), closed);
+    assert_int_equal(oldest(shelf, SHELF_ATTEMPT), staying);
+    assert_int_equal(oldest(shelf, SHELF_CLOSED), closed);
     assert_int_equal(shelf_count(shelf), 2);
     assert_true(shelf_bytes(shelf) <= 4 * LA_PIECE + 4096);
     shelf_free(shelf);
