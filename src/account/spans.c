@@ -84,8 +84,9 @@ static struct moments read_moments(const struct la_connection *c) {
 
 /* Most states of an ordinary connection are over within the second in which they began, and need
  * not be handed on. One begins where another ends, most often in the same second. */
-static void say(struct reading *reading, unsigned side, enum la_state state, int64_t from_ns,
-                int64_t until_ns) {
+__attribute__((always_inline)) static inline void say(struct reading *reading, unsigned side,
+                                                      enum la_state state, int64_t from_ns,
+                                                      int64_t until_ns) {
     if ((uint64_t)reading->second_end_ns - (uint64_t)from_ns - 1 >= LA_SEC)
         reading->second_end_ns = (la_floor_seconds(from_ns) + 1) * LA_SEC;
     if (until_ns >= reading->second_end_ns || until_ns > reading->c->capture_end_ns)
