@@ -386,13 +386,16 @@ static enum la_status find_edge(const struct la_accounts *accounts, struct addin
 
 static enum la_status find_service(struct la_accounts *accounts, struct adding *adding) {
     const struct la_endpoint *server = &adding->c->side[LA_SERVER];
-    const struct la_account key = la_account_key(&server->addr, server->port);
     bool answers = was_open(adding->outcome) || adding->outcome == LA_OUTCOME_HALF_OPEN;
-    struct la_account *account;
+    struct la_sample *sample = answers ? &accounts->services : &accounts->silent;
+    struct la_account *account = la_sample_last(sample, &server->addr, server->port);
+    enum la_status status = LA_OK;
     accounts->connections[!answers]++;
-    enum la_status status =
-        la_sample_find(answers ? &accounts->services : &accounts->silent,
-                       answers ? &la_service_kind : &la_silent_kind, &key, &account);
+    if (!account) {
+        const struct la_account key = la_account_key(&server->addr, server->port);
+        status =
+            la_sample_find(sample, answers ? &la_service_kind : &la_silent_kind, &key, &account);
+    }
     adding->service = (struct la_service *)account;
     return status;
 }
@@ -410,8 +413,10 @@ enum la_status la_accounts_add(struct la_accounts *accounts, const struct la_con
     count_service(&adding);
     if (adding.edge)
         count_edge(&adding);
+    /* Where nothing opened, nobody but the edge counts the client's sockets. */
+    unsigned client = adding.edge || was_open(adding.outcome);
     if (was_open(adding.outcome) || c->opening != LA_OPENING_MID_STREAM)
-        la_spans_of(c, take_span, &adding);
+        la_spans_of(c, client << LA_CLIENT | 1u << LA_SERVER, take_span, &adding);
     return adding.status;
 }
 

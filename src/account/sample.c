@@ -28,12 +28,14 @@ static uint32_t place_of(const struct la_sample *sample, uint64_t hash) {
     return low;
 }
 
-static struct la_account *find_from(const struct la_sample *sample, uint32_t place,
+static struct la_account *find_from(struct la_sample *sample, uint32_t place,
                                     const struct la_account *key) {
     for (; place < sample->count && sample->kept[place].hash == key->hash; place++) {
         struct la_account *account = sample->kept[place].account;
-        if (account->port == key->port && la_addr_cmp(&account->addr, &key->addr) == 0)
+        if (account->port == key->port && la_addr_cmp(&account->addr, &key->addr) == 0) {
+            sample->last = place;
             return account;
+        }
     }
     return NULL;
 }

@@ -34,10 +34,19 @@ struct la_kept {
 struct la_sample {
     struct la_kept *kept; /* owned; in the order of their hashes */
     uint32_t count, capacity;
+    uint32_t last;   /* where a search has found its key last */
     uint32_t most;   /* 0: as many as its kind says */
     uint64_t beyond; /* hashes from here on are left out; 0: none is */
 };
 
+/* The account that was found last, when it is that of this host and port; else NULL. */
+static inline struct la_account *la_sample_last(const struct la_sample *sample,
+                                                const struct la_addr *addr, uint16_t port) {
+    struct la_account *account =
+        sample->last < sample->count ? sample->kept[sample->last].account : NULL;
+    bool same = account && account->port == port && la_addr_cmp(&account->addr, addr) == 0;
+    return same ? account : NULL;
+}
 /* `*account` is the one of that key, new and zero when it was not known; NULL when it is left out.
  * LA_OK or LA_ENOMEM. */
 enum la_status la_sample_find(struct la_sample *sample, const struct la_sample_kind *kind,

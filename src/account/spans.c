@@ -164,7 +164,8 @@ static void tell_side(struct reading *reading, const struct moments *m, unsigned
         tell_passive_close(reading, m, side);
 }
 
-void la_spans_of(const struct la_connection *connection, la_span_sink *sink, void *context) {
+void la_spans_of(const struct la_connection *connection, unsigned sides, la_span_sink *sink,
+                 void *context) {
     struct reading reading = {connection, sink, context, INT64_MIN + LA_SEC};
     if (connection->remarkable) {
         (void)la_spells_of(connection, take_spell, &reading);
@@ -172,5 +173,6 @@ void la_spans_of(const struct la_connection *connection, la_span_sink *sink, voi
     }
     struct moments moments = read_moments(connection);
     for (unsigned side = 0; side < 2; side++)
-        tell_side(&reading, &moments, side);
+        if (sides >> side & 1)
+            tell_side(&reading, &moments, side);
 }

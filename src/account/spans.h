@@ -13,6 +13,9 @@ struct la_span {
 
 typedef void la_span_sink(void *context, const struct la_span *span);
 
-void la_spans_of(const struct la_connection *connection, la_span_sink *sink, void *context);
+/* Of the sides in `sides` (1 << LA_CLIENT, 1 << LA_SERVER); those of another may be told as well.
+ */
+void la_spans_of(const struct la_connection *connection, unsigned sides, la_span_sink *sink,
+                 void *context);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "account/spans.h"
 
-enum { SPANS_MAX = 64 };
+enum { SPANS_MAX = 64, BOTH = 1 << LA_CLIENT | 1 << LA_SERVER };
 
 struct spans {
     struct la_span items[SPANS_MAX];
@@ -54,10 +54,10 @@ static void compare_both(void *context, struct la_connection *c) {
     if (c->remarkable || !asked || (c->side[LA_CLIENT].isn_known && !whole))
         return; /* the capture missed its SYN or its SYN-ACK */
     seen.ordinary++;
-    la_spans_of(c, keep, &plain);
+    la_spans_of(c, BOTH, keep, &plain);
     struct la_connection told = *c;
     told.remarkable = true;
-    la_spans_of(&told, keep, &full);
+    la_spans_of(&told, BOTH, keep, &full);
     assert_agree(c, &plain, &full);
     assert_agree(c, &full, &plain);
 }
