@@ -81,9 +81,9 @@ struct la_segment {
     };
     uint16_t input;
     uint16_t sport, dport;
-    uint16_t ip_id; /* the low 16 bits for IPv6, 0 without a fragment header */
+    uint16_t ip_id;  /* the low 16 bits for IPv6, 0 without a fragment header */
+    uint16_t window; /* as on the wire, unscaled */
     /* What many segments have in common, side by side: see LA_SEGMENT_FORM. */
-    uint16_t window;   /* as on the wire, unscaled */
     uint16_t options;  /* LA_HAS_... */
     uint16_t tunnels;  /* LA_TUNNEL_... */
     uint16_t vlans[2]; /* outermost first; VLAN identifiers, 0 when absent */
@@ -96,8 +96,8 @@ struct la_segment {
 
 _Static_assert(sizeof(struct la_segment) == 128, "two lines of a cache");
 
-/* From here to its end a segment has no number of its own: window, options, places, flags, TTL. */
-#define LA_SEGMENT_FORM offsetof(struct la_segment, window)
-_Static_assert(sizeof(struct la_segment) - LA_SEGMENT_FORM == 2 * sizeof(uint64_t), "two words");
+/* From here to its end a segment has no number of its own: options, places, flags, TTL. */
+#define LA_SEGMENT_FORM offsetof(struct la_segment, options)
+enum { LA_SEGMENT_FORM_SIZE = sizeof(struct la_segment) - LA_SEGMENT_FORM };
 
 #endif

@@ -79,6 +79,11 @@ struct flow_side {
     struct hole holes[FLOW_HOLES]; /* sequence space that passed unseen */
 };
 
+/* A turnaround that was kept. */
+static inline int64_t flow_sample_ns(float seconds) {
+    return (int64_t)((double)seconds * 1e9 + 0.5);
+}
+
 enum { FLOW_POINTS = 4 };
 
 struct flow {
@@ -138,14 +143,8 @@ enum { LIVE_SIDE_LETTERS = 8, LIVE_HISTORY = 2 * LIVE_SIDE_LETTERS };
 enum { LIVE_TUNNELS = 0x3fff, LIVE_VLAN = 0xfff };
 _Static_assert((LA_TUNNEL_NSH & ~LIVE_TUNNELS) == 0, "the last kind of tunnel has its bit");
 
-/* What it has for itself who goes where others went before: see trail.h. */
-enum { TRAIL_STEPS = 9 };
-
-struct trail_step {
-    uint32_t elapsed_ns, frames; /* since the step before; 0 of the first one */
-    uint16_t ticks;              /* by which the sender's timestamp has grown */
-    uint16_t ip_id;
-};
+/* A connection that goes where others went before: see trail.h. */
+enum { TRAIL_STEPS = 20 };
 
 struct trail {
     uint16_t place : 15; /* how far it has come, and which way */
@@ -153,14 +152,24 @@ struct trail {
     uint16_t lives;      /* on the shelf: of its 4-tuple, with this one */
     uint32_t isn[2];     /* LA_CLIENT, LA_SERVER */
     uint32_t tsval[2];   /* the first of each; 0: none */
-    struct trail_step steps[TRAIL_STEPS];
 };
 
+/* What a sender's next identification and window follow from. */
+struct habit {
+    uint16_t ip_id, window;
+};
+
+/* As long as it may go on; what it has for itself of each step is written where its log would be.
+ */
 struct on_trail {
     int64_t last_ns;
     uint64_t last_frame;
-    uint32_t tsval[2]; /* the newest ones */
     struct trail trail;
+    struct habit habits[2];
+    uint32_t tsval[2];          /* the newest of each */
+    uint32_t next[2];           /* sequence numbers that each has used */
+    uint32_t ends[TRAIL_STEPS]; /* of each step: those that its sender had used with it */
+    bool learnt;                /* it took a step that nobody had taken before */
 };
 
 struct live {

@@ -179,8 +179,8 @@ static void fill_turnaround(const struct view *view, const struct live *live, un
     if (live->flow && live->flow->side[side].sample_seen > 0) {
         const struct flow_side *flow = &live->flow->side[side];
         for (int i = 0; i < flow->sample_count; i++)
-            samples[count++] = (int64_t)((double)flow->samples[i] * 1e9 + 0.5);
-        least = (int64_t)((double)flow->sample_min * 1e9 + 0.5);
+            samples[count++] = flow_sample_ns(flow->samples[i]);
+        least = flow_sample_ns(flow->sample_min);
     }
     settle_turnaround(samples, count, least, end);
 }

@@ -3,7 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* The first unit of each board stays free, so that no place is SHELF_NOTHING. */
+/* The first unit of each board stays free, so that no place is SHELF_NOTHING; so does the last one,
+ * so that eight bytes can be read at once wherever an item ends. */
 enum { UNIT = SHELF_UNIT, UNITS_LOG2 = SHELF_UNITS_LOG2, BOARDS_MAX = 1 << 18 };
 
 _Static_assert(SHELF_UNITS *SHELF_UNIT == LA_PIECE, "a board is one piece of memory");
@@ -75,7 +76,7 @@ static bool hang_board(struct shelf *shelf, enum shelf_kind kind) {
                                   .kind = (uint8_t)kind};
     int32_t full = row->last;
     row->last = added;
-    row->room = LA_PIECE - UNIT;
+    row->room = LA_PIECE - 2 * UNIT;
     if (full == SHELF_NO_BOARD) {
         row->first = added;
         row->begin = UNIT;

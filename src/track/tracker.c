@@ -646,8 +646,7 @@ static bool begin_trail(struct la_tracker *tracker, struct live *live, unsigned 
 static void shelve_trail(struct la_tracker *tracker, struct live *live) {
     struct shelf_item *item = NULL;
     if (is_in_order(tracker, SHELF_TRAIL, live->expire_ns))
-        item =
-            table_shelve(tracker->table, live, SHELF_TRAIL, trail_item_size(tracker->trails, live));
+        item = table_shelve(tracker->table, live, SHELF_TRAIL, trail_item_size(live));
     if (!item) {
         trail_leave(tracker->trails, live);
         return;
@@ -814,7 +813,7 @@ static void settle_trail(struct la_tracker *tracker, const struct trail_item *it
         context_of(tracker, trail_last_seen(tracker->trails, item), end_ns);
     struct view *view = trail_tell_story(tracker->trails, &context, item);
     if (view) {
-        settle_ordinary(view);
+        settle_vantage(view);
         tracker->options.on_settled(tracker->options.context, &view->connection);
         return;
     }
@@ -912,13 +911,13 @@ static bool find(struct la_tracker *tracker, const struct key *key, int64_t now_
 }
 
 static bool take_expected(struct la_tracker *tracker, struct live *live, unsigned d,
-                          const struct la_segment *segment, uint32_t fingerprint) {
+                          const struct la_segment *segment) {
     struct intake intake = {.pool = tracker->pool,
                             .segment = segment,
                             .side = d,
-                            .fingerprint = fingerprint,
+                            .fingerprint = live_fingerprint(segment),
                             .newest = true};
-    if (!live_take_expected(live, &intake))
+    if (has_expired(live, segment->time_ns) || !live_take_expected(live, &intake))
         return false;
     enum la_class class = intake.verdict.class;
     bool goes_on = class == LA_CLASS_DATA || class == LA_CLASS_ACK;
@@ -950,8 +949,6 @@ static enum la_status take_next(struct la_tracker *tracker, const struct key *ke
                                 struct live *newest, const struct la_segment *segment) {
     unsigned d = key->swapped;
     uint32_t fingerprint = live_fingerprint(segment);
-    if (take_expected(tracker, newest, d, segment, fingerprint))
-        return LA_OK;
     for (struct live *live = newest; live; live = neighbour(tracker, live->older)) {
         if (is_copy(tracker, live, d, segment, fingerprint)) {
             if (live->duplicates < UINT16_MAX)
@@ -969,13 +966,23 @@ static enum la_status take_next(struct la_tracker *tracker, const struct key *ke
     return LA_OK;
 }
 
+/* What needs no more than a look at the record: most do. */
+static inline bool take_at_once(struct la_tracker *tracker, struct live *newest, unsigned d,
+                                const struct la_segment *segment) {
+    return newest->flags & LIVE_ON_TRAIL ? go_on_trail(tracker, newest, d, segment)
+                                         : take_expected(tracker, newest, d, segment);
+}
+
 static enum la_status take_segment(struct la_tracker *tracker, const struct la_segment *segment,
                                    const struct key *key, struct live *likely) {
+    enum la_status status = LA_OK;
     struct live *newest;
     advance(tracker, segment->time_ns);
+    if (likely && table_is_newest(likely, key) &&
+        take_at_once(tracker, likely, key->swapped, segment))
+        return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
     if (!find(tracker, key, segment->time_ns, likely, &newest))
         return LA_ENOMEM;
-    enum la_status status = LA_OK;
     if (!newest)
         status = take_first(tracker, key, segment);
     else if (!(newest->flags & LIVE_ON_TRAIL) ||

@@ -1,8 +1,8 @@
-/* Trails: connections that say nothing between opening and closing are one like the other, and most
- * go a way that others went before. What each segment of such a way does to a connection is found
- * out once, by taking it in (intake.c); whoever comes after only leaves its numbers behind, and is
- * settled as the first one was, but for its numbers. Whoever leaves the way, even when it was
- * closed long since, gets the record that it would have had. Internal to this room. */
+/* Trails: short connections are one like the other, and most go a way that others went before. What
+ * each segment of such a way does to a connection is found out once, by taking it in (intake.c);
+ * whoever comes after only leaves its numbers behind, and is settled as the first one was, but for
+ * its numbers. Whoever leaves the way, even when it was closed long since, gets the record that it
+ * would have had. Internal to this room. */
 #ifndef LA_TRACK_TRAIL_H
 #define LA_TRACK_TRAIL_H
 
@@ -39,12 +39,14 @@ unsigned trail_marks(const struct trails *trails, const struct live *live);
 struct trail_item {
     struct shelf_item item;
     uint64_t first_frame;
-    struct trail trail; /* only as many steps as it has */
+    struct trail trail;
+    uint8_t steps[];
 };
 
-/* Bytes of the item of a record on a trail, and what follows its head. */
-size_t trail_item_size(const struct trails *trails, const struct live *live);
-void trail_write(struct trails *trails, const struct live *live, struct trail_item *item);
+/* Bytes of the item of a record on a trail; and what follows its head, for which the record gives
+ * what hangs on it. */
+size_t trail_item_size(const struct live *live);
+void trail_write(struct trails *trails, struct live *live, struct trail_item *item);
 /* The record of an item, into a cleared one. */
 void trail_read(const struct trails *trails, const struct trail_item *item, struct live *live);
 
@@ -54,8 +56,8 @@ struct last_seen trail_last_seen(const struct trails *trails, const struct trail
  * anything remarkable about it. */
 void trail_learn_story(struct trails *trails, const struct trail_item *item,
                        const struct view *view);
-/* The view of an item, as view_fill() would leave it, but for what settle_vantage() and
- * settle_words() write; lent until the next one. NULL when that story was not learnt. */
+/* The view of an item, settled but for settle_vantage(); lent until the next one. NULL when that
+ * story was not learnt. */
 struct view *trail_tell_story(struct trails *trails, const struct settle_context *context,
                               const struct trail_item *item);
 

@@ -2,7 +2,7 @@
  * segment by segment, whatever else happens around them, and whatever comes late. */
 #include "test_track_support.h"
 
-enum { TALKS = 6000, SEGMENTS = TALKS * 14 };
+enum { TALKS = 4000, LONGEST = 40, SEGMENTS = TALKS * LONGEST };
 
 struct traffic {
     struct la_segment segments[SEGMENTS];
@@ -18,8 +18,7 @@ enum oddity {
     DOUBLED,     /* a copy of it, at once */
     MISSED,      /* one that the capture does not have */
     RESET,       /* one becomes a RST */
-    TALKATIVE,   /* there is payload */
-    LAST_WORDS,  /* a FIN has some */
+    HUGE_ONE,    /* there is a super-segment of an offloading network card */
     CARELESS,    /* one has no ACK flag, but a number */
     SLOW,        /* a long pause */
     LATE,        /* one comes again long after the end */
@@ -37,8 +36,31 @@ struct talk {
     struct packet common[2];
     unsigned host[2];
     uint32_t next[2], tsval[2];
+    uint32_t heard[2], echoed[2]; /* how far each has heard the other, and its timestamp then */
     double ms, away;
 };
+
+/* What an end has heard by now: all of it, or, while both talk, a part; and of several segments the
+ * timestamp of the first one or of the last. */
+static bool hear(struct traffic *all, struct talk *talk, unsigned end, bool all_of_it) {
+    uint64_t *r = &all->random;
+    bool is_news = false;
+    for (size_t i = 0; i < talk->count; i++) {
+        const struct la_segment *s = &talk->segments[i];
+        uint32_t until =
+            s->seq + s->payload + ((s->flags & LA_SYN) != 0) + ((s->flags & LA_FIN) != 0);
+        bool is_old = is_news || !seq_lt(talk->heard[end], until);
+        if (s->sport == talk->common[end].sport || (is_old && !is_news))
+            continue;
+        if (is_news && !all_of_it && chance(r, 40))
+            break;
+        if (!is_news || chance(r, 70))
+            talk->echoed[end] = s->tsval;
+        talk->heard[end] = until;
+        is_news = true;
+    }
+    return is_news;
+}
 
 static void say(struct traffic *all, struct talk *talk, unsigned from, unsigned flags,
                 uint32_t payload) {
@@ -46,14 +68,14 @@ static void say(struct traffic *all, struct talk *talk, unsigned from, unsigned 
     p.ms = talk->ms;
     p.flags = flags;
     p.seq = talk->next[from];
-    p.ack = flags & LA_ACK ? talk->next[!from] : 0;
+    p.ack = flags & LA_ACK ? talk->heard[from] : 0;
     p.payload = payload;
     if (talk->tsval[0] != 0) {
         p.tsval = talk->tsval[from] + (uint32_t)talk->ms;
-        for (size_t i = 0; i < talk->count && (flags & LA_ACK); i++)
-            if (talk->segments[i].sport != p.sport)
-                p.tsecr = talk->segments[i].tsval;
+        p.tsecr = flags & LA_ACK ? talk->echoed[from] : 0;
     }
+    if (payload > 0 && chance(&all->random, 30))
+        p.window -= (uint16_t)(1 + pick(&all->random, 300));
     struct la_segment s = segment_of(&p, 1);
     s.src = host_v4(talk->host[from]);
     s.dst = host_v4(talk->host[!from]);
@@ -69,22 +91,41 @@ static void begin_talk(struct traffic *all, struct talk *talk, double ms, unsign
     uint64_t *r = &all->random;
     uint16_t port = (uint16_t)(2000 + pick(r, 30)), service = (uint16_t)(80 + pick(r, 2));
     bool turned = chance(r, 20);
-    bool stamped = chance(r, 80);
+    bool stamped = chance(r, 85);
     for (unsigned d = 0; d < 2; d++) {
         talk->common[d] = (struct packet){.window = windows[pick(r, 3)],
-                                          .ttl = ttls[pick(r, 3)],
-                                          .scale = chance(r, 80) ? 7 : 0,
+                                          .ttl = ttls[chance(r, 90) ? 0 : pick(r, 3)],
+                                          .scale = chance(r, 95) ? 7 : 0,
                                           .sport = d == LA_CLIENT ? port : service,
                                           .dport = d == LA_CLIENT ? service : port};
         talk->host[d] = (d == LA_SERVER) ^ turned ? 200 : 1 + pick(r, clients);
         talk->next[d] = (uint32_t)next_random(r);
+        talk->heard[!d] = talk->next[d];
         talk->tsval[d] = stamped ? (uint32_t)next_random(r) | 1 : 0;
     }
     talk->ms = ms;
     talk->away = 0.05 + pick(r, 100);
 }
 
-static void open_and_close(struct traffic *all, struct talk *talk, enum oddity oddity) {
+/* Requests and answers of a few segments each, acknowledged sooner or later. */
+static void exchange(struct traffic *all, struct talk *talk) {
+    uint64_t *r = &all->random;
+    unsigned size = chance(r, 50) ? 1448 : 1 + pick(r, 500);
+    for (int rounds = 1 + (int)pick(r, 3); rounds > 0; rounds--) {
+        unsigned from = pick(r, 2);
+        for (int more = (int)pick(r, 3); more >= 0; more--) {
+            if (chance(r, 30))
+                hear(all, talk, from, false);
+            say(all, talk, from, LA_ACK | (more == 0 ? LA_PSH : 0), size);
+            if (chance(r, 40) && hear(all, talk, !from, false))
+                say(all, talk, !from, LA_ACK, 0);
+        }
+        if (chance(r, 70) && hear(all, talk, !from, true))
+            say(all, talk, !from, LA_ACK, 0);
+    }
+}
+
+static void open_and_close(struct traffic *all, struct talk *talk, enum oddity oddity, bool talks) {
     uint64_t *r = &all->random;
     unsigned first = pick(r, 2);
     say(all, talk, LA_CLIENT, LA_SYN, 0);
@@ -94,19 +135,22 @@ static void open_and_close(struct traffic *all, struct talk *talk, enum oddity o
     }
     if (oddity == UNANSWERED)
         return;
+    hear(all, talk, LA_SERVER, true);
     say(all, talk, LA_SERVER, LA_SYN | LA_ACK, 0);
+    hear(all, talk, LA_CLIENT, true);
     say(all, talk, LA_CLIENT, LA_ACK, 0);
-    if (oddity == TALKATIVE) {
-        say(all, talk, first, LA_ACK | (chance(r, 50) ? LA_PSH : 0), 1 + pick(r, 12));
-        say(all, talk, !first, LA_ACK, 0);
-    }
+    if (talks)
+        exchange(all, talk);
+    hear(all, talk, first, chance(r, 80));
     say(all, talk, first, LA_ACK | LA_FIN, 0);
+    hear(all, talk, !first, true);
     if (chance(r, 50)) {
         say(all, talk, !first, LA_ACK, 0);
         if (chance(r, 10))
             return;
     }
-    say(all, talk, !first, LA_ACK | LA_FIN, oddity == LAST_WORDS ? 1 + pick(r, 6) : 0);
+    say(all, talk, !first, LA_ACK | LA_FIN, chance(r, 15) ? 1 + pick(r, 20) : 0);
+    hear(all, talk, first, true);
     say(all, talk, first, LA_ACK, 0);
 }
 
@@ -154,6 +198,9 @@ static void make_odd(struct traffic *all, struct talk *talk, enum oddity oddity)
         if (!(s->options & LA_HAS_TIMESTAMPS))
             s->tsval = s->tsecr = 0;
         break;
+    case HUGE_ONE:
+        s->payload += s->payload > 0 ? 70000 : 0;
+        break;
     case CARELESS:
         s->flags &= (uint8_t)~LA_ACK;
         break;
@@ -181,10 +228,10 @@ static void make_traffic(struct traffic *all, unsigned odd_percent, double ms_be
         enum oddity oddity =
             chance(&all->random, odd_percent) ? (enum oddity)pick(&all->random, ODDITIES) : USUAL;
         begin_talk(all, &talk, i * ms_between, clients);
-        open_and_close(all, &talk, oddity);
+        open_and_close(all, &talk, oddity, chance(&all->random, 50));
         make_odd(all, &talk, oddity);
         all->count += talk.count;
-        assert_true(all->count + 14 <= SEGMENTS);
+        assert_true(talk.count <= LONGEST);
     }
     for (size_t i = 0; i < all->count; i++)
         all->order[i] = &all->segments[i];
