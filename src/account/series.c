@@ -84,23 +84,41 @@ void la_series_release(struct la_series *series) {
     *series = (struct la_series){0};
 }
 
+/* What changed in a bin, or was counted there. */
+struct row {
+    bool changed;
+    int64_t counts[LA_STRAND_COUNT];
+};
+
+static void fill_rows(const struct la_series *series, int64_t first, struct row *rows) {
+    const struct la_sum *sum;
+    for (uint32_t at = 0; (sum = la_sums_next(&series->sums, &at));) {
+        struct row *row = &rows[(sum->key - strand_of(sum)) / STRANDS - first];
+        row->counts[strand_of(sum)] = sum->count;
+        row->changed = row->changed || sum->count != 0;
+    }
+}
+
 enum la_status la_series_walk(const struct la_series *series, la_series_visitor *visit,
                               void *context) {
-    struct la_sum_list sums;
-    int64_t values[LA_STRAND_COUNT] = {0};
-    if (la_sums_sorted(&series->sums, &sums) != LA_OK)
+    int64_t values[LA_STRAND_COUNT] = {0}, width = (INT64_C(1) << series->shift) * LA_SEC;
+    int64_t first = series->first_s >> series->shift, last = series->last_s >> series->shift;
+    if (series->sums.count == 0)
+        return LA_OK;
+    struct row *rows = calloc((size_t)(last - first + 1), sizeof *rows);
+    if (!rows)
         return LA_ENOMEM;
-    for (uint32_t i = 0; i < sums.count;) {
-        int64_t bin = (sums.items[i].key - strand_of(&sums.items[i])) / STRANDS;
-        for (int s = LA_STRAND_LEVELS; s < LA_STRAND_COUNT; s++)
-            values[s] = 0;
-        for (; i < sums.count && sums.items[i].key < (bin + 1) * STRANDS; i++)
-            values[strand_of(&sums.items[i])] += sums.items[i].count;
-        int64_t width = (INT64_C(1) << series->shift) * LA_SEC;
+    fill_rows(series, first, rows);
+    for (int64_t bin = first; bin <= last; bin++) {
+        const struct row *row = &rows[bin - first];
+        if (!row->changed)
+            continue;
+        for (int s = 0; s < LA_STRAND_COUNT; s++)
+            values[s] = row->counts[s] + (s < LA_STRAND_LEVELS ? values[s] : 0);
         const struct la_series_point point = {
             .from_ns = bin * width, .until_ns = (bin + 1) * width, .values = values};
         visit(context, &point);
     }
-    free(sums.items);
+    free(rows);
     return LA_OK;
 }

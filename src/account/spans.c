@@ -55,8 +55,6 @@ static void note(int64_t *moment, int64_t ns) {
 
 static struct moments read_moments(const struct la_connection *c) {
     struct moments m = {INT64_MAX, INT64_MAX, {INT64_MAX, INT64_MAX}, {INT64_MAX, INT64_MAX}};
-    if (c->log_count == 1 && c->opening == LA_OPENING_UNANSWERED)
-        return m; /* a SYN, and nothing else */
     const struct la_observation *o = c->log, *end = c->log + c->log_count;
     for (; o < end && (m.syn_ack_ns == INT64_MAX || m.open_ns == INT64_MAX); o++) {
         if (o->from == LA_SERVER)
@@ -171,6 +169,10 @@ void la_spans_of(const struct la_connection *connection, unsigned sides, la_span
         (void)la_spells_of(connection, take_spell, &reading);
         return;
     }
+    if (connection->log_count == 1 && connection->opening == LA_OPENING_UNANSWERED)
+        sides &= 1u << LA_CLIENT; /* a SYN, and nothing else */
+    if (sides == 0)
+        return;
     struct moments moments = read_moments(connection);
     for (unsigned side = 0; side < 2; side++)
         if (sides >> side & 1)

@@ -34,11 +34,17 @@ void episode_show(struct la_finding *f, const struct la_edge *edge, const char *
 
 void episode_show_clients(struct la_finding *f, const struct la_overview *overview,
                           const struct la_service *service, const char *role) {
-    for (size_t i = 0; i < overview->edge_count; i++) {
+    uint32_t left = 0;
+    for (int i = 0; service->clients && i < LA_PAIR_CLASSES; i++)
+        left += la_sample_count(&service->clients[i], overview->clients_most);
+    for (size_t i = 0; left > 0 && f->evidence_count < LA_FINDING_EVIDENCE; i++) {
         const struct la_edge_line *line = &overview->edges[i];
-        if (!line->seeks && line->service == service)
-            episode_show(f, line->edge, role);
+        if (line->seeks || line->service != service)
+            continue;
+        episode_show(f, line->edge, role);
+        left--;
     }
+    f->evidence_dropped += left;
 }
 
 const char *host_text(struct la_finding *f, const struct la_addr *addr) {
