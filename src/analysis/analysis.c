@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { READ_AT_ONCE = 512, PACKETS_AHEAD = 8, HEADERS = 128, BATCHES_A_REPORT = 16 };
+enum { READ_AT_ONCE = 512, PACKETS_AHEAD = 16, HEADERS = 128, BATCHES_A_REPORT = 16 };
 
 /* All traffic of a pair of hosts: what a connection is compared with lies in one shard. */
 struct shard {
