@@ -7,19 +7,29 @@
 #include <string.h>
 
 enum { RING = 4, MOST_HELPERS = LA_SHARDS - 1, PATIENCE = 400 };
+enum { ALL_SHARDS = (1 << LA_SHARDS) - 1 };
 
-/* Work is dealt out in the order of the capture: batch by batch, and in a batch shard by shard. One
- * such task is some dozens of segments. */
+struct helper {
+    struct crew *crew;
+    pthread_t thread;
+    unsigned first; /* shard */
+};
+
+/* Work is dealt out in the order of the capture, batch by batch. One task is what a batch has for
+ * one shard: some dozens of segments. In each batch helpers begin at shards of their own, and
+ * whoever reads begins at the other end, so that a shard mostly stays with the core that has its
+ * memory. */
 struct crew {
     struct crew_tasks tasks;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     _Atomic uint64_t changes; /* so many so far */
     unsigned sleepers;        /* that wait for `changed` */
-    pthread_t helpers[MOST_HELPERS];
+    struct helper helpers[MOST_HELPERS];
     unsigned helper_count;
     uint64_t published;        /* batches */
-    uint64_t claimed;          /* tasks, of LA_SHARDS for each batch */
+    uint64_t begun;            /* batches of which a task was claimed */
+    uint32_t unclaimed;        /* tasks of the one begun last, a bit for each shard */
     uint64_t taken[LA_SHARDS]; /* batches, by the shard */
     unsigned missing[RING];    /* shards that have not taken the batch in that place */
     uint64_t last;             /* number of the batch after the last, which stands for the end */
@@ -57,14 +67,40 @@ static void tell_change(struct crew *crew) {
         pthread_cond_broadcast(&crew->changed);
 }
 
+/* The shards in the order in which somebody would rather work: whoever reads, for whom `helper` is
+ * NULL, from the last one back. */
+static unsigned nth_shard(const struct helper *helper, unsigned n) {
+    return helper ? (helper->first + n) % LA_SHARDS : LA_SHARDS - 1 - n;
+}
+
+/* Claims a task of the batch begun last. One that somebody is still at the batch before of is only
+ * taken when all are like that. */
+static unsigned claim(struct crew *crew, const struct helper *helper) {
+    unsigned claimed = LA_SHARDS;
+    for (unsigned n = 0; n < LA_SHARDS; n++) {
+        unsigned shard = nth_shard(helper, n);
+        bool ready = crew->taken[shard] + 1 == crew->begun;
+        if (!(crew->unclaimed >> shard & 1) || (claimed < LA_SHARDS && !ready))
+            continue;
+        claimed = shard;
+        if (ready)
+            break;
+    }
+    crew->unclaimed &= ~(UINT32_C(1) << claimed);
+    return claimed;
+}
+
 /* Takes the next task there is, and does it; false when there is none. Called, and returns, with
  * the lock held. */
-static bool work(struct crew *crew) {
-    if (crew->stopping || crew->claimed == crew->published * LA_SHARDS)
+static bool work(struct crew *crew, const struct helper *helper) {
+    if (crew->stopping || (crew->unclaimed == 0 && crew->begun == crew->published))
         return false;
-    uint64_t number = crew->claimed / LA_SHARDS;
-    unsigned shard = (unsigned)(crew->claimed % LA_SHARDS), place = (unsigned)(number % RING);
-    crew->claimed++;
+    if (crew->unclaimed == 0) {
+        crew->begun++;
+        crew->unclaimed = ALL_SHARDS;
+    }
+    uint64_t number = crew->begun - 1;
+    unsigned shard = claim(crew, helper), place = (unsigned)(number % RING);
     while (crew->taken[shard] < number) /* somebody is still at the batch before */
         wait_for_change(crew);
     bool ends = number == crew->last;
@@ -81,10 +117,11 @@ static bool work(struct crew *crew) {
 }
 
 static void *help(void *context) {
-    struct crew *crew = context;
+    const struct helper *helper = context;
+    struct crew *crew = helper->crew;
     pthread_mutex_lock(&crew->lock);
     while (!crew->stopping)
-        if (!work(crew))
+        if (!work(crew, helper))
             wait_for_change(crew);
     pthread_mutex_unlock(&crew->lock);
     return NULL;
@@ -101,11 +138,15 @@ struct crew *crew_new(unsigned threads, const struct crew_tasks *tasks) {
     crew->last = UINT64_MAX;
     pthread_mutex_init(&crew->lock, NULL);
     pthread_cond_init(&crew->changed, NULL);
-    while (crew->helper_count + 1 < threads && crew->helper_count < MOST_HELPERS)
-        if (pthread_create(&crew->helpers[crew->helper_count], NULL, help, crew) == 0)
-            crew->helper_count++;
-        else
+    unsigned wanted = threads - 1 < MOST_HELPERS ? threads - 1 : MOST_HELPERS;
+    while (crew->helper_count < wanted) {
+        struct helper *helper = &crew->helpers[crew->helper_count];
+        helper->crew = crew;
+        helper->first = crew->helper_count * LA_SHARDS / wanted;
+        if (pthread_create(&helper->thread, NULL, help, helper) != 0)
             break;
+        crew->helper_count++;
+    }
     return crew;
 }
 
@@ -115,7 +156,7 @@ static void stop(struct crew *crew) {
     tell_change(crew);
     pthread_mutex_unlock(&crew->lock);
     for (unsigned i = 0; i < crew->helper_count; i++)
-        pthread_join(crew->helpers[i], NULL);
+        pthread_join(crew->helpers[i].thread, NULL);
 }
 
 void crew_free(struct crew *crew) {
@@ -132,7 +173,7 @@ void crew_free(struct crew *crew) {
 static unsigned make_room(struct crew *crew) {
     unsigned place = (unsigned)(crew->published % RING);
     while (crew->missing[place] > 0)
-        if (!work(crew))
+        if (!work(crew, NULL))
             wait_for_change(crew);
     return place;
 }
@@ -163,7 +204,7 @@ static void publish(struct crew *crew) {
     crew->missing[crew->published % RING] = LA_SHARDS;
     crew->published++;
     tell_change(crew);
-    while (crew->helper_count == 0 && work(crew))
+    while (crew->helper_count == 0 && work(crew, NULL))
         continue;
 }
 
@@ -180,7 +221,7 @@ void crew_finish(struct crew *crew) {
     crew->last = crew->published;
     publish(crew);
     while (crew->missing[place] > 0)
-        if (!work(crew))
+        if (!work(crew, NULL))
             wait_for_change(crew);
     pthread_mutex_unlock(&crew->lock);
     stop(crew);
