@@ -63,6 +63,35 @@ static void sums_add_up_in_any_order(void **unused) {
     free(copy.items);
 }
 
+/* Whatever order the buckets come in, and however far they lie apart. */
+static void delays_are_those_of_a_histogram(void **unused) {
+    (void)unused;
+    uint64_t random = 23;
+    for (unsigned i = 0; i < 200; i++) {
+        struct la_delays delays = {0}, whole = {0};
+        struct la_histogram exact[2] = {{0}}, told;
+        for (unsigned n = pick(&random, 100); n > 0; n--) {
+            unsigned cause = pick(&random, 3) == 0 ? LA_LATE_SYN_LOST : LA_LATE_NOT;
+            size_t bucket = pick(&random, i % 2 == 0 ? 900 : 40) + (i % 3) * 10;
+            assert_int_equal(la_delays_add(&delays, cause, bucket, n), LA_OK);
+            la_histogram_add_bucket(&exact[cause != LA_LATE_NOT], bucket, n);
+            if (n % 7 == 0)
+                assert_int_equal(la_delays_merge(&whole, &delays), LA_OK);
+            if (n % 7 == 0)
+                la_delays_release(&delays);
+        }
+        assert_int_equal(la_delays_merge(&whole, &delays), LA_OK);
+        for (unsigned late = 0; late < 2; late++) {
+            memset(&told, 0, sizeof told);
+            la_delays_gather(&whole, late ? LA_LATE_NOT + 1 : LA_LATE_NOT,
+                             late ? LA_LATE_CAUSE_COUNT - 1 : LA_LATE_NOT, &told);
+            assert_memory_equal(&told, &exact[late], sizeof told);
+        }
+        la_delays_release(&delays);
+        la_delays_release(&whole);
+    }
+}
+
 struct levels {
     const int64_t *from, *until;
     size_t count, points;
@@ -145,6 +174,7 @@ static void add_connection(struct la_accounts *accounts, uint64_t *random,
         .last = {log[5].time_ns, log[5].frame, 0},
         .opening = outcome < 7 ? LA_OPENING_HANDSHAKE : LA_OPENING_HALF_OPEN + outcome - 7,
         .first_closer = first == LA_CLIENT ? LA_CLOSER_CLIENT : LA_CLOSER_SERVER,
+        .connect_delay_ns = INT64_C(1) << pick(random, 34),
         .late_cause = (uint8_t)pick(random, LA_LATE_CAUSE_COUNT),
         .log = log,
         .log_count = outcome < 7    ? 6
@@ -366,6 +396,7 @@ static void the_sockets_of_a_host_are_all_of_its_sockets(void **unused) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_add_up_in_any_order),
+        cmocka_unit_test(delays_are_those_of_a_histogram),
         cmocka_unit_test(a_level_is_exact_however_wide_the_bins),
         cmocka_unit_test(the_laws_of_merge_hold),
         cmocka_unit_test(what_is_left_out_is_counted),
