@@ -154,8 +154,10 @@ struct trail {
     uint32_t tsval[2];   /* the first of each; 0: none */
 };
 
-/* What a sender's next identification and window follow from. */
-struct habit {
+/* What the next segment of an end is expected to follow from. */
+struct trail_end {
+    uint32_t next;  /* sequence numbers that it has used */
+    uint32_t tsval; /* the newest */
     uint16_t ip_id, window;
 };
 
@@ -165,10 +167,8 @@ struct on_trail {
     int64_t last_ns;
     uint64_t last_frame;
     struct trail trail;
-    struct habit habits[2];
-    uint32_t tsval[2];          /* the newest of each */
-    uint32_t next[2];           /* sequence numbers that each has used */
-    uint32_t ends[TRAIL_STEPS]; /* of each step: those that its sender had used with it */
+    struct trail_end ends[2];
+    uint32_t used[TRAIL_STEPS]; /* of each step: sequence numbers of its sender up to its end */
     bool learnt;                /* it took a step that nobody had taken before */
 };
 

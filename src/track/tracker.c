@@ -660,12 +660,12 @@ static void shelve_trail(struct la_tracker *tracker, struct live *live) {
 /* The next segment of a record on a trail; false when it is none, and the record as others are. */
 static bool go_on_trail(struct la_tracker *tracker, struct live *live, unsigned d,
                         const struct la_segment *s) {
+    unsigned marks;
     if (!is_private(tracker, live, live->on_trail.trail.client) ||
-        !trail_go_on(tracker->trails, live, d, s)) {
+        !trail_go_on(tracker->trails, live, d, s, &marks)) {
         trail_leave(tracker->trails, live);
         return false;
     }
-    unsigned marks = trail_marks(tracker->trails, live);
     if (marks & TRAIL_STAMPED)
         recycle_remember(tracker->recycle, live, d, s);
     arm(tracker, live, marks & TRAIL_OVER, s->time_ns);
@@ -805,22 +805,27 @@ static uint16_t settle_closed(struct la_tracker *tracker, struct shelf_item *ite
     return live.incarnation;
 }
 
-/* As the first one that went this way, once that was settled. */
-static void settle_trail(struct la_tracker *tracker, const struct trail_item *item,
-                         int64_t end_ns) {
+/* The first one that went this way. */
+static void settle_leader(struct la_tracker *tracker, const struct trail_item *item,
+                          int64_t end_ns) {
     struct live live = {0};
-    const struct settle_context context =
-        context_of(tracker, trail_last_seen(tracker->trails, item), end_ns);
-    struct view *view = trail_tell_story(tracker->trails, &context, item);
-    if (view) {
-        settle_vantage(view);
-        tracker->options.on_settled(tracker->options.context, &view->connection);
-        return;
-    }
     trail_read(tracker->trails, item, &live);
     settle(tracker, &live, end_ns);
     trail_learn_story(tracker->trails, item, &tracker->views[1]);
     live_release(&live, tracker->pool);
+}
+
+static void settle_trail(struct la_tracker *tracker, const struct trail_item *item,
+                         int64_t end_ns) {
+    const struct settle_context context =
+        context_of(tracker, trail_last_seen(tracker->trails, item), end_ns);
+    struct view *view = trail_tell_story(tracker->trails, &context, item);
+    if (!view) {
+        settle_leader(tracker, item, end_ns);
+        return;
+    }
+    settle_vantage(view);
+    tracker->options.on_settled(tracker->options.context, &view->connection);
 }
 
 static void retire_item(struct la_tracker *tracker, struct shelf_item *item, uint32_t place,

@@ -70,8 +70,8 @@ static void segment_at(const struct walk *walk, const struct place *place, struc
     s->payload = walk->step.payload;
     s->window = walk->step.window;
     s->ip_id = walk->step.ip_id;
-    s->seq = walk_seq(walk, manner);
-    s->ack = walk_ack(walk, manner);
+    s->seq = walk->seq;
+    s->ack = walk->ack;
     s->tsval = walk_tsval(walk, manner);
     s->tsecr = walk_tsecr(walk, manner);
 }
@@ -156,7 +156,7 @@ static unsigned step_to(const struct trails *trails, const struct on_trail *on, 
     unsigned first = TRAIL_STEPS;
     const struct place *place = &trails->places[on->trail.place];
     for (; place->depth > 0; place = &trails->places[place->before])
-        if (place->manner.role == role && on->ends[place->depth - 1] == end)
+        if (place->manner.role == role && on->used[place->depth - 1] == end)
             first = place->depth - 1u;
     return first;
 }
@@ -173,7 +173,7 @@ static unsigned timed_step(const struct trails *trails, const struct on_trail *o
     const struct place *place = &trails->places[on->trail.place];
     for (; place->depth > 0; place = &trails->places[place->before])
         if (place->manner.role == asker && place->manner.talks &&
-            on->ends[place->depth - 1] - place->manner.consumes == end)
+            on->used[place->depth - 1] - place->manner.consumes == end)
             return place->depth;
     return TRAIL_STEPS + 1;
 }
@@ -271,17 +271,15 @@ static inline uint16_t step_of(struct trails *trails, struct live *live, unsigne
     uint64_t form[FORM_WORDS];
     form_of(s, role, lags, place->manner.acks, form);
     bool is_likely =
-        is_same(place->form, form) && s->ack == on->trail.isn[!role] + on->ends[place->manner.acks];
+        is_same(place->form, form) && s->ack == on->trail.isn[!role] + on->used[place->manner.acks];
     return is_likely ? likely : other_step(trails, live, role, lags, s);
 }
 
 /* Following */
 
-/* Room for another step. False when out of memory. */
+/* Room for more steps. False when out of memory. */
 static bool make_room(struct trails *trails, struct la_log *steps) {
     enum { FIRST = 128 }; /* for what opens and closes without a word */
-    if (steps->used + STEP_MOST <= steps->capacity)
-        return true;
     struct la_log larger = *steps;
     larger.capacity = (uint16_t)(steps->capacity > 0 ? steps->capacity * 2 : FIRST);
     larger.bytes = la_pool_take(trails->pool, larger.capacity);
@@ -294,39 +292,48 @@ static bool make_room(struct trails *trails, struct la_log *steps) {
     return true;
 }
 
-/* Takes the step. False when there is none to take. In one piece with what was looked at before. */
+static inline bool has_room(struct trails *trails, struct la_log *steps) {
+    return steps->used + STEP_MOST <= steps->capacity || make_room(trails, steps);
+}
+
+/* Takes the step, and says what it comes to. False when there is none to take. In one piece with
+ * what was looked at before. */
 __attribute__((always_inline)) static inline bool go(struct trails *trails, struct live *live,
-                                                     unsigned role, const struct la_segment *s) {
+                                                     unsigned role, const struct la_segment *s,
+                                                     unsigned *marks) {
     struct on_trail *on = &live->on_trail;
+    struct trail_end *me = &on->ends[role], *peer = &on->ends[!role];
     bool is_stamped = s->options & LA_HAS_TIMESTAMPS;
     struct step step = {
         .elapsed_ns = (uint32_t)(s->time_ns - on->last_ns),
         .frames = (uint32_t)(s->frame - on->last_frame),
-        .ticks = is_stamped ? (uint16_t)(s->tsval - on->tsval[role]) : 0,
-        .lag = is_stamped ? (uint16_t)(on->tsval[!role] - s->tsecr) : 0,
+        .ticks = is_stamped ? (uint16_t)(s->tsval - me->tsval) : 0,
+        .lag = is_stamped ? (uint16_t)(peer->tsval - s->tsecr) : 0,
         .ip_id = s->ip_id,
         .window = s->window,
         .payload = (uint16_t)s->payload,
     };
     uint16_t number = step_of(trails, live, role, step.lag != 0, s);
-    if (number == 0 || !make_room(trails, &live->log))
+    if (number == 0 || !has_room(trails, &live->log))
         return false;
     const struct place *place = &trails->places[number];
     uint8_t *at = live->log.bytes + live->log.used;
-    live->log.used += (uint16_t)(put_step(at, &step, &place->manner, &on->habits[role]) - at);
-    on->habits[role] = (struct habit){s->ip_id, s->window};
+    live->log.used += (uint16_t)(put_step(at, &step, &place->manner, me) - at);
     on->last_ns = s->time_ns;
     on->last_frame = s->frame;
-    on->tsval[role] += step.ticks;
-    on->ends[place->depth - 1] = on->next[role] += s->payload + place->manner.consumes;
+    me->ip_id = s->ip_id;
+    me->window = s->window;
+    me->tsval += step.ticks;
+    on->used[place->depth - 1] = me->next += s->payload + place->manner.consumes;
     on->trail.place = number & (PLACES_MOST - 1);
+    *marks = place->marks;
     return true;
 }
 
 /* A side's first segment: its numbers count from there. */
 static void set_out(struct on_trail *on, unsigned role, const struct la_segment *s) {
     on->trail.isn[role] = s->seq;
-    on->trail.tsval[role] = on->tsval[role] = s->tsval;
+    on->trail.tsval[role] = on->ends[role].tsval = s->tsval;
 }
 
 /* Whether it is worth it. */
@@ -340,23 +347,25 @@ static bool is_worthwhile(struct place *syn) {
 static bool is_expected(const struct on_trail *on, unsigned role, const struct la_segment *s) {
     uint64_t elapsed = (uint64_t)s->time_ns - (uint64_t)on->last_ns;
     uint64_t frames = s->frame - on->last_frame;
-    uint32_t ticks = s->tsval - on->tsval[role], lag = on->tsval[!role] - s->tsecr;
+    uint32_t ticks = s->tsval - on->ends[role].tsval, lag = on->ends[!role].tsval - s->tsecr;
     bool is_stamped = s->options & LA_HAS_TIMESTAMPS;
-    return (elapsed | frames) <= UINT32_MAX && s->seq == on->trail.isn[role] + on->next[role] &&
-           s->window > 0 && s->payload <= UINT16_MAX &&
-           (!is_stamped || (ticks | lag) <= UINT16_MAX);
+    return (elapsed | frames) <= UINT32_MAX &&
+           s->seq == on->trail.isn[role] + on->ends[role].next && s->window > 0 &&
+           s->payload <= UINT16_MAX && (!is_stamped || (ticks | lag) <= UINT16_MAX);
 }
 
 bool trail_begin(struct trails *trails, struct live *live, unsigned side,
                  const struct la_segment *syn) {
     struct on_trail *on = &live->on_trail;
+    unsigned marks;
     if (syn->ack != 0 || syn->payload > 0 || syn->tsecr != 0 || syn->window == 0)
         return false;
     on->trail.client = side & 1;
     on->last_ns = syn->time_ns;
     on->last_frame = syn->frame;
     set_out(on, LA_CLIENT, syn);
-    if (go(trails, live, LA_CLIENT, syn) && is_worthwhile(&trails->places[on->trail.place])) {
+    if (go(trails, live, LA_CLIENT, syn, &marks) &&
+        is_worthwhile(&trails->places[on->trail.place])) {
         live->flags |= LIVE_ON_TRAIL;
         return true;
     }
@@ -366,16 +375,12 @@ bool trail_begin(struct trails *trails, struct live *live, unsigned side,
 }
 
 bool trail_go_on(struct trails *trails, struct live *live, unsigned side,
-                 const struct la_segment *s) {
+                 const struct la_segment *s, unsigned *marks) {
     struct on_trail *on = &live->on_trail;
     unsigned role = side ^ on->trail.client;
-    if (on->next[role] == 0)
+    if (on->ends[role].next == 0)
         set_out(on, role, s);
-    return is_expected(on, role, s) && go(trails, live, role, s);
-}
-
-unsigned trail_marks(const struct trails *trails, const struct live *live) {
-    return trails->places[live->on_trail.trail.place].marks;
+    return is_expected(on, role, s) && go(trails, live, role, s, marks);
 }
 
 /* On the shelf */

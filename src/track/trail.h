@@ -21,19 +21,19 @@ size_t trails_bytes(const struct trails *trails);
  * its SYN. False, and nothing done, when it must not. */
 bool trail_begin(struct trails *trails, struct live *live, unsigned side,
                  const struct la_segment *syn);
-/* The next segment of a record on a trail. False, and nothing done, when it leaves the trail. */
-bool trail_go_on(struct trails *trails, struct live *live, unsigned side,
-                 const struct la_segment *segment);
-/* The record as it would be if each segment had been taken in. */
-void trail_leave(struct trails *trails, struct live *live);
-
 /* What a record on a trail has come to with its last segment. */
 enum {
     TRAIL_OVER = 1 << 0,   /* live_is_over() */
     TRAIL_CLOSED = 1 << 1, /* live_is_packable() */
     TRAIL_STAMPED = 1 << 2 /* the client's FIN, with a timestamp, after its server's */
 };
-unsigned trail_marks(const struct trails *trails, const struct live *live);
+
+/* The next segment of a record on a trail; `*marks` says what it has come to. False, and nothing
+ * done, when it leaves the trail. */
+bool trail_go_on(struct trails *trails, struct live *live, unsigned side,
+                 const struct la_segment *segment, unsigned *marks);
+/* The record as it would be if each segment had been taken in. */
+void trail_leave(struct trails *trails, struct live *live);
 
 /* A closed connection as it lies on the shelf. */
 struct trail_item {

@@ -96,8 +96,8 @@ enum {
     STEP_MOST = 24, /* bytes of one, and what may be written behind it */
 };
 
-static inline uint16_t usual_id(const struct habit *habit) {
-    return (uint16_t)(habit->ip_id + (habit->ip_id != 0));
+static inline uint16_t usual_id(const struct trail_end *end) {
+    return (uint16_t)(end->ip_id + (end->ip_id != 0));
 }
 
 static inline uint8_t *put_short(uint8_t *p, uint16_t value) {
@@ -113,10 +113,10 @@ static inline const uint8_t *get_short(const uint8_t *p, uint16_t *value) {
 
 __attribute__((always_inline)) static inline uint8_t *put_step(uint8_t *p, const struct step *step,
                                                                const struct manner *manner,
-                                                               const struct habit *habit) {
+                                                               const struct trail_end *end) {
     uint32_t usec = step->elapsed_ns / 1000;
-    unsigned how = (step->ip_id != usual_id(habit) ? STEP_ID : 0) |
-                   (step->window != habit->window ? STEP_WINDOW : 0);
+    unsigned how = (step->ip_id != usual_id(end) ? STEP_ID : 0) |
+                   (step->window != end->window ? STEP_WINDOW : 0);
     bool is_narrow = usec * 1000 == step->elapsed_ns && step->frames <= STEP_LONG_MOST &&
                      step->ticks <= UINT8_MAX;
     if (is_narrow) {
@@ -144,7 +144,7 @@ __attribute__((always_inline)) static inline uint8_t *put_step(uint8_t *p, const
 __attribute__((always_inline)) static inline const uint8_t *get_step(const uint8_t *p,
                                                                      struct step *step,
                                                                      const struct manner *manner,
-                                                                     const struct habit *habit) {
+                                                                     const struct trail_end *end) {
     uint64_t word = get_little_endian(p);
     unsigned how = (unsigned)word;
     if (how & STEP_WIDE) {
@@ -161,8 +161,8 @@ __attribute__((always_inline)) static inline const uint8_t *get_step(const uint8
         step->ticks = word >> frames_bits & UINT8_MAX;
         p += (8 + time_bits + frames_bits) / 8 + 1;
     }
-    step->ip_id = usual_id(habit);
-    step->window = habit->window;
+    step->ip_id = usual_id(end);
+    step->window = end->window;
     step->payload = step->lag = 0;
     if (how & STEP_ID)
         p = get_short(p, &step->ip_id);
@@ -180,11 +180,10 @@ struct walk {
     unsigned count; /* steps so far */
     int64_t time_ns;
     uint64_t frame;
-    struct step step;
-    struct habit habits[2];
-    uint32_t tsval[2];          /* the newest */
-    uint32_t next[2];           /* sequence numbers that each has used */
-    uint32_t ends[TRAIL_STEPS]; /* of each step: those that its sender had used with it */
+    struct step step;  /* the last one, */
+    uint32_t seq, ack; /* and its numbers */
+    struct trail_end ends[2];
+    uint32_t used[TRAIL_STEPS]; /* as in struct on_trail */
 };
 
 static inline void walk_from(struct walk *walk, const struct trail *trail, const uint8_t *steps,
@@ -194,41 +193,36 @@ static inline void walk_from(struct walk *walk, const struct trail *trail, const
     walk->count = 0;
     walk->time_ns = first_ns;
     walk->frame = first_frame;
-    memset(walk->habits, 0, sizeof walk->habits);
-    memcpy(walk->tsval, trail->tsval, sizeof walk->tsval);
-    memset(walk->next, 0, sizeof walk->next);
+    for (unsigned role = 0; role < 2; role++)
+        walk->ends[role] = (struct trail_end){.tsval = trail->tsval[role]};
 }
 
 __attribute__((always_inline)) static inline void walk_on(struct walk *walk,
                                                           const struct manner *manner) {
+    const struct trail *trail = walk->trail;
     struct step *step = &walk->step;
     unsigned role = manner->role;
-    walk->at = get_step(walk->at, step, manner, &walk->habits[role]);
-    walk->habits[role] = (struct habit){step->ip_id, step->window};
+    struct trail_end *end = &walk->ends[role];
+    walk->at = get_step(walk->at, step, manner, end);
     walk->time_ns += step->elapsed_ns;
     walk->frame += step->frames;
-    walk->tsval[role] += step->ticks;
-    walk->next[role] += step->payload + manner->consumes;
-    walk->ends[walk->count++] = walk->next[role];
+    walk->seq = trail->isn[role] + end->next;
+    walk->ack = manner->has_ack ? trail->isn[!role] + walk->used[manner->acks] : 0;
+    end->ip_id = step->ip_id;
+    end->window = step->window;
+    end->tsval += step->ticks;
+    end->next += step->payload + manner->consumes;
+    walk->used[walk->count++] = end->next;
 }
 
-/* Numbers of the step that was taken last. */
-static inline uint32_t walk_seq(const struct walk *walk, const struct manner *manner) {
-    return walk->trail->isn[manner->role] + walk->next[manner->role] - walk->step.payload -
-           manner->consumes;
-}
-
-static inline uint32_t walk_ack(const struct walk *walk, const struct manner *manner) {
-    return manner->has_ack ? walk->trail->isn[!manner->role] + walk->ends[manner->acks] : 0;
-}
-
+/* The timestamps of the step that was taken last. */
 static inline uint32_t walk_tsval(const struct walk *walk, const struct manner *manner) {
-    return manner->is_stamped ? walk->tsval[manner->role] : 0;
+    return manner->is_stamped ? walk->ends[manner->role].tsval : 0;
 }
 
 static inline uint32_t walk_tsecr(const struct walk *walk, const struct manner *manner) {
     bool echoes = manner->is_stamped && manner->has_ack;
-    return echoes ? walk->tsval[!manner->role] - walk->step.lag : 0;
+    return echoes ? walk->ends[!manner->role].tsval - walk->step.lag : 0;
 }
 
 /* The steps up to a place, the first one first; returns how many. */

@@ -152,8 +152,8 @@ static void tell_entry(const struct walk *walk, const struct manner *manner,
                        struct la_observation *o) {
     o->time_ns = walk->time_ns;
     o->frame = walk->frame;
-    o->seq = walk_seq(walk, manner);
-    o->ack = walk_ack(walk, manner);
+    o->seq = walk->seq;
+    o->ack = walk->ack;
     o->payload = walk->step.payload;
     o->tsval = walk_tsval(walk, manner);
     o->tsecr = walk_tsecr(walk, manner);
@@ -187,11 +187,11 @@ static void tell_end(const struct telling *telling, unsigned role, int64_t first
     const uint32_t *isn = walk->trail->isn;
     int64_t samples[SAMPLES];
     end->isn = isn[role];
-    end->next = isn[role] + walk->next[role];
+    end->next = isn[role] + walk->ends[role].next;
     end->fin_end = end->next;
-    end->acked = isn[!role] + walk->next[!role];
-    end->tsval = walk->tsval[role];
-    end->window = (uint32_t)walk->habits[role].window << story->scale[role];
+    end->acked = isn[!role] + walk->ends[!role].next;
+    end->tsval = walk->ends[role].tsval;
+    end->window = (uint32_t)walk->ends[role].window << story->scale[role];
     end->data_bytes = telling->said[role];
     end->bytes = known->bytes + telling->said[role];
     end->last_ns = first_ns + telling->times_ns[story->last[role] - 1];
