@@ -98,7 +98,7 @@ static void retrace(const struct trails *trails, const struct trail *trail, cons
     uint16_t way[TRAIL_STEPS];
     unsigned depth = trail_way(trails, trail->place, way);
     struct walk walk;
-    walk_from(&walk, trail, steps, live->first_ns, live->first_frame);
+    walk_from(&walk, trail, steps, live->first_ns);
     for (unsigned i = 0; i < depth; i++) {
         const struct place *place = &trails->places[way[i]];
         struct la_segment s;
@@ -358,11 +358,11 @@ bool trail_begin(struct trails *trails, struct live *live, unsigned side,
                  const struct la_segment *syn) {
     struct on_trail *on = &live->on_trail;
     unsigned marks;
-    if (syn->ack != 0 || syn->payload > 0 || syn->tsecr != 0 || syn->window == 0)
+    if (syn->ack != 0 || syn->payload > 0 || syn->tsecr != 0 || syn->window == 0 ||
+        syn->frame > UINT32_MAX)
         return false;
     on->trail.client = side & 1;
     on->last_ns = syn->time_ns;
-    on->last_frame = syn->frame;
     set_out(on, LA_CLIENT, syn);
     if (go(trails, live, LA_CLIENT, syn, &marks) &&
         is_worthwhile(&trails->places[on->trail.place])) {
@@ -395,7 +395,6 @@ void trail_write(struct trails *trails, struct live *live, struct trail_item *it
     uint16_t way[TRAIL_STEPS];
     trail_way(trails, on->trail.place, way);
     struct place *syn = &trails->places[way[0]];
-    item->first_frame = live->first_frame;
     item->trail = on->trail;
     item->trail.lives = live->incarnation;
     memcpy(item->steps, live->log.bytes, live->log.used);
@@ -414,22 +413,25 @@ struct last_seen trail_last_seen(const struct trails *trails, const struct trail
                               (uint16_t)(place->form[2] >> FORM_INPUT_SHIFT), last.tunnels};
 }
 
-static int64_t elapsed_of(const struct trails *trails, const struct trail_item *item) {
+/* Where it begins, as far as that follows from its steps. */
+static void read_beginning(const struct trails *trails, const struct trail_item *item,
+                           struct live *live) {
     uint16_t way[TRAIL_STEPS];
     unsigned depth = trail_way(trails, item->trail.place, way);
     struct walk walk;
-    walk_from(&walk, &item->trail, item->steps, 0, 0);
-    for (unsigned i = 0; i < depth; i++)
+    walk_from(&walk, &item->trail, item->steps, 0);
+    for (unsigned i = 0; i < depth; i++) {
         walk_on(&walk, &trails->places[way[i]].manner);
-    return walk.time_ns;
+        if (i == 0)
+            live->first_frame = walk.frame;
+    }
+    live->first_ns = item->item.expire_ns - LIVE_REMEMBERED_NS - walk.time_ns;
 }
 
 void trail_read(const struct trails *trails, const struct trail_item *item, struct live *live) {
-    const struct last_seen last = trail_last_seen(trails, item);
     live_take_head(live, &item->item);
     live->incarnation = item->trail.lives;
-    live->first_ns = last.time_ns - elapsed_of(trails, item);
-    live->first_frame = item->first_frame;
-    live->first_input = last.input;
+    live->first_input = trail_last_seen(trails, item).input;
+    read_beginning(trails, item, live);
     retrace(trails, &item->trail, item->steps, live);
 }

@@ -38,7 +38,6 @@ void trail_leave(struct trails *trails, struct live *live);
 /* A closed connection as it lies on the shelf. */
 struct trail_item {
     struct shelf_item item;
-    uint64_t first_frame;
     struct trail trail;
     uint8_t steps[];
 };

@@ -9,7 +9,7 @@
 
 /* Steps, of trails that led to a close: enough for the systems that meet in one shard, and little
  * memory if somebody makes up new ones with each segment. */
-enum { PLACES_MOST = 4096, PLACE_BUCKETS = 2 * PLACES_MOST, STORIES_MOST = 256 };
+enum { PLACES_MOST = 4096, PLACE_BUCKETS = PLACES_MOST / 2, STORIES_MOST = 256 };
 
 /* All about a segment that decides what it does to an ordinary connection. The first two words are
  * the end of struct la_segment, where they overlap; the third has the rest. */
@@ -76,7 +76,7 @@ size_t stories_bytes(const struct trails *trails);
 
 /* What a step has for itself. */
 struct step {
-    uint32_t elapsed_ns, frames; /* since the step before; 0 of the first one */
+    uint32_t elapsed_ns, frames; /* since the step before; of the first one 0, and its own frame */
     uint16_t ticks;              /* by which the sender's timestamp has grown */
     uint16_t ip_id, window, payload;
     uint16_t lag; /* by which the echoed timestamp is behind the newest */
@@ -187,12 +187,12 @@ struct walk {
 };
 
 static inline void walk_from(struct walk *walk, const struct trail *trail, const uint8_t *steps,
-                             int64_t first_ns, uint64_t first_frame) {
+                             int64_t first_ns) {
     walk->trail = trail;
     walk->at = steps;
     walk->count = 0;
     walk->time_ns = first_ns;
-    walk->frame = first_frame;
+    walk->frame = 0;
     for (unsigned role = 0; role < 2; role++)
         walk->ends[role] = (struct trail_end){.tsval = trail->tsval[role]};
 }

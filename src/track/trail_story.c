@@ -163,7 +163,7 @@ static void tell_steps(struct telling *telling, const struct trail_item *item,
                        struct la_observation *log) {
     const struct story *story = telling->story;
     struct walk *walk = &telling->walk;
-    walk_from(walk, &item->trail, item->steps, 0, item->first_frame);
+    walk_from(walk, &item->trail, item->steps, 0);
     for (unsigned i = 0; i < story->depth; i++) {
         const struct manner *manner = &story->manners[i];
         walk_on(walk, manner);
@@ -223,7 +223,7 @@ struct view *trail_tell_story(struct trails *trails, const struct settle_context
         tell_end(&telling, role, first_ns, &c->side[role]);
     c->incarnation = item->trail.lives;
     c->opened_ns = c->first.time_ns = first_ns;
-    c->first.frame = item->first_frame;
+    c->first.frame = view->log[0].frame; /* the SYN always is in the log */
     c->last.time_ns = last_ns;
     c->last.frame = telling.walk.frame;
     if (c->connect_delay_ns >= 0) /* the SYN-ACK is always the second */
