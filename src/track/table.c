@@ -298,8 +298,9 @@ static uint32_t take_index(struct table *table) {
     return table->top++;
 }
 
+/* Fuller, and looking in vain would take a dozen slots and more; emptier, and memory is wasted. */
 static bool has_room(struct table *table) {
-    return table->in_table * 4 < table->slot_count * 3 || grow_slots(table);
+    return table->in_table * 16 < table->slot_count * 13 || grow_slots(table);
 }
 
 static void add_slot(struct table *table, uint32_t index, uint64_t hash) {
