@@ -7,7 +7,7 @@
 
 enum { LA_CACHE_LINE = 64 }; /* bytes, of every machine that is common */
 
-/* Every line of `size` bytes from there on, to be read. */
+/* Every line of `size` bytes from there on, where a line begins, to be read. */
 static inline void la_prefetch(const void *memory, size_t size) {
     for (uintptr_t line = 0; line < size; line += LA_CACHE_LINE)
         __builtin_prefetch((const void *)((uintptr_t)memory + line));

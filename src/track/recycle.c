@@ -38,6 +38,7 @@ enum { BLOCK = 8192, IN_BLOCK = BLOCK / sizeof(struct entry) };
 struct recycle_table {
     struct la_pool *pool;   /* borrowed; of the blocks */
     struct entry **blocks;  /* owned */
+    uint8_t *tags;          /* owned; by entry: 0 when it is empty, else a few bits of its hash */
     size_t count, capacity; /* entries */
     size_t waiting;         /* attempts in all lists */
     struct la_hash_key hash_key;
@@ -56,11 +57,12 @@ void recycle_free(struct recycle_table *recycle) {
     if (!recycle)
         return;
     free(recycle->blocks);
+    free(recycle->tags);
     free(recycle);
 }
 
 size_t recycle_bytes(const struct recycle_table *recycle) {
-    return recycle->capacity / IN_BLOCK * sizeof *recycle->blocks;
+    return recycle->capacity / IN_BLOCK * sizeof *recycle->blocks + recycle->capacity;
 }
 
 static struct la_recycle *suspicion_of(struct live *live) {
@@ -68,32 +70,71 @@ static struct la_recycle *suspicion_of(struct live *live) {
     return extra && extra->suspect ? &extra->recycle : NULL;
 }
 
-static size_t home_of(const struct recycle_table *recycle, uint32_t client, uint32_t server) {
+/* Where the entry of a pair is looked for, and by what it is told from most others: those that
+ * collide are passed over without a look at them. */
+struct home {
+    size_t slot;
+    uint8_t tag;
+};
+
+static struct home home_of(const struct recycle_table *recycle, uint32_t client, uint32_t server) {
     uint64_t word = (uint64_t)client << 32 | server;
-    return la_multiply_high(la_hash(&recycle->hash_key, &word, 1), recycle->capacity);
+    uint64_t hash = la_hash(&recycle->hash_key, &word, 1);
+    return (struct home){la_multiply_high(hash, recycle->capacity), (uint8_t)(hash | 1)};
+}
+
+static size_t next_slot(const struct recycle_table *recycle, size_t slot) {
+    return slot + 1 < recycle->capacity ? slot + 1 : 0;
 }
 
 static struct entry *entry_at(const struct recycle_table *recycle, size_t slot) {
     return &recycle->blocks[slot / IN_BLOCK][slot % IN_BLOCK];
 }
 
-void recycle_prefetch(const struct recycle_table *recycle, const struct key *key,
-                      const struct la_segment *segment) {
-    if (recycle->capacity == 0 || !(segment->flags & (LA_SYN | LA_FIN)))
-        return;
-    unsigned client =
-        (segment->flags & (LA_SYN | LA_ACK)) == (LA_SYN | LA_ACK) ? !key->swapped : key->swapped;
-    size_t home = home_of(recycle, key->host[client], key->host[!client]);
-    la_prefetch(entry_at(recycle, home), sizeof(struct entry));
+/* The first slot of a home that is free or may have it. */
+static size_t likely_slot(const struct recycle_table *recycle, const struct home *home) {
+    size_t slot = home->slot;
+    while (recycle->tags[slot] != 0 && recycle->tags[slot] != home->tag)
+        slot = next_slot(recycle, slot);
+    return slot;
 }
 
-static struct entry *slot_for(const struct recycle_table *recycle, const struct entry *want) {
-    size_t slot = home_of(recycle, want->client, want->server);
-    for (;; slot = slot + 1 < recycle->capacity ? slot + 1 : 0) {
-        struct entry *entry = entry_at(recycle, slot);
-        if (!entry->used || (entry->client == want->client && entry->server == want->server &&
-                             entry->used == want->used))
-            return entry;
+/* A SYN, or a FIN if it is the client's: who else sends it is not looked up, or seldom. */
+static bool is_looked_up(const struct recycle_table *recycle, const struct la_segment *segment) {
+    unsigned kind = segment->flags & (LA_SYN | LA_FIN | LA_ACK);
+    return recycle->capacity > 0 && (kind == LA_SYN || (kind & LA_FIN));
+}
+
+void recycle_prefetch_tag(const struct recycle_table *recycle, const struct key *key,
+                          const struct la_segment *segment) {
+    if (is_looked_up(recycle, segment))
+        __builtin_prefetch(
+            &recycle
+                 ->tags[home_of(recycle, key->host[key->swapped], key->host[!key->swapped]).slot]);
+}
+
+void recycle_prefetch_entry(const struct recycle_table *recycle, const struct key *key,
+                            const struct la_segment *segment) {
+    if (!is_looked_up(recycle, segment))
+        return;
+    struct home home = home_of(recycle, key->host[key->swapped], key->host[!key->swapped]);
+    size_t slot = likely_slot(recycle, &home);
+    if ((segment->flags & LA_SYN) && recycle->tags[slot] == 0)
+        return;
+    __builtin_prefetch(entry_at(recycle, slot), 1);
+    __builtin_prefetch(&entry_at(recycle, slot)->used, 1); /* half of them lie in two lines */
+}
+
+/* The slot that has it, or where it is to be put. */
+static size_t slot_for(const struct recycle_table *recycle, const struct entry *want) {
+    struct home home = home_of(recycle, want->client, want->server);
+    for (;; home.slot = next_slot(recycle, home.slot)) {
+        home.slot = likely_slot(recycle, &home);
+        const struct entry *entry = entry_at(recycle, home.slot);
+        if (recycle->tags[home.slot] == 0 ||
+            (entry->client == want->client && entry->server == want->server &&
+             entry->used == want->used))
+            return home.slot;
     }
 }
 
@@ -113,13 +154,16 @@ static struct entry *block_of(struct recycle_table *recycle, size_t slot) {
 }
 
 static bool put_again(struct recycle_table *fresh, const struct entry *entry) {
-    size_t slot = home_of(fresh, entry->client, entry->server);
-    struct entry *block;
-    while ((block = block_of(fresh, slot)) && block[slot % IN_BLOCK].used)
-        slot = slot + 1 < fresh->capacity ? slot + 1 : 0;
-    if (block)
-        block[slot % IN_BLOCK] = *entry;
-    return block != NULL;
+    struct home home = home_of(fresh, entry->client, entry->server);
+    size_t slot = home.slot;
+    while (fresh->tags[slot] != 0)
+        slot = next_slot(fresh, slot);
+    struct entry *block = block_of(fresh, slot);
+    if (!block)
+        return false;
+    block[slot % IN_BLOCK] = *entry;
+    fresh->tags[slot] = home.tag;
+    return true;
 }
 
 /* Moves what still matters of a block, which is given back. */
@@ -139,18 +183,23 @@ static size_t count_young(const struct recycle_table *recycle, int64_t now_ns) {
     return young;
 }
 
-/* Rebuilds the table without what has grown too old to matter; larger by an eighth when that is not
+/* Rebuilds the table without what has grown too old to matter; larger by a fifth when that is not
  * enough, as it is seldom met and mostly in vain, but takes memory all the time. False when out of
  * memory, which the pool tells as well: then nothing is known any more. */
 static bool rebuild(struct recycle_table *recycle, int64_t now_ns) {
     struct recycle_table old = *recycle;
     size_t young = count_young(&old, now_ns), blocks = old.capacity / IN_BLOCK;
-    if (young * 3 >= old.capacity * 2)
+    if (young * 10 >= old.capacity * 7)
         blocks = young * 3 / 2 / IN_BLOCK + 1;
     struct entry **fresh = calloc(blocks, sizeof *fresh);
-    if (!fresh)
+    uint8_t *tags = calloc(blocks, IN_BLOCK);
+    if (!fresh || !tags) {
+        free(fresh);
+        free(tags);
         return false;
+    }
     recycle->blocks = fresh;
+    recycle->tags = tags;
     recycle->capacity = blocks * IN_BLOCK;
     recycle->count = young;
     bool done = true;
@@ -161,6 +210,7 @@ static bool rebuild(struct recycle_table *recycle, int64_t now_ns) {
     if (!done)
         recycle->capacity = recycle->count = 0;
     free(old.blocks);
+    free(old.tags);
     return done;
 }
 
@@ -172,11 +222,13 @@ static struct entry key_of(const struct live *live, unsigned client) {
 
 void recycle_remember(struct recycle_table *recycle, const struct live *live, unsigned client,
                       const struct la_segment *fin) {
-    if (recycle->count * 4 >= recycle->capacity * 3 && !rebuild(recycle, fin->time_ns))
+    if (recycle->count * 5 >= recycle->capacity * 4 && !rebuild(recycle, fin->time_ns))
         return;
     struct entry want = key_of(live, client);
-    struct entry *entry = slot_for(recycle, &want);
-    recycle->count += !entry->used;
+    size_t slot = slot_for(recycle, &want);
+    struct entry *entry = entry_at(recycle, slot);
+    recycle->count += recycle->tags[slot] == 0;
+    recycle->tags[slot] = home_of(recycle, want.client, want.server).tag;
     want.refuted = entry->refuted;
     want.waiting = entry->waiting;
     want.waiting_count = entry->waiting_count;
@@ -244,8 +296,8 @@ static void borrow_turnarounds(const struct taken *event, const struct entry *en
 static struct entry *entry_for(const struct recycle_table *recycle, const struct entry *want) {
     if (recycle->capacity == 0)
         return NULL;
-    struct entry *entry = slot_for(recycle, want);
-    return entry->used ? entry : NULL;
+    size_t slot = slot_for(recycle, want);
+    return recycle->tags[slot] != 0 ? entry_at(recycle, slot) : NULL;
 }
 
 static struct entry *entry_of(const struct recycle_table *recycle, const struct live *live,

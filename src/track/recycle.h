@@ -13,9 +13,12 @@ struct recycle_table *recycle_new(struct la_pool *pool);
 void recycle_free(struct recycle_table *recycle);
 size_t recycle_bytes(const struct recycle_table *recycle);
 
-/* Asks for the memory in which a segment is going to be looked up. */
-void recycle_prefetch(const struct recycle_table *recycle, const struct key *key,
-                      const struct la_segment *segment);
+/* Ask for the memory in which a segment is going to be looked up: first the tag, later the entry.
+ */
+void recycle_prefetch_tag(const struct recycle_table *recycle, const struct key *key,
+                          const struct la_segment *segment);
+void recycle_prefetch_entry(const struct recycle_table *recycle, const struct key *key,
+                            const struct la_segment *segment);
 
 /* Looks at a segment that was just taken in: a client's FIN after its server's is remembered; a SYN
  * older than what is remembered becomes a suspect (its extra says so); another SYN of the same host

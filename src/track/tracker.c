@@ -1037,10 +1037,12 @@ enum la_status la_tracker_segments(struct la_tracker *tracker,
             if (!table_key(tracker->table, segments[done + i], &keys[i]))
                 return LA_ENOMEM;
             table_prefetch_slot(tracker->table, &keys[i]);
-            recycle_prefetch(tracker->recycle, &keys[i], segments[done + i]);
+            recycle_prefetch_tag(tracker->recycle, &keys[i], segments[done + i]);
         }
-        for (size_t i = 0; i < group; i++)
+        for (size_t i = 0; i < group; i++) {
             likely[i] = table_prefetch_record(tracker->table, &keys[i]);
+            recycle_prefetch_entry(tracker->recycle, &keys[i], segments[done + i]);
+        }
         for (size_t i = 0; i < group; i++)
             if (likely[i])
                 prefetch_what_hangs_on(likely[i]);
