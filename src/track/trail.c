@@ -190,13 +190,15 @@ static void learn_step(const struct trails *trails, const struct live *live,
     unsigned logged = trial.log.count;
     bool strays = place->depth > 1 && !is_of_same_way(&trial, s);
     enum la_class class = take(trails, &trial, side, s);
+    const struct live_side *me = &trial.side[side];
     const struct live_side *client = &trial.side[on->trail.client];
     const struct live_side *server = &trial.side[!on->trail.client];
     bool fits = place->depth == 1 ? is_opening(class, s) : is_ordinary(class, s);
+    bool goes_beyond = (me->flags & SIDE_FIN) && me->next != me->fin_end;
     unsigned timed = timed_step(trails, on, had_flow ? &was : NULL, &trial, side);
     place->timed = (uint8_t)timed;
     place->is_logged = trial.log.count > logged;
-    if (!fits || strays || timed > TRAIL_STEPS || live_extra(&trial))
+    if (!fits || strays || goes_beyond || timed > TRAIL_STEPS || live_extra(&trial))
         place->marks = ENDS;
     else if (live_is_packable(&trial))
         place->marks = TRAIL_CLOSED;
@@ -330,7 +332,7 @@ __attribute__((always_inline)) static inline bool go(struct trails *trails, stru
     return true;
 }
 
-/* A side's first segment: its numbers count from there. */
+/* A side's SYN: its numbers count from there. */
 static void set_out(struct on_trail *on, unsigned role, const struct la_segment *s) {
     on->trail.isn[role] = s->seq;
     on->trail.tsval[role] = on->ends[role].tsval = s->tsval;
@@ -378,8 +380,11 @@ bool trail_go_on(struct trails *trails, struct live *live, unsigned side,
                  const struct la_segment *s, unsigned *marks) {
     struct on_trail *on = &live->on_trail;
     unsigned role = side ^ on->trail.client;
-    if (on->ends[role].next == 0)
+    if (on->ends[role].next == 0) {
+        if (!(s->flags & LA_SYN))
+            return false;
         set_out(on, role, s);
+    }
     return is_expected(on, role, s) && go(trails, live, role, s, marks);
 }
 
