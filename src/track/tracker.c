@@ -702,12 +702,13 @@ static void take_attempt(struct la_tracker *tracker, struct live *live,
     take_in(tracker, live, attempt->side, &segment, live_fingerprint(&segment));
 }
 
-/* What is about to follow it may be as usual. */
+/* What is about to follow it may be as usual, or a copy, which does not make it last. */
 static void resume_attempt(struct la_tracker *tracker, struct live *live,
                            const struct attempt *attempt) {
     struct la_segment segment;
     attempt_read(&tracker->kinds, attempt, &segment);
     begin(live, &segment, attempt_lives(&tracker->kinds, attempt));
+    live->expire_ns = attempt->item.expire_ns;
     if (!begin_trail(tracker, live, attempt->side, &segment))
         take_in(tracker, live, attempt->side, &segment, live_fingerprint(&segment));
 }

@@ -187,6 +187,24 @@ static void attempts_and_resets_are_forgotten_too(void **unused) {
     rig_close(&rig);
 }
 
+/* Where there are many, whatever its copy called for is forgotten in time. */
+static void attempts_of_a_crowd_are_forgotten_when_they_pass_twice(void **unused) {
+    (void)unused;
+    struct rig rig;
+    rig_open(&rig);
+    for (unsigned i = 0; i < 3000; i++) {
+        struct packet syn = {.ms = i, .flags = LA_SYN, .seq = i, .dport = 80};
+        syn.sport = syn.id = (uint16_t)(2000 + i);
+        send_packet(&rig, syn);
+        syn.ms += 0.1;
+        send_packet(&rig, syn);
+    }
+    tick(&rig, 3000 + REMEMBERED_MS + 2000);
+    assert_int_equal(rig.count, 3000);
+    rig_finish(&rig, 0);
+    rig_close(&rig);
+}
+
 /* A chain goes as a whole, with its newest. */
 static void a_chain_is_forgotten_with_its_newest(void **unused) {
     (void)unused;
@@ -247,6 +265,7 @@ int main(void) {
         cmocka_unit_test(a_clock_that_jumps_to_and_fro_loses_nobody),
         cmocka_unit_test(times_before_the_epoch_expire_as_well),
         cmocka_unit_test(attempts_and_resets_are_forgotten_too),
+        cmocka_unit_test(attempts_of_a_crowd_are_forgotten_when_they_pass_twice),
         cmocka_unit_test(a_chain_is_forgotten_with_its_newest),
         cmocka_unit_test(what_begins_too_late_to_matter_is_not_followed),
         cmocka_unit_test(nothing_in_nothing_out),
