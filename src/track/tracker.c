@@ -642,10 +642,11 @@ static bool begin_trail(struct la_tracker *tracker, struct live *live, unsigned 
            trail_begin(tracker->trails, live, d, s);
 }
 
-/* A closed one, from its record to the shelf; when there is no room it is a record as others. */
+/* A closed one, from its record to the shelf: in one order with those that are packed, so that it
+ * goes there whenever they would. Else it is a record as others. */
 static void shelve_trail(struct la_tracker *tracker, struct live *live) {
     struct shelf_item *item = NULL;
-    if (is_in_order(tracker, SHELF_TRAIL, live->expire_ns))
+    if (is_in_order(tracker, SHELF_CLOSED, live->expire_ns))
         item = table_shelve(tracker->table, live, SHELF_TRAIL, trail_item_size(live));
     if (!item) {
         trail_leave(tracker->trails, live);
@@ -654,7 +655,7 @@ static void shelve_trail(struct la_tracker *tracker, struct live *live) {
     trail_write(tracker->trails, live, (struct trail_item *)(void *)item);
     wheel_remove(live);
     table_release(tracker->table, live);
-    tracker->shelved_ns[SHELF_TRAIL] = item->expire_ns;
+    tracker->shelved_ns[SHELF_CLOSED] = item->expire_ns;
 }
 
 /* The next segment of a record on a trail; false when it is none, and the record as others are. */

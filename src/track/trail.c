@@ -300,9 +300,10 @@ static inline bool has_room(struct trails *trails, struct la_log *steps) {
 
 /* Takes the step, and says what it comes to. False when there is none to take. In one piece with
  * what was looked at before. */
-__attribute__((always_inline)) static inline bool go(struct trails *trails, struct live *live,
-                                                     unsigned role, const struct la_segment *s,
-                                                     unsigned *marks) {
+__attribute__((always_inline)) static inline bool take_step(struct trails *trails,
+                                                            struct live *live, unsigned role,
+                                                            const struct la_segment *s,
+                                                            unsigned *marks) {
     struct on_trail *on = &live->on_trail;
     struct trail_end *me = &on->ends[role], *peer = &on->ends[!role];
     bool is_stamped = s->options & LA_HAS_TIMESTAMPS;
@@ -366,7 +367,7 @@ bool trail_begin(struct trails *trails, struct live *live, unsigned side,
     on->trail.client = side & 1;
     on->last_ns = syn->time_ns;
     set_out(on, LA_CLIENT, syn);
-    if (go(trails, live, LA_CLIENT, syn, &marks) &&
+    if (take_step(trails, live, LA_CLIENT, syn, &marks) &&
         is_worthwhile(&trails->places[on->trail.place])) {
         live->flags |= LIVE_ON_TRAIL;
         return true;
@@ -380,12 +381,12 @@ bool trail_go_on(struct trails *trails, struct live *live, unsigned side,
                  const struct la_segment *s, unsigned *marks) {
     struct on_trail *on = &live->on_trail;
     unsigned role = side ^ on->trail.client;
-    if (on->ends[role].next == 0) {
+    if (on->ends[role].next == 0) { /* and what is_expected() looks for is its own */
         if (!(s->flags & LA_SYN))
             return false;
         set_out(on, role, s);
     }
-    return is_expected(on, role, s) && go(trails, live, role, s, marks);
+    return is_expected(on, role, s) && take_step(trails, live, role, s, marks);
 }
 
 /* On the shelf */

@@ -13,7 +13,10 @@ struct sample {
     bool is_of_data;
 };
 
-/* The first connection that ended at a place, as it was settled, but for the bytes of payload. */
+/* The first connection that ended at a place, as it was settled, but for the bytes of payload. For
+ * the next one all of it stays but what follows from numbers: who the ends are, times, frames,
+ * sequence numbers and timestamps, bytes, windows, turnarounds, the delay of the opening, and the
+ * vantage. A new field of struct la_connection that depends on numbers has to be told as well. */
 struct story {
     struct la_connection connection;
     struct la_observation log[TRAIL_STEPS];
