@@ -80,13 +80,19 @@ static struct moments read_moments(const struct la_connection *c) {
     return m;
 }
 
+/* What never began has no second that ends. */
+static int64_t end_of_second(int64_t ns) {
+    int64_t second = la_floor_seconds(ns);
+    return second < INT64_MAX / LA_SEC ? (second + 1) * LA_SEC : INT64_MAX;
+}
+
 /* Most states of an ordinary connection are over within the second in which they began, and need
  * not be handed on. One begins where another ends, most often in the same second. */
 __attribute__((always_inline)) static inline void say(struct reading *reading, unsigned side,
                                                       enum la_state state, int64_t from_ns,
                                                       int64_t until_ns) {
     if ((uint64_t)reading->second_end_ns - (uint64_t)from_ns - 1 >= LA_SEC)
-        reading->second_end_ns = (la_floor_seconds(from_ns) + 1) * LA_SEC;
+        reading->second_end_ns = end_of_second(from_ns);
     if (until_ns >= reading->second_end_ns || until_ns > reading->c->capture_end_ns)
         hand_on(reading, &(struct la_span){side, state, from_ns, until_ns});
 }

@@ -307,12 +307,40 @@ static void assert_same_log(const struct la_connection *a, const struct la_conne
     }
 }
 
+static void assert_same_place(const struct la_where *a, const struct la_where *b) {
+    assert_int_equal(a->time_ns, b->time_ns);
+    assert_int_equal(a->frame, b->frame);
+    assert_int_equal(a->input, b->input);
+}
+
+static void assert_same_recycle(const struct la_recycle *a, const struct la_recycle *b) {
+    assert_same_place(&a->stored, &b->stored);
+    assert_same_place(&a->answered, &b->answered);
+    assert_int_equal(a->stored_tsval, b->stored_tsval);
+    assert_int_equal(a->answered_tsval, b->answered_tsval);
+    assert_memory_equal(a->turnaround_ns, b->turnaround_ns, sizeof a->turnaround_ns);
+    assert_int_equal(a->refuted, b->refuted);
+}
+
+static void assert_same_meanwhile(const struct la_meanwhile *a, const struct la_meanwhile *b) {
+    assert_same_place(&a->same, &b->same);
+    assert_same_place(&a->other, &b->other);
+    assert_same_place(&a->served, &b->served);
+    assert_same_place(&a->silent, &b->silent);
+    assert_same_place(&a->heard, &b->heard);
+    assert_memory_equal(a->turnaround_ns, b->turnaround_ns, sizeof a->turnaround_ns);
+    assert_int_equal(a->waiting, b->waiting);
+    assert_int_equal(a->ttl, b->ttl);
+    assert_int_equal(a->two_way, b->two_way);
+    assert_int_equal(a->one_way, b->one_way);
+}
+
 static void assert_same(const struct settled *a, const struct settled *b) {
     struct la_connection x = a->c, y = b->c;
     assert_int_equal(a->previous, b->previous);
     assert_int_equal(a->next, b->next);
-    assert_memory_equal(&a->recycle, &b->recycle, sizeof a->recycle);
-    assert_memory_equal(&a->meanwhile, &b->meanwhile, sizeof a->meanwhile);
+    assert_same_recycle(&a->recycle, &b->recycle);
+    assert_same_meanwhile(&a->meanwhile, &b->meanwhile);
     assert_same_log(&a->c, &b->c);
     for (unsigned side = 0; side < 2; side++)
         assert_same_end(x.side[side], y.side[side]);
