@@ -418,8 +418,10 @@ void recycle_forget(struct recycle_table *recycle, struct table *table, struct l
     if (!entry)
         return;
     uint32_t *link = &entry->waiting;
-    while (*link != live->self)
+    while (*link != LA_NO_LIVE && *link != live->self)
         link = &live_extra(table_at(table, *link))->next_waiting;
+    if (*link == LA_NO_LIVE)
+        return; /* the table was lost for want of memory, and this is a new entry */
     *link = extra->next_waiting;
     entry->waiting_count--;
     recycle->waiting--;
