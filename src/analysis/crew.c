@@ -37,6 +37,12 @@ struct crew {
     struct batch ring[RING];
 };
 
+/* Where the batch of a number lies. Without helpers each is done with before the next one is read,
+ * and what is used again at once stays in the cache. */
+static unsigned place_of(const struct crew *crew, uint64_t number) {
+    return crew->helper_count > 0 ? (unsigned)(number % RING) : 0;
+}
+
 static void pause_briefly(void) {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
@@ -100,7 +106,7 @@ static bool work(struct crew *crew, const struct helper *helper) {
         crew->unclaimed = ALL_SHARDS;
     }
     uint64_t number = crew->begun - 1;
-    unsigned shard = claim(crew, helper), place = (unsigned)(number % RING);
+    unsigned shard = claim(crew, helper), place = place_of(crew, number);
     while (crew->taken[shard] < number) /* somebody is still at the batch before */
         wait_for_change(crew);
     bool ends = number == crew->last;
@@ -171,7 +177,7 @@ void crew_free(struct crew *crew) {
 
 /* Works until the place of the next batch is free. */
 static unsigned make_room(struct crew *crew) {
-    unsigned place = (unsigned)(crew->published % RING);
+    unsigned place = place_of(crew, crew->published);
     while (crew->missing[place] > 0)
         if (!work(crew, NULL))
             wait_for_change(crew);
@@ -201,7 +207,7 @@ static void deal(struct batch *batch) {
 /* Called with the lock held. Without helpers there is nothing to wait for: what was read is still
  * in the cache. */
 static void publish(struct crew *crew) {
-    crew->missing[crew->published % RING] = LA_SHARDS;
+    crew->missing[place_of(crew, crew->published)] = LA_SHARDS;
     crew->published++;
     tell_change(crew);
     while (crew->helper_count == 0 && work(crew, NULL))
@@ -209,7 +215,7 @@ static void publish(struct crew *crew) {
 }
 
 void crew_publish(struct crew *crew) {
-    deal(&crew->ring[crew->published % RING]);
+    deal(&crew->ring[place_of(crew, crew->published)]);
     pthread_mutex_lock(&crew->lock);
     publish(crew);
     pthread_mutex_unlock(&crew->lock);

@@ -19,10 +19,12 @@ enum { LA_ADDR_TEXT = 46 }; /* as INET6_ADDRSTRLEN */
 
 static const uint8_t la_addr_v4_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-/* `v4` points to 4 bytes in network order. */
+/* `v4` points to 4 bytes in network order. Written in two words, as it is read soon after: a word
+ * read over two that were just written has to wait until both have left the core. */
 static inline void la_addr_set_v4(struct la_addr *addr, const uint8_t *v4) {
-    memcpy(addr->bytes, la_addr_v4_prefix, sizeof la_addr_v4_prefix);
-    memcpy(addr->bytes + 12, v4, 4);
+    uint8_t tail[8] = {[2] = 0xff, [3] = 0xff, v4[0], v4[1], v4[2], v4[3]};
+    memset(addr->bytes, 0, 8);
+    memcpy(addr->bytes + 8, tail, sizeof tail);
 }
 
 static inline struct la_addr la_addr_from_v4(const uint8_t *v4) {

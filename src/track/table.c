@@ -6,32 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_SLOTS = 1024, MAX_PAST = 1 << 20 };
+enum { MAX_PAST = 1 << 20 };
 
-#define SHELVED (UINT32_C(1) << 31)
+#define INDICES (UINT32_C(1) << 31)
 
-/* Large tables are met at random: address translation counts there, see base/pages.h. */
-static size_t pieces_of(size_t slot_count) {
-    return slot_count * sizeof(struct table_slot) / LA_PIECE;
-}
-
-static struct table_slot *make_slots(struct la_pages *pages, size_t count) {
-    size_t pieces = pieces_of(count);
-    if (pieces == 0)
-        return calloc(count, sizeof(struct table_slot));
-    struct table_slot *slots = la_pages_take_row(pages, pieces);
-    if (slots)
-        memset(slots, 0, count * sizeof *slots);
-    return slots;
-}
-
-static void free_slots(struct la_pages *pages, struct table_slot *slots, size_t count) {
-    size_t pieces = pieces_of(count);
-    if (pieces == 0)
-        free(slots);
-    else
-        la_pages_give_row(pages, slots, pieces);
-}
+/* Sixteenths. Most that are looked for among the records are there, and found at once; on the shelf
+ * emptier slots would cost more memory than searches in vain cost time. */
+enum { LIVES_FILL = 8, SHELVED_FILL = 13 };
 
 struct table *table_new(struct la_pages *pages) {
     struct table *table = calloc(1, sizeof *table);
@@ -40,11 +21,11 @@ struct table *table_new(struct la_pages *pages) {
     table->pages = pages;
     table->hash_key = la_hash_key_random();
     table->top = 1;
-    table->slot_count = FIRST_SLOTS;
-    table->slots = make_slots(pages, FIRST_SLOTS);
     table->shelf = shelf_new(pages);
     table->shapes = shapes_new();
-    if (!table->slots || !table->shelf || !table->shapes) {
+    bool slots = slots_open(&table->lives, pages, LIVES_FILL) &&
+                 slots_open(&table->shelved, pages, SHELVED_FILL);
+    if (!slots || !table->shelf || !table->shapes) {
         table_free(table);
         return NULL;
     }
@@ -59,7 +40,8 @@ void table_free(struct table *table) {
     for (size_t i = 0; i < table->slab_count; i++)
         la_pages_return(table->pages, table->slabs[i]);
     free(table->slabs);
-    free_slots(table->pages, table->slots, table->slot_count);
+    slots_close(&table->lives);
+    slots_close(&table->shelved);
     free(table->addresses);
     free(table->address_buckets);
     free(table->past);
@@ -189,34 +171,14 @@ bool table_key(struct table *table, const struct la_segment *segment, struct key
     return true;
 }
 
-/* The slot's home is taken from the tag, so that it can be found again without the record. */
-static size_t home_of(const struct table *table, uint32_t tag) {
-    return tag & (table->slot_count - 1);
-}
-
-static uint32_t tag_of(uint64_t hash) {
-    return (uint32_t)(hash >> 32);
-}
-
 void table_prefetch_slot(const struct table *table, const struct key *key) {
-    __builtin_prefetch(&table->slots[home_of(table, tag_of(key->hash))]);
-}
-
-/* The slot that holds `tag` at or after `from`; one that is empty when there is none. */
-static size_t next_with_tag(const struct table *table, size_t from, uint32_t tag) {
-    size_t mask = table->slot_count - 1, i = from & mask;
-    while (table->slots[i].index != LA_NO_LIVE && table->slots[i].tag != tag)
-        i = (i + 1) & mask;
-    return i;
+    slots_prefetch(&table->lives, slots_tag(key->hash));
 }
 
 struct live *table_prefetch_record(const struct table *table, const struct key *key) {
-    uint32_t tag = tag_of(key->hash);
-    uint32_t index = table->slots[next_with_tag(table, home_of(table, tag), tag)].index;
-    if (index == LA_NO_LIVE)
-        return NULL;
-    if (index & SHELVED) {
-        la_prefetch_to_write(shelf_at(table->shelf, index & ~SHELVED), 128);
+    uint32_t tag = slots_tag(key->hash), index = slots_first(&table->lives, tag);
+    if (index == SLOT_EMPTY) {
+        slots_prefetch(&table->shelved, tag);
         return NULL;
     }
     struct live *record = table_at(table, index);
@@ -224,51 +186,43 @@ struct live *table_prefetch_record(const struct table *table, const struct key *
     return record;
 }
 
-struct found table_find(const struct table *table, const struct key *key, struct live *likely) {
-    uint32_t tag = tag_of(key->hash);
-    if (likely && table_is_newest(likely, key))
-        return (struct found){likely, SHELF_NOTHING};
-    for (size_t i = home_of(table, tag);; i++) {
-        i = next_with_tag(table, i, tag);
-        uint32_t index = table->slots[i].index;
-        if (index == LA_NO_LIVE)
-            return (struct found){NULL, SHELF_NOTHING};
-        if (index & SHELVED) {
-            const struct shelf_item *item = shelf_at(table->shelf, index & ~SHELVED);
-            if (key_is_of(key, item->host, item->port, item->v6))
-                return (struct found){NULL, index & ~SHELVED};
-            continue;
-        }
+void table_prefetch_item(const struct table *table, const struct key *key) {
+    uint32_t place = slots_first(&table->shelved, slots_tag(key->hash));
+    if (place != SLOT_EMPTY)
+        la_prefetch_to_write(shelf_at(table->shelf, place), 128);
+}
+
+static struct live *find_live(const struct table *table, const struct key *key) {
+    uint32_t tag = slots_tag(key->hash), index;
+    for (size_t i = slots_home(&table->lives, tag);; i++) {
+        i = slots_next(&table->lives, i, tag);
+        if ((index = table->lives.at[i].number) == SLOT_EMPTY)
+            return NULL;
         struct live *live = table_at(table, index);
         if (key_is_of(key, live->host, live->port, live->flags & LIVE_V6))
-            return (struct found){live, SHELF_NOTHING};
+            return live;
     }
+}
+
+static uint32_t find_shelved(const struct table *table, const struct key *key) {
+    uint32_t tag = slots_tag(key->hash), place;
+    for (size_t i = slots_home(&table->shelved, tag);; i++) {
+        i = slots_next(&table->shelved, i, tag);
+        if ((place = table->shelved.at[i].number) == SLOT_EMPTY)
+            return SHELF_NOTHING;
+        const struct shelf_item *item = shelf_at(table->shelf, place);
+        if (key_is_of(key, item->host, item->port, item->v6))
+            return place;
+    }
+}
+
+struct found table_find(const struct table *table, const struct key *key, struct live *likely) {
+    struct live *live = likely && table_is_newest(likely, key) ? likely : find_live(table, key);
+    return (struct found){live, live ? SHELF_NOTHING : find_shelved(table, key)};
 }
 
 static uint64_t hash_live(const struct table *table, const struct live *live) {
     return hash_tuple(table, live->host, live->port, (live->flags & LIVE_V6) != 0);
-}
-
-static void put_slot(struct table *table, struct table_slot slot) {
-    size_t mask = table->slot_count - 1, i = home_of(table, slot.tag);
-    while (table->slots[i].index != LA_NO_LIVE)
-        i = (i + 1) & mask;
-    table->slots[i] = slot;
-}
-
-static bool grow_slots(struct table *table) {
-    size_t old_count = table->slot_count;
-    struct table_slot *old = table->slots;
-    struct table_slot *slots = make_slots(table->pages, old_count * 2);
-    if (!slots)
-        return false;
-    table->slots = slots;
-    table->slot_count = old_count * 2;
-    for (size_t i = 0; i < old_count; i++)
-        if (old[i].index != LA_NO_LIVE)
-            put_slot(table, old[i]);
-    free_slots(table->pages, old, old_count);
-    return true;
 }
 
 static bool add_slab(struct table *table) {
@@ -293,19 +247,9 @@ static uint32_t take_index(struct table *table) {
         table->free_list = table_at(table, index)->older;
         return index;
     }
-    if (table->top == SHELVED || (table->top / TABLE_SLAB == table->slab_count && !add_slab(table)))
+    if (table->top == INDICES || (table->top / TABLE_SLAB == table->slab_count && !add_slab(table)))
         return LA_NO_LIVE;
     return table->top++;
-}
-
-/* Fuller, and looking in vain would take a dozen slots and more; emptier, and memory is wasted. */
-static bool has_room(struct table *table) {
-    return table->in_table * 16 < table->slot_count * 13 || grow_slots(table);
-}
-
-static void add_slot(struct table *table, uint32_t index, uint64_t hash) {
-    put_slot(table, (struct table_slot){index, tag_of(hash)});
-    table->in_table++;
 }
 
 static struct live *make_record(struct table *table, const struct key *key) {
@@ -323,7 +267,7 @@ static struct live *make_record(struct table *table, const struct key *key) {
 }
 
 struct live *table_add(struct table *table, const struct key *key, struct live *former) {
-    struct live *live = has_room(table) ? make_record(table, key) : NULL;
+    struct live *live = slots_reserve(&table->lives) ? make_record(table, key) : NULL;
     if (!live)
         return NULL;
     if (former) {
@@ -331,44 +275,12 @@ struct live *table_add(struct table *table, const struct key *key, struct live *
         former->newer = live->self;
         table_remove(table, former);
     }
-    add_slot(table, live->self, key->hash);
+    slots_put(&table->lives, live->self, slots_tag(key->hash));
     return live;
 }
 
-/* Closes the gap at `hole`: what was pushed beyond its home moves back. */
-static void close_gap(struct table *table, size_t hole) {
-    size_t mask = table->slot_count - 1;
-    for (size_t i = (hole + 1) & mask; table->slots[i].index != LA_NO_LIVE; i = (i + 1) & mask) {
-        size_t home = home_of(table, table->slots[i].tag);
-        if (((i - home) & mask) < ((i - hole) & mask))
-            continue;
-        table->slots[hole] = table->slots[i];
-        hole = i;
-    }
-    table->slots[hole] = (struct table_slot){LA_NO_LIVE, 0};
-}
-
-/* The slot of `index`; false when it has none. */
-static bool find_slot(const struct table *table, uint32_t index, uint64_t hash, size_t *slot) {
-    uint32_t tag = tag_of(hash);
-    for (size_t i = home_of(table, tag);; i++) {
-        i = next_with_tag(table, i, tag);
-        *slot = i;
-        if (table->slots[i].index == LA_NO_LIVE || table->slots[i].index == index)
-            return table->slots[i].index == index;
-    }
-}
-
-static void remove_slot(struct table *table, uint32_t index, uint64_t hash) {
-    size_t slot;
-    if (!find_slot(table, index, hash, &slot))
-        return; /* an older incarnation, which left when its successor came */
-    close_gap(table, slot);
-    table->in_table--;
-}
-
 void table_remove(struct table *table, struct live *live) {
-    remove_slot(table, live->self, hash_live(table, live));
+    slots_remove(&table->lives, live->self, slots_tag(hash_live(table, live)));
 }
 
 void table_release(struct table *table, struct live *live) {
@@ -385,58 +297,60 @@ static uint64_t hash_item(const struct table *table, const struct shelf_item *it
 struct shelf_item *table_add_item(struct table *table, const struct key *key, enum shelf_kind kind,
                                   size_t size) {
     uint32_t place;
-    struct shelf_item *item = has_room(table) ? shelf_put(table->shelf, kind, size, &place) : NULL;
+    struct shelf_item *item =
+        slots_reserve(&table->shelved) ? shelf_put(table->shelf, kind, size, &place) : NULL;
     if (!item)
         return NULL;
     memcpy(item->host, key->host, sizeof item->host);
     memcpy(item->port, key->port, sizeof item->port);
     item->v6 = key->v6 != 0;
-    add_slot(table, place | SHELVED, key->hash);
+    slots_put(&table->shelved, place, slots_tag(key->hash));
     return item;
 }
 
 struct shelf_item *table_shelve(struct table *table, struct live *live, enum shelf_kind kind,
                                 size_t size) {
-    size_t slot;
-    bool is_there = find_slot(table, live->self, hash_live(table, live), &slot);
-    uint32_t place;
-    struct shelf_item *item = is_there ? shelf_put(table->shelf, kind, size, &place) : NULL;
+    uint32_t place, tag = slots_tag(hash_live(table, live));
+    struct shelf_item *item =
+        slots_reserve(&table->shelved) ? shelf_put(table->shelf, kind, size, &place) : NULL;
     if (!item)
         return NULL;
     memcpy(item->host, live->host, sizeof item->host);
     memcpy(item->port, live->port, sizeof item->port);
     item->v6 = (live->flags & LIVE_V6) != 0;
     item->expire_ns = live->expire_ns;
-    table->slots[slot].index = place | SHELVED;
+    slots_remove(&table->lives, live->self, tag);
+    slots_put(&table->shelved, place, tag);
     return item;
 }
 
 struct live *table_unshelve(struct table *table, const struct key *key, uint32_t place) {
-    size_t slot;
-    bool is_there = find_slot(table, place | SHELVED, key->hash, &slot);
-    struct live *live = is_there ? make_record(table, key) : NULL;
+    struct live *live = slots_reserve(&table->lives) ? make_record(table, key) : NULL;
     if (!live)
         return NULL;
-    table->slots[slot].index = live->self;
+    slots_remove(&table->shelved, place, slots_tag(key->hash));
+    slots_put(&table->lives, live->self, slots_tag(key->hash));
     live->expire_ns = shelf_at(table->shelf, place)->expire_ns;
     return live;
 }
 
 void table_forget_item(struct table *table, uint32_t place) {
-    remove_slot(table, place | SHELVED, hash_item(table, shelf_at(table->shelf, place)));
+    const struct shelf_item *item = shelf_at(table->shelf, place);
+    slots_remove(&table->shelved, place, slots_tag(hash_item(table, item)));
     shelf_take_off(table->shelf, place);
 }
 
 void table_clear(struct table *table) {
-    memset(table->slots, 0, table->slot_count * sizeof *table->slots);
-    table->in_table = table->in_use = 0;
+    slots_clear(&table->lives);
+    slots_clear(&table->shelved);
+    table->in_use = 0;
     table->free_list = LA_NO_LIVE;
     table->top = 1;
 }
 
 size_t table_bytes(const struct table *table) {
     return table->slab_count * LA_PIECE + shelf_bytes(table->shelf) + shapes_size(table->shapes) +
-           table->slot_count * sizeof *table->slots +
+           slots_bytes(&table->lives) + slots_bytes(&table->shelved) +
            table->address_capacity *
                (sizeof *table->addresses + 2 * sizeof *table->address_buckets) +
            table->past_capacity * sizeof *table->past;

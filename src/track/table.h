@@ -9,6 +9,7 @@
 #include "track/live.h"
 #include "track/shapes.h"
 #include "track/shelf.h"
+#include "track/slots.h"
 
 #include <string.h>
 
@@ -32,13 +33,6 @@ static inline bool key_is_of(const struct key *key, const uint32_t host[2], cons
     return ((hosts[0] ^ hosts[1]) | (ports[0] ^ ports[1]) | (v6 ^ key->v6)) == 0;
 }
 
-/* Half of the hash stands beside the index: most other 4-tuples are told apart, and slots moved,
- * without touching a record. */
-struct table_slot {
-    uint32_t index; /* LA_NO_LIVE: empty; with the highest bit set, the place of an item */
-    uint32_t tag;
-};
-
 enum { TABLE_SLAB = LA_PIECE / sizeof(struct live) };
 
 struct table {
@@ -46,12 +40,15 @@ struct table {
     struct la_pages *pages; /* borrowed */
     struct live **slabs;    /* owned; each of TABLE_SLAB records, which `pages` owns */
     size_t slab_count, slab_capacity;
-    struct shelf *shelf;      /* owned */
-    struct shapes *shapes;    /* owned: of what is packed on the shelf */
-    uint32_t top;             /* first index never used */
-    uint32_t free_list;       /* through `older` */
-    struct table_slot *slots; /* owned: the newest incarnation of each 4-tuple, by linear probing */
-    size_t slot_count, in_table, in_use;
+    struct shelf *shelf;   /* owned */
+    struct shapes *shapes; /* owned: of what is packed on the shelf */
+    uint32_t top;          /* first index never used */
+    uint32_t free_list;    /* through `older` */
+    size_t in_use;
+    /* The newest incarnation of each 4-tuple: the few that are met with each segment stay in the
+     * cache when the many that are only remembered lie elsewhere. */
+    struct slots lives;   /* indices of records */
+    struct slots shelved; /* places of items */
 
     struct la_addr *addresses; /* owned: IPv6 addresses by index */
     uint32_t *address_buckets; /* owned: index + 1 */
@@ -90,10 +87,15 @@ struct found {
 };
 /* `likely` is what table_prefetch_record() gave; NULL is fine. */
 struct found table_find(const struct table *table, const struct key *key, struct live *likely);
-/* Ask for the memory that table_find() will touch: first the slot, later the record. The record
- * that is likely meant is returned, not to be looked at before it can have arrived; NULL: none. */
+/* Ask for the memory that table_find() will touch, each when the one before can have arrived: the
+ * slot; the record that is likely meant, which is returned; or, when that is NULL, an item. */
 void table_prefetch_slot(const struct table *table, const struct key *key);
 struct live *table_prefetch_record(const struct table *table, const struct key *key);
+void table_prefetch_item(const struct table *table, const struct key *key);
+/* Asks for what table_shelve() will touch. */
+static inline void table_prefetch_shelving(const struct table *table, const struct key *key) {
+    slots_prefetch(&table->shelved, slots_tag(key->hash));
+}
 /* Whether a record that was there when its memory was asked for still is that of its 4-tuple. */
 static inline bool table_is_newest(const struct live *likely, const struct key *key) {
     return likely->self != LA_NO_LIVE && likely->newer == LA_NO_LIVE &&

@@ -1017,11 +1017,18 @@ static enum la_status take_notice(struct la_tracker *tracker, const struct la_se
 }
 
 /* The end of the log, where it goes on, and its beginning, which is read when it is closed. */
-static void prefetch_what_hangs_on(const struct live *live) {
-    __builtin_prefetch(live->log.bytes, 1);
-    __builtin_prefetch(live->log.bytes + live->log.used, 1);
-    if (live->flow)
-        la_prefetch_to_write(live->flow, sizeof *live->flow);
+static inline void prefetch_rest(const struct la_tracker *tracker, const struct key *key,
+                                 const struct live *likely) {
+    if (!likely) {
+        table_prefetch_item(tracker->table, key);
+        return;
+    }
+    if (trail_nears_end(tracker->trails, likely))
+        table_prefetch_shelving(tracker->table, key);
+    __builtin_prefetch(likely->log.bytes, 1);
+    __builtin_prefetch(likely->log.bytes + likely->log.used, 1);
+    if (likely->flow)
+        la_prefetch_to_write(likely->flow, sizeof *likely->flow);
 }
 
 /* Segments may have been decoded on another core. The table is far larger than any cache, and the
@@ -1046,8 +1053,7 @@ enum la_status la_tracker_segments(struct la_tracker *tracker,
             recycle_prefetch_entry(tracker->recycle, &keys[i], segments[done + i]);
         }
         for (size_t i = 0; i < group; i++)
-            if (likely[i])
-                prefetch_what_hangs_on(likely[i]);
+            prefetch_rest(tracker, &keys[i], likely[i]);
         for (size_t i = 0; i < group; i++) {
             const struct la_segment *segment = segments[done + i];
             enum la_status status = segment->options & LA_IS_NOTICE

@@ -389,6 +389,13 @@ bool trail_go_on(struct trails *trails, struct live *live, unsigned side,
     return is_expected(on, role, s) && take_step(trails, live, role, s, marks);
 }
 
+bool trail_nears_end(const struct trails *trails, const struct live *live) {
+    if (!(live->flags & LIVE_ON_TRAIL))
+        return false;
+    const struct place *place = &trails->places[live->on_trail.trail.place];
+    return trails->places[place->likely].marks & TRAIL_CLOSED;
+}
+
 /* On the shelf */
 
 size_t trail_item_size(const struct live *live) {
