@@ -12,7 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { READ_AT_ONCE = 512, PACKETS_AHEAD = 16, HEADERS = 128, BATCHES_A_REPORT = 16 };
+/* Headers that were asked for when their packets were read are still in the first-level cache when
+ * the last of so many is decoded. */
+enum { READ_AT_ONCE = 128, BATCHES_A_REPORT = 16 };
 
 /* All traffic of a pair of hosts: what a connection is compared with lies in one shard. */
 struct shard {
@@ -226,23 +228,47 @@ static void note_time(struct la_analysis *analysis, int64_t time_ns) {
         note_step(analysis, time_ns);
 }
 
+/* One comparison for all of them where the last one is a little later than those before. */
+static void note_times(struct la_analysis *analysis, const struct la_packet *packets,
+                       size_t count) {
+    int64_t last_ns = la_capture_last_ns(analysis->capture);
+    if ((uint64_t)last_ns - (uint64_t)analysis->end_ns <= LINK_PAUSE_NS)
+        analysis->end_ns = last_ns;
+    else
+        for (size_t i = 0; i < count; i++)
+            note_time(analysis, packets[i].time_ns);
+}
+
 static void note_tunnels(struct la_analysis *analysis, const struct la_segment *segment) {
     if (!link_note_tunnels(analysis->tunnel_ends, &analysis->tunnel_count, segment->tunnels,
                            segment->time_ns))
         analysis->result->pauses_dropped++;
 }
 
-static void take_packet(struct la_analysis *analysis, const struct la_packet *packet,
-                        struct batch *batch) {
+static void take_odd_packet(struct la_analysis *analysis, const struct la_packet *packet,
+                            struct batch *batch) {
     struct la_segment *segment = &batch->segments[batch->count];
     enum la_undecoded why;
-    note_time(analysis, packet->time_ns);
     enum la_decoded decoded = la_decode(analysis->decoder, packet, segment, &why);
     if (decoded != LA_DECODED_TCP && decoded != LA_DECODED_NOTICE)
         return;
     if (segment->tunnels)
         note_tunnels(analysis, segment);
-    batch->shard[batch->count++] = (uint8_t)la_addr_pair_class(&segment->src, &segment->dst);
+    crew_add(batch, 1);
+}
+
+/* All the packets that the capture gave last. The batch has room for them. */
+static void take_packets(struct la_analysis *analysis, const struct la_packet *packets,
+                         size_t count, struct batch *batch) {
+    note_times(analysis, packets, count);
+    for (size_t i = 0; i < count; i++) {
+        size_t plain = la_decode_plain(analysis->decoder, packets + i, count - i,
+                                       batch->segments + batch->count);
+        crew_add(batch, plain);
+        i += plain;
+        if (i < count)
+            take_odd_packet(analysis, &packets[i], batch);
+    }
 }
 
 static void hand_over(struct la_analysis *analysis, struct batch *batch) {
@@ -284,14 +310,7 @@ static enum la_status fill_batch(struct la_analysis *analysis, struct batch *bat
             begin(analysis);
         if (status != LA_OK)
             return status;
-        for (size_t i = 0; i < count; i++) {
-            if (i + PACKETS_AHEAD < count) {
-                la_prefetch(analysis->packets[i + PACKETS_AHEAD].data, HEADERS);
-                la_prefetch_to_write(&batch->segments[batch->count + PACKETS_AHEAD],
-                                     sizeof *batch->segments);
-            }
-            take_packet(analysis, &analysis->packets[i], batch);
-        }
+        take_packets(analysis, analysis->packets, count, batch);
     }
     return told_to_stop(analysis) ? LA_END : LA_OK;
 }
@@ -359,7 +378,7 @@ enum la_status la_analysis_feed(struct la_analysis *analysis, const struct la_pa
         return status;
     if (!analysis->batch)
         analysis->batch = crew_next(analysis->crew);
-    take_packet(analysis, &taken, analysis->batch);
+    take_packets(analysis, &taken, 1, analysis->batch);
     if (analysis->batch->count == LA_BATCH)
         hand_over_fed(analysis);
     return LA_OK;

@@ -22,8 +22,8 @@ struct batch {
     _Alignas(LA_CACHE_LINE) struct la_segment segments[LA_BATCH];
     uint8_t shard[LA_BATCH];
     const struct la_segment *ordered[LA_BATCH];
-    size_t start[LA_SHARDS + 1];
-    size_t pauses; /* of the capture, up to its last segment */
+    size_t start[LA_SHARDS + 1]; /* until it is handed over: start[s + 1] segments of shard s */
+    size_t pauses;               /* of the capture, up to its last segment */
 };
 
 struct crew;
@@ -43,8 +43,10 @@ struct crew *crew_new(unsigned threads, const struct crew_tasks *tasks);
 /* Waits for the threads; batches not yet taken are dropped unless crew_finish() was called. */
 void crew_free(struct crew *crew);
 
-/* An empty batch to fill (segments, shard, count). Works until one is free. */
+/* An empty batch to fill. Works until one is free. */
 struct batch *crew_next(struct crew *crew);
+/* The next `n` segments of the batch are filled. */
+void crew_add(struct batch *batch, size_t n);
 /* Hands over the batch that crew_next() gave. */
 void crew_publish(struct crew *crew);
 /* Returns when every shard has taken every batch and is finished. */

@@ -37,6 +37,7 @@ struct la_capture {
     struct la_capture_options options;
     struct la_filter *filter; /* owned; NULL: none */
     int64_t first_ns;         /* LA_TIME_NONE until reading begins, and without a packet */
+    int64_t last_ns;          /* of what was delivered; LA_TIME_NONE without a packet */
     int64_t from_ns, to_ns;
     bool has_span;
     bool started;
@@ -63,7 +64,7 @@ enum la_status la_capture_new(const struct la_capture_options *options, struct l
     if (!c)
         return la_fail(err, LA_ENOMEM, "out of memory");
     c->options = *options;
-    c->first_ns = LA_TIME_NONE;
+    c->first_ns = c->last_ns = LA_TIME_NONE;
     if (options->filter) {
         enum la_status status = la_filter_new(options->filter, &c->filter, err);
         if (status != LA_OK) {
@@ -295,31 +296,40 @@ static enum la_status start(struct la_capture *c, struct la_error *err) {
 
 /* Delivering */
 
-static void note_times(struct la_input *info, const struct la_packet *packets, size_t n) {
-    int64_t first_ns = info->first_ns, last_ns = info->last_ns;
-    if (n > 0 && first_ns == LA_TIME_NONE)
-        first_ns = last_ns = packets[0].time_ns;
-    for (size_t i = 0; i < n; i++) {
-        int64_t time_ns = packets[i].time_ns;
-        first_ns = time_ns < first_ns ? time_ns : first_ns;
-        last_ns = time_ns > last_ns ? time_ns : last_ns;
-    }
-    info->first_ns = first_ns;
-    info->last_ns = last_ns;
-}
-
-static void count_packets(struct source *s, const struct la_packet *packets, size_t n) {
+/* Counts `n` (> 0) packets. False when some are earlier than the one before them. */
+static bool count_packets(struct source *s, const struct la_packet *packets, size_t n) {
     int64_t previous = s->previous_ns == LA_TIME_NONE ? packets[0].time_ns : s->previous_ns;
+    bool in_order = true;
     uint64_t bytes = 0, steps = 0;
     for (size_t i = 0; i < n; i++) {
-        steps += previous - packets[i].time_ns > LA_STEP_BACK_NS;
-        previous = packets[i].time_ns;
+        int64_t time_ns = packets[i].time_ns;
+        if (time_ns < previous) {
+            in_order = false;
+            steps += previous - time_ns > LA_STEP_BACK_NS;
+        }
+        previous = time_ns;
         bytes += packets[i].len;
     }
     s->previous_ns = previous;
     s->info.bytes += bytes;
     s->info.time_steps_back += steps;
     s->info.packets += n;
+    return in_order;
+}
+
+static void note_time(struct la_input *info, int64_t time_ns) {
+    if (info->first_ns == LA_TIME_NONE || time_ns < info->first_ns)
+        info->first_ns = time_ns;
+    if (time_ns > info->last_ns)
+        info->last_ns = time_ns;
+}
+
+/* Of packets in order the first and the last say it all. */
+static void note_times(struct la_input *info, const struct la_packet *packets, size_t n,
+                       bool in_order) {
+    size_t step = in_order && n > 1 ? n - 1 : 1;
+    for (size_t i = 0; i < n; i += step)
+        note_time(info, packets[i].time_ns);
 }
 
 /* A filter that does not fit a link type is told once; an error of reading outweighs it. */
@@ -350,7 +360,7 @@ static bool is_wanted(struct la_capture *c, struct source *s, const struct la_pa
 /* Counts `n` (> 0) packets at the end of the batch, and keeps those that are wanted. */
 static void deliver(struct la_capture *c, struct source *s, struct batch *b, size_t n) {
     struct la_packet *packets = b->packets + b->count;
-    count_packets(s, packets, n);
+    bool in_order = count_packets(s, packets, n);
     size_t kept = n;
     if (c->has_span || c->filter) {
         kept = 0;
@@ -359,7 +369,8 @@ static void deliver(struct la_capture *c, struct source *s, struct batch *b, siz
                 packets[kept++] = packets[i];
         s->info.filtered += n - kept;
     }
-    note_times(&s->info, packets, kept);
+    note_times(&s->info, packets, kept, in_order);
+    c->last_ns = c->last_ns > s->info.last_ns ? c->last_ns : s->info.last_ns;
     s->lent = s->lent || kept > 0;
     b->count += kept;
 }
@@ -571,6 +582,10 @@ const struct la_input *la_capture_input(const struct la_capture *c, size_t index
 
 int64_t la_capture_first_ns(const struct la_capture *c) {
     return c->first_ns;
+}
+
+int64_t la_capture_last_ns(const struct la_capture *c) {
+    return c->last_ns;
 }
 
 size_t la_capture_left_out(const struct la_capture *c) {

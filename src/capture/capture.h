@@ -21,8 +21,8 @@ struct la_packet {
     uint64_t frame; /* from 1, per input, counted as Wireshark does (every packet record) */
     const uint8_t *data;
     uint32_t caplen;    /* bytes at `data` */
-    uint32_t len;       /* bytes that the packet had on the wire; at least caplen */
     uint32_t interface; /* numbered from 0 over all sections of the input */
+    uint32_t len;       /* bytes that the packet had on the wire; at least caplen */
     uint16_t input;     /* index for la_capture_input() */
     uint16_t linktype;  /* LINKTYPE_ value of the packet's interface (not the host's DLT_ value) */
 };
@@ -126,6 +126,9 @@ enum la_status la_capture_feed(struct la_capture *capture, struct la_packet *pac
 /* The time of the first packet of the whole capture, from which times of the kind
  * LA_WHEN_SINCE_FIRST count; LA_TIME_NONE without one, or as long as nothing was read. */
 int64_t la_capture_first_ns(const struct la_capture *capture);
+
+/* The latest time of all packets that it has given, or let through; LA_TIME_NONE before any. */
+int64_t la_capture_last_ns(const struct la_capture *capture);
 
 /* Files and other entries of added directories that are no captures. */
 size_t la_capture_left_out(const struct la_capture *capture);

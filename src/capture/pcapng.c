@@ -447,6 +447,7 @@ static size_t take_plain(struct la_reader *r, struct la_packet *packets, size_t 
             length % 4 != 0 || load_u32(p + length - 4, swapped) != length || id >= s->count ||
             caplen > length - (BLOCK_OVERHEAD + PACKET_BODY))
             break;
+        la_reader_ask_for_headers(p);
         const struct interface *i = &s->interfaces[id];
         packets[n++] = (struct la_packet){
             .time_ns = packet_time(i, load_u32(p + 12, swapped), load_u32(p + 16, swapped)),

@@ -52,6 +52,12 @@ void la_decoder_free(struct la_decoder *decoder);
 enum la_decoded la_decode(struct la_decoder *decoder, const struct la_packet *packet,
                           struct la_segment *segment, enum la_undecoded *why);
 
+/* Decodes packets from the first on, as long as they are as plain as most are (plain.c), to what
+ * la_decode() would make of them. Returns how many gave a segment, and counts them; the next one is
+ * for la_decode(). */
+size_t la_decode_plain(struct la_decoder *decoder, const struct la_packet *packets, size_t count,
+                       struct la_segment *segments);
+
 /* Gives up the fragments still held, so that the counts add up. */
 void la_decoder_finish(struct la_decoder *decoder);
 const struct la_decode_counts *la_decoder_counts(const struct la_decoder *decoder);

@@ -3,6 +3,7 @@
 #ifndef LA_DECODE_HEADER_H
 #define LA_DECODE_HEADER_H
 
+#include "capture/capture.h"
 #include "decode/cursor.h"
 #include "decode/segment.h"
 
@@ -11,11 +12,29 @@ struct ipv4_header {
     uint8_t ttl, protocol, checksum[2], src[4], dst[4];
 };
 
-enum { IPV4_FRAGMENT = 0x3fff }; /* of the field: an offset, or more to come */
+enum {
+    IPV4_FRAGMENT = 0x3fff, /* of the field: an offset, or more to come */
+    IPV4_DONT_FRAGMENT = 0x4000,
+    IPV4_DONT_FRAGMENT_SHIFT = 5, /* to LA_IP_DONT_FRAGMENT */
+};
+
+_Static_assert(IPV4_DONT_FRAGMENT >> IPV4_DONT_FRAGMENT_SHIFT == LA_IP_DONT_FRAGMENT, "shifted");
 
 struct tcp_header {
     uint8_t sport[2], dport[2], seq[4], ack[4], offset, flags, window[2], checksum[2], urgent[2];
 };
+
+/* All that no header is certain to fill. Addresses, ports, numbers, flags, window, payload, TTL and
+ * identification are left to the IP and TCP headers, without which there is no segment, and the
+ * SACK blocks to sack_count. */
+static inline void begin_segment(struct la_segment *segment, const struct la_packet *packet) {
+    memset((uint8_t *)segment + LA_SEGMENT_FORM, 0, LA_SEGMENT_FORM_SIZE);
+    segment->time_ns = packet->time_ns;
+    segment->frame = packet->frame;
+    segment->wire_bytes = packet->len;
+    segment->input = packet->input;
+    segment->tsval = segment->tsecr = 0;
+}
 
 static inline void note_ipv4(struct la_segment *segment, const struct ipv4_header *ip) {
     la_addr_set_v4(&segment->src, ip->src);
@@ -23,8 +42,7 @@ static inline void note_ipv4(struct la_segment *segment, const struct ipv4_heade
     segment->ip_id = be16(ip->id);
     segment->ttl = ip->ttl;
     segment->options &= (uint16_t) ~(LA_IP_DONT_FRAGMENT | LA_IP_REASSEMBLED);
-    if (ip->fragment[0] & 0x40)
-        segment->options |= LA_IP_DONT_FRAGMENT;
+    segment->options |= be16(ip->fragment) >> IPV4_DONT_FRAGMENT_SHIFT & LA_IP_DONT_FRAGMENT;
 }
 
 static inline void note_tcp(struct la_segment *segment, const struct tcp_header *tcp) {

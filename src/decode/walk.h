@@ -123,7 +123,7 @@ enum layer link_mpls(struct walk *walk);
 
 /* plain.c */
 /* Reads a packet of nothing but Ethernet, IPv4 and TCP at once, instead of a walk. False when it is
- * not that plain, or cut, or malformed: then the segment is as it was. */
+ * not that plain, or cut, or malformed. */
 bool plain_segment(const struct la_packet *packet, struct la_segment *segment);
 
 /* network.c */

@@ -174,43 +174,97 @@ static void noise_of_every_link_type_does_not_crash(void **state) {
     la_decoder_free(decoder);
 }
 
-/* What most packets begin with is looked at in one piece. Without the Ethernet header the same
- * packet is walked header by header: whatever is wrong with it, both say the same. */
+/* As decode_bytes(). */
+static bool decode_plain(struct la_decoder *decoder, const struct la_packet *like,
+                         const uint8_t *bytes, struct la_segment *segment) {
+    struct la_packet packet = *like;
+    uint8_t *copy = malloc(packet.caplen ? packet.caplen : 1);
+    assert_non_null(copy);
+    memcpy(copy, bytes, packet.caplen);
+    packet.data = copy;
+    memset(segment, 0xa5, sizeof *segment);
+    bool plain = la_decode_plain(decoder, &packet, 1, segment) == 1;
+    free(copy);
+    return plain;
+}
+
+/* Most packets are looked at in one piece, instead of walked header by header: whatever is wrong
+ * with one, what the look takes for a segment is what a walk makes of it. */
 static void plain_packets_are_what_a_walk_finds(void **state) {
     (void)state;
-    enum { ETHERNET_SIZE = 14, IPV4 = 228, PACKETS = 100000 };
-    struct la_decoder *decoders[2] = {la_decoder_new(), la_decoder_new()};
+    enum { ETHERNET_SIZE = 14, PACKETS = 100000 };
+    static const uint8_t options[] = {2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2,
+                                      3, 4, 0, 0,    0, 0, 1, 3,  3, 7};
+    const struct test_tcp syn = {
+        .flags = LA_SYN, .options = options, .option_bytes = sizeof options};
+    struct la_decoder *plain = la_decoder_new(), *walking = la_decoder_new();
     unsigned segments = 0;
     random_state = 11;
     for (unsigned i = 0; i < PACKETS; i++) {
         struct test_packet p;
         begin(&p);
-        put_usual_tcp(&p);
+        if (next_random(3) == 0)
+            put_tcp(&p, &syn);
+        else
+            put_usual_tcp(&p);
         put_ipv4(&p, 6);
         put_ethernet(&p, 0x0800);
         uint32_t size = (uint32_t)size_of(&p);
         for (unsigned n = next_random(4); n > 0; n--)
-            at(&p, ETHERNET_SIZE + next_random(size - ETHERNET_SIZE))[0] =
+            at(&p, ETHERNET_SIZE - 2 + next_random(size - ETHERNET_SIZE + 2))[0] =
                 (uint8_t)next_random(256);
-        uint32_t caplen = next_random(2) ? size : ETHERNET_SIZE + next_random(size - ETHERNET_SIZE);
-        struct la_packet whole = {
-            .caplen = caplen, .len = size + next_random(3), .linktype = ETHERNET};
-        struct la_packet inner = {
-            .caplen = caplen - ETHERNET_SIZE, .len = whole.len - ETHERNET_SIZE, .linktype = IPV4};
-        struct outcome a = decode_bytes(decoders[0], &whole, at(&p, 0));
-        struct outcome b = decode_bytes(decoders[1], &inner, at(&p, ETHERNET_SIZE));
-        assert_int_equal(a.result, b.result);
-        if (a.result == LA_DECODED_NOT)
-            assert_int_equal(a.why, b.why);
-        if (a.result != LA_DECODED_TCP)
+        uint32_t caplen = next_random(2) ? size : next_random(size);
+        struct la_packet packet = {
+            .time_ns = (int64_t)i,
+            .frame = i + UINT64_C(1),
+            .caplen = caplen,
+            .len = size + next_random(3),
+            .input = (uint16_t)next_random(3),
+            .linktype = next_random(16) ? ETHERNET : known_linktypes[next_random(17)],
+        };
+        struct la_segment segment;
+        if (!decode_plain(plain, &packet, at(&p, 0), &segment))
             continue;
-        a.segment.wire_bytes = b.segment.wire_bytes;
-        assert_memory_equal(&a.segment, &b.segment, sizeof a.segment);
-        segments++;
+        struct outcome walked = decode_bytes(walking, &packet, at(&p, 0));
+        assert_int_equal(walked.result, LA_DECODED_TCP);
+        assert_memory_equal(&segment, &walked.segment, sizeof segment);
+        assert_int_equal(la_decoder_counts(plain)->tcp, ++segments);
     }
     assert_in_range(segments, PACKETS / 4, PACKETS);
-    la_decoder_free(decoders[0]);
-    la_decoder_free(decoders[1]);
+    la_decoder_free(plain);
+    la_decoder_free(walking);
+}
+
+static void a_row_of_plain_packets_ends_where_one_is_not(void **state) {
+    (void)state;
+    enum { PLAIN = 3 };
+    struct test_packet plain, tagged;
+    struct la_decoder *decoder = la_decoder_new();
+    build_plain(&plain);
+    begin(&tagged);
+    put_usual_tcp(&tagged);
+    put_ipv4(&tagged, 6);
+    put16(&tagged, 0x0800);
+    put16(&tagged, 7);
+    put_ethernet(&tagged, 0x8100);
+    struct la_packet packets[2 * PLAIN];
+    struct la_segment segments[2 * PLAIN];
+    for (size_t i = 0; i < 2 * PLAIN; i++) {
+        struct test_packet *p = i == PLAIN ? &tagged : &plain;
+        packets[i] = (struct la_packet){.frame = i,
+                                        .data = at(p, 0),
+                                        .caplen = (uint32_t)size_of(p),
+                                        .len = (uint32_t)size_of(p),
+                                        .linktype = p->linktype};
+    }
+    assert_int_equal(la_decode_plain(decoder, packets, 2 * PLAIN, segments), PLAIN);
+    assert_int_equal(la_decode_plain(decoder, packets + PLAIN, PLAIN, segments), 0);
+    assert_int_equal(la_decode_plain(decoder, packets, 0, segments), 0);
+    assert_int_equal(la_decode_plain(decoder, packets, 2, segments), 2);
+    assert_int_equal(segments[0].frame, 0);
+    assert_int_equal(segments[1].frame, 1);
+    assert_int_equal(la_decoder_counts(decoder)->tcp, PLAIN + 2);
+    la_decoder_free(decoder);
 }
 
 static void a_hundred_nested_headers_are_too_deep(void **state) {
@@ -243,6 +297,7 @@ int main(void) {
         cmocka_unit_test(no_mutation_crashes_and_the_counts_always_add_up),
         cmocka_unit_test(noise_of_every_link_type_does_not_crash),
         cmocka_unit_test(plain_packets_are_what_a_walk_finds),
+        cmocka_unit_test(a_row_of_plain_packets_ends_where_one_is_not),
         cmocka_unit_test(a_hundred_nested_headers_are_too_deep),
         cmocka_unit_test(an_endless_label_stack_is_too_deep),
     };
