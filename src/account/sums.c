@@ -41,11 +41,16 @@ static bool is_full(const struct la_sums *sums) {
     return sums->count >= (sums->bits > FEW_BITS ? slots / 4 * 3 : slots);
 }
 
-/* Kept apart, so that what is known already is added without saving registers for it. */
-__attribute__((noinline)) static enum la_status add_new(struct la_sums *sums, struct la_sum sum) {
-    if (is_full(sums) && grow(sums) != LA_OK)
-        return LA_ENOMEM;
-    *slot_of(sums, sum.key) = sum;
+/* `slot` is where it belongs if there is room. Kept apart, so that what is known already is added
+ * without saving registers for it. */
+__attribute__((noinline)) static enum la_status add_new(struct la_sums *sums, struct la_sum *slot,
+                                                        int64_t key, int64_t count) {
+    if (is_full(sums)) {
+        if (grow(sums) != LA_OK)
+            return LA_ENOMEM;
+        slot = slot_of(sums, key);
+    }
+    *slot = (struct la_sum){key, count};
     sums->count++;
     return LA_OK;
 }
@@ -53,7 +58,7 @@ __attribute__((noinline)) static enum la_status add_new(struct la_sums *sums, st
 enum la_status la_sums_add(struct la_sums *sums, int64_t key, int64_t count) {
     struct la_sum *slot = slot_of(sums, key);
     if (slot->key != key || sums->count == 0)
-        return add_new(sums, (struct la_sum){key, count});
+        return add_new(sums, slot, key, count);
     slot->count += count;
     return LA_OK;
 }
