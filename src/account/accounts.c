@@ -413,10 +413,11 @@ enum la_status la_accounts_add(struct la_accounts *accounts, const struct la_con
     count_service(&adding);
     if (adding.edge)
         count_edge(&adding);
-    /* Where nothing opened, nobody but the edge counts the client's sockets. */
-    unsigned client = adding.edge || was_open(adding.outcome);
+    /* The client's sockets are counted by the edge alone, but for TIME-WAITs of what was open. */
+    unsigned server = 1u << LA_SERVER, client = adding.edge ? 1u << LA_CLIENT : 0;
+    unsigned waits = was_open(adding.outcome) ? 1u << LA_CLIENT : client;
     if (was_open(adding.outcome) || c->opening != LA_OPENING_MID_STREAM)
-        la_spans_of(c, client << LA_CLIENT | 1u << LA_SERVER, take_span, &adding);
+        la_spans_of(c, waits | server, client | server, take_span, &adding);
     return adding.status;
 }
 

@@ -15,13 +15,13 @@ struct reading {
 };
 
 /* What lies beyond the end of the capture has not happened yet. */
-static void hand_on(const struct reading *reading, const struct la_span *span) {
-    struct la_span seen = *span;
-    if (seen.from_ns > reading->c->capture_end_ns || seen.from_ns >= seen.until_ns)
+static void hand_on(const struct reading *reading, unsigned side, enum la_state state,
+                    int64_t from_ns, int64_t until_ns) {
+    int64_t end_ns = reading->c->capture_end_ns;
+    if (from_ns > end_ns || from_ns >= until_ns)
         return;
-    if (seen.until_ns > reading->c->capture_end_ns)
-        seen.until_ns = INT64_MAX;
-    reading->sink(reading->context, &seen);
+    const struct la_span span = {side, state, from_ns, until_ns > end_ns ? INT64_MAX : until_ns};
+    reading->sink(reading->context, &span);
 }
 
 static void take_spell(void *context, const struct la_spell *spell) {
@@ -31,10 +31,8 @@ static void take_spell(void *context, const struct la_spell *spell) {
         return;
     bool at_server =
         spell->local_port == server->port && la_addr_cmp(&spell->local, &server->addr) == 0;
-    hand_on(reading, &(struct la_span){.side = at_server ? LA_SERVER : LA_CLIENT,
-                                       .state = (enum la_state)spell->state,
-                                       .from_ns = spell->since_ns,
-                                       .until_ns = spell->until_ns});
+    hand_on(reading, at_server ? LA_SERVER : LA_CLIENT, (enum la_state)spell->state,
+            spell->since_ns, spell->until_ns);
 }
 
 /* From the segments of an ordinary connection: nothing was repeated, reset or lost in it. When they
@@ -48,36 +46,58 @@ struct moments {
 /* A FIN that is not sent again by then was acknowledged, whether the capture saw it or not. */
 #define QUIET_NS (1500 * LA_MSEC)
 
-static void note(int64_t *moment, int64_t ns) {
-    if (*moment == INT64_MAX)
-        *moment = ns;
+static void read_opening(const struct la_connection *c, struct moments *m) {
+    const struct la_observation *end = c->log + c->log_count;
+    int64_t syn_ack_ns = INT64_MAX, open_ns = INT64_MAX;
+    for (const struct la_observation *o = c->log; o < end; o++) {
+        if (o->from == LA_SERVER && syn_ack_ns == INT64_MAX)
+            syn_ack_ns = o->time_ns;
+        if (o->from == LA_CLIENT && open_ns == INT64_MAX && (o->flags & LA_ACK))
+            open_ns = o->time_ns;
+        if (syn_ack_ns != INT64_MAX && open_ns != INT64_MAX)
+            break;
+    }
+    m->syn_ack_ns = syn_ack_ns;
+    m->open_ns = open_ns;
 }
 
-static struct moments read_moments(const struct la_connection *c) {
-    struct moments m = {INT64_MAX, INT64_MAX, {INT64_MAX, INT64_MAX}, {INT64_MAX, INT64_MAX}};
+static bool acknowledges(const struct la_observation *o, const struct la_endpoint *peer) {
+    return (o->flags & LA_ACK) && o->ack == peer->fin_end && peer->fin_seen;
+}
+
+/* From the first FIN on: when its peer's came, and when they were acknowledged. */
+static void read_close(const struct la_connection *c, struct moments *m) {
     const struct la_observation *o = c->log, *end = c->log + c->log_count;
-    for (; o < end && (m.syn_ack_ns == INT64_MAX || m.open_ns == INT64_MAX); o++) {
-        if (o->from == LA_SERVER)
-            note(&m.syn_ack_ns, o->time_ns);
-        else if (o->flags & LA_ACK)
-            note(&m.open_ns, o->time_ns);
-    }
-    for (o = c->log; o < end && !(o->flags & LA_FIN);)
+    int64_t acked_ns = INT64_MAX, peer_ns = INT64_MAX, peer_acked_ns = INT64_MAX;
+    while (o < end && !(o->flags & LA_FIN))
         o++;
+    unsigned first = o < end ? o->from : LA_CLIENT;
+    const struct la_endpoint *me = &c->side[first], *peer = &c->side[!first];
+    m->fin_ns[first] = o < end ? o->time_ns : INT64_MAX;
     for (; o < end; o++) {
-        const struct la_endpoint *peer = &c->side[!o->from];
-        if (o->flags & LA_FIN)
-            note(&m.fin_ns[o->from], o->time_ns);
-        if ((o->flags & LA_ACK) && o->ack == peer->fin_end && peer->fin_seen &&
-            m.fin_ns[!o->from] != INT64_MAX)
-            note(&m.fin_acked_ns[!o->from], o->time_ns);
+        if (o->from == first) {
+            if (peer_acked_ns == INT64_MAX && peer_ns != INT64_MAX && acknowledges(o, peer))
+                peer_acked_ns = o->time_ns;
+            continue;
+        }
+        if (peer_ns == INT64_MAX && (o->flags & LA_FIN))
+            peer_ns = o->time_ns;
+        if (acked_ns == INT64_MAX && acknowledges(o, me))
+            acked_ns = o->time_ns;
     }
+    m->fin_ns[!first] = peer_ns;
+    m->fin_acked_ns[first] = acked_ns;
+    m->fin_acked_ns[!first] = peer_acked_ns;
+}
+
+static void read_moments(const struct la_connection *c, struct moments *m) {
+    read_opening(c, m);
+    read_close(c, m);
     for (unsigned side = 0; side < 2; side++)
-        if (m.fin_ns[side] != INT64_MAX && m.fin_acked_ns[side] == INT64_MAX &&
-            m.fin_ns[side] + c->profile[side]->rto_min_ns + QUIET_NS <
-                la_heard_until(c, m.fin_ns[side]))
-            m.fin_acked_ns[side] = m.fin_ns[side];
-    return m;
+        if (m->fin_ns[side] != INT64_MAX && m->fin_acked_ns[side] == INT64_MAX &&
+            m->fin_ns[side] + c->profile[side]->rto_min_ns + QUIET_NS <
+                la_heard_until(c, m->fin_ns[side]))
+            m->fin_acked_ns[side] = m->fin_ns[side];
 }
 
 /* What never began has no second that ends. */
@@ -86,19 +106,36 @@ static int64_t end_of_second(int64_t ns) {
     return second < INT64_MAX / LA_SEC ? (second + 1) * LA_SEC : INT64_MAX;
 }
 
+static bool is_in_second(const struct reading *reading, int64_t ns) {
+    return (uint64_t)reading->second_end_ns - (uint64_t)ns - 1 < LA_SEC;
+}
+
 /* Most states of an ordinary connection are over within the second in which they began, and need
  * not be handed on. One begins where another ends, most often in the same second. */
 __attribute__((always_inline)) static inline void say(struct reading *reading, unsigned side,
                                                       enum la_state state, int64_t from_ns,
                                                       int64_t until_ns) {
-    if ((uint64_t)reading->second_end_ns - (uint64_t)from_ns - 1 >= LA_SEC)
+    if (!is_in_second(reading, from_ns))
         reading->second_end_ns = end_of_second(from_ns);
     if (until_ns >= reading->second_end_ns || until_ns > reading->c->capture_end_ns)
-        hand_on(reading, &(struct la_span){side, state, from_ns, until_ns});
+        hand_on(reading, side, state, from_ns, until_ns);
 }
 
 static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
+}
+
+static bool is_opened(const struct la_connection *c) {
+    return c->opening == LA_OPENING_HANDSHAKE || c->opening == LA_OPENING_SIMULTANEOUS;
+}
+
+/* INT64_MAX: never. */
+static int64_t open_since(const struct la_connection *c, const struct moments *m, unsigned side) {
+    if (c->opening == LA_OPENING_MID_STREAM)
+        return c->first.time_ns;
+    if (side == LA_CLIENT)
+        return m->syn_ack_ns != INT64_MAX ? m->syn_ack_ns : m->open_ns;
+    return is_opened(c) ? m->open_ns : INT64_MAX;
 }
 
 /* A SYN-ACK that is not repeated after a second belonged to no request any more. */
@@ -107,40 +144,36 @@ static int64_t request_given_up(const struct la_connection *c, int64_t syn_ack_n
     return syn_ack_ns + (shown ? LA_SEC : c->profile[LA_SERVER]->syn_ack_retry_total_ns);
 }
 
-/* Returns when the side was open, INT64_MAX: never. */
-static int64_t tell_opening(struct reading *reading, const struct moments *m, unsigned side) {
+static void tell_opening(struct reading *reading, const struct moments *m, unsigned side) {
     const struct la_connection *c = reading->c;
-    int64_t first_ns = c->first.time_ns;
+    int64_t first_ns = c->first.time_ns, open_ns = open_since(c, m, side);
     if (c->opening == LA_OPENING_MID_STREAM)
-        return first_ns;
-    bool opened = c->opening == LA_OPENING_HANDSHAKE || c->opening == LA_OPENING_SIMULTANEOUS;
-    if (side == LA_CLIENT) {
-        int64_t until_ns = m->syn_ack_ns != INT64_MAX ? m->syn_ack_ns : m->open_ns;
+        return;
+    if (side == LA_CLIENT)
         say(reading, side, LA_ST_SYN_SENT, first_ns,
-            until_ns != INT64_MAX ? until_ns
-                                  : first_ns + c->profile[LA_CLIENT]->syn_retry_total_ns);
-        return until_ns;
-    }
-    if (m->syn_ack_ns != INT64_MAX)
+            open_ns != INT64_MAX ? open_ns : first_ns + c->profile[LA_CLIENT]->syn_retry_total_ns);
+    else if (m->syn_ack_ns != INT64_MAX)
         say(reading, side, LA_ST_SYN_RECV, m->syn_ack_ns,
-            opened ? m->open_ns : request_given_up(c, m->syn_ack_ns));
-    return opened ? m->open_ns : INT64_MAX;
+            is_opened(c) ? m->open_ns : request_given_up(c, m->syn_ack_ns));
 }
 
 /* The side that closes first, or both. */
-static void tell_active_close(struct reading *reading, const struct moments *m, unsigned side) {
+static void tell_active_close(struct reading *reading, const struct moments *m, unsigned side,
+                              bool whole) {
     const struct la_profile *profile = reading->c->profile[side];
-    int64_t own_ns = m->fin_ns[side], peer_ns = m->fin_ns[!side];
+    int64_t peer_ns = m->fin_ns[!side];
     int64_t heard_ns = reading->c->side[!side].last_ns;
     int64_t acked_ns = least(m->fin_acked_ns[side], peer_ns);
-    say(reading, side, LA_ST_FIN_WAIT_1, own_ns, acked_ns);
+    if (whole)
+        say(reading, side, LA_ST_FIN_WAIT_1, m->fin_ns[side], acked_ns);
     if (acked_ns == INT64_MAX)
         return;
     /* Whoever speaks after the time-out of FIN-WAIT-2 has had none: it was shutdown(), not close().
      */
     int64_t over_ns = acked_ns + profile->fin_wait_2_orphan_ns;
     bool gone = over_ns < peer_ns && reading->c->side[side].last_ns < over_ns;
-    say(reading, side, LA_ST_FIN_WAIT_2, acked_ns, gone ? over_ns : peer_ns);
+    if (whole)
+        say(reading, side, LA_ST_FIN_WAIT_2, acked_ns, gone ? over_ns : peer_ns);
     if (peer_ns != INT64_MAX && !gone)
         say(reading, side, LA_ST_TIME_WAIT, peer_ns,
             (heard_ns > peer_ns ? heard_ns : peer_ns) + profile->time_wait_ns);
@@ -153,34 +186,49 @@ static void tell_passive_close(struct reading *reading, const struct moments *m,
         say(reading, side, LA_ST_LAST_ACK, own_ns, m->fin_acked_ns[side]);
 }
 
-static void tell_side(struct reading *reading, const struct moments *m, unsigned side) {
+/* The whole of it, or only its TIME-WAIT. */
+static void tell_side(struct reading *reading, const struct moments *m, unsigned side, bool whole) {
     static const enum la_closer closer[2] = {LA_CLOSER_CLIENT, LA_CLOSER_SERVER};
     enum la_closer first = reading->c->first_closer;
-    int64_t open_ns = tell_opening(reading, m, side);
+    int64_t open_ns = open_since(reading->c, m, side);
+    if (whole)
+        tell_opening(reading, m, side);
     if (open_ns == INT64_MAX)
         return;
-    say(reading, side, LA_ST_ESTAB, open_ns, least(m->fin_ns[0], m->fin_ns[1]));
-    if (first == LA_CLOSER_NONE)
-        return;
+    if (whole)
+        say(reading, side, LA_ST_ESTAB, open_ns, least(m->fin_ns[0], m->fin_ns[1]));
     if (first == closer[side] || first == LA_CLOSER_BOTH)
-        tell_active_close(reading, m, side);
-    else
+        tell_active_close(reading, m, side, whole);
+    else if (whole && first != LA_CLOSER_NONE)
         tell_passive_close(reading, m, side);
 }
 
-void la_spans_of(const struct la_connection *connection, unsigned sides, la_span_sink *sink,
-                 void *context) {
+/* Of what opened and closed within a second only TIME-WAIT is left when somebody looks. */
+static bool is_brief(struct reading *reading, const struct moments *m) {
+    const struct la_connection *c = reading->c;
+    reading->second_end_ns = end_of_second(c->first.time_ns);
+    return is_in_second(reading, m->fin_acked_ns[0]) && is_in_second(reading, m->fin_acked_ns[1]) &&
+           is_in_second(reading, m->fin_ns[0]) && is_in_second(reading, m->fin_ns[1]) &&
+           is_in_second(reading, m->syn_ack_ns) && is_in_second(reading, m->open_ns) &&
+           is_opened(c) && c->capture_end_ns >= reading->second_end_ns;
+}
+
+void la_spans_of(const struct la_connection *connection, unsigned waits, unsigned sides,
+                 la_span_sink *sink, void *context) {
     struct reading reading = {connection, sink, context, INT64_MIN + LA_SEC};
+    struct moments moments;
     if (connection->remarkable) {
         (void)la_spells_of(connection, take_spell, &reading);
         return;
     }
     if (connection->log_count == 1 && connection->opening == LA_OPENING_UNANSWERED)
-        sides &= 1u << LA_CLIENT; /* a SYN, and nothing else */
-    if (sides == 0)
+        waits &= sides &= 1u << LA_CLIENT; /* a SYN, and nothing else */
+    if (waits == 0)
         return;
-    struct moments moments = read_moments(connection);
+    read_moments(connection, &moments);
+    if (is_brief(&reading, &moments))
+        sides = 0;
     for (unsigned side = 0; side < 2; side++)
-        if (sides >> side & 1)
-            tell_side(&reading, &moments, side);
+        if (waits >> side & 1)
+            tell_side(&reading, &moments, side, sides >> side & 1);
 }

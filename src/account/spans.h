@@ -13,9 +13,10 @@ struct la_span {
 
 typedef void la_span_sink(void *context, const struct la_span *span);
 
-/* Of the sides in `sides` (1 << LA_CLIENT, 1 << LA_SERVER); those of another may be told as well.
- */
-void la_spans_of(const struct la_connection *connection, unsigned sides, la_span_sink *sink,
-                 void *context);
+/* TIME-WAITs of the sides in `waits` (1 << LA_CLIENT, 1 << LA_SERVER), and all other states of
+ * those in `sides` as well, which are some of them; more of both may be told. States that are over
+ * within the second in which they began may be left out. */
+void la_spans_of(const struct la_connection *connection, unsigned waits, unsigned sides,
+                 la_span_sink *sink, void *context);
 
 #endif

@@ -11,7 +11,7 @@ struct spans {
     size_t count;
 };
 
-static struct { uint64_t ordinary, moments, differ, by_state[LA_ST_COUNT]; } seen;
+static struct { uint64_t ordinary, brief, moments, differ, by_state[LA_ST_COUNT]; } seen;
 
 static void keep(void *context, const struct la_span *span) {
     struct spans *spans = context;
@@ -46,6 +46,24 @@ static void assert_agree(const struct la_connection *c, const struct spans *a,
     }
 }
 
+/* TIME-WAITs alone are told as they are with all the rest. */
+static void assert_waits(const struct la_connection *c, const struct spans *all) {
+    struct spans waits = {.count = 0};
+    size_t count = 0;
+    la_spans_of(c, BOTH, 0, keep, &waits);
+    for (size_t i = 0; i < all->count; i++) {
+        const struct la_span *span = &all->items[i], *wait = &waits.items[count];
+        if (span->state != LA_ST_TIME_WAIT)
+            continue;
+        assert_true(count++ < waits.count);
+        assert_int_equal(wait->state, LA_ST_TIME_WAIT);
+        assert_int_equal(wait->side, span->side);
+        assert_true(wait->from_ns == span->from_ns && wait->until_ns == span->until_ns);
+    }
+    assert_int_equal(count, waits.count);
+    seen.brief += count > 0 && count == all->count;
+}
+
 static void compare_both(void *context, struct la_connection *c) {
     struct spans plain = {.count = 0}, full = {.count = 0};
     (void)context;
@@ -54,10 +72,11 @@ static void compare_both(void *context, struct la_connection *c) {
     if (c->remarkable || !asked || (c->side[LA_CLIENT].isn_known && !whole))
         return; /* the capture missed its SYN or its SYN-ACK */
     seen.ordinary++;
-    la_spans_of(c, BOTH, keep, &plain);
+    la_spans_of(c, BOTH, BOTH, keep, &plain);
+    assert_waits(c, &plain);
     struct la_connection told = *c;
     told.remarkable = true;
-    la_spans_of(&told, BOTH, keep, &full);
+    la_spans_of(&told, BOTH, BOTH, keep, &full);
     assert_agree(c, &plain, &full);
     assert_agree(c, &full, &plain);
 }
@@ -81,7 +100,7 @@ static void ordinary_connections_are_told_as_their_histories_are(void **unused) 
         free((void *)segments);
         free_traffic(&all);
     }
-    assert_true(seen.ordinary > 1000 && seen.moments > 3000);
+    assert_true(seen.ordinary > 1000 && seen.moments > 3000 && seen.brief > 50);
     /* What the capture missed is only made up for, and how long the way is only asked, where
      * histories are written. */
     assert_in_range(seen.differ, 0, seen.moments / 100);
