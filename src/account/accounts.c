@@ -9,6 +9,7 @@
 #include "track/open_story.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* A kernel repeats a SYN within 3 s (1 s since 2011): one that was not repeated by then was not
  * meant to be. */
@@ -369,32 +370,45 @@ static enum la_status find_edge(const struct la_accounts *accounts, struct addin
     const struct la_addr *client = &adding->c->side[LA_CLIENT].addr;
     const struct la_account key = la_account_key(client, 0);
     struct la_service *service = adding->service;
+    struct la_sample *sample = &service->seekers;
+    const struct la_sample_kind *kind = &la_seeker_kind;
     struct la_account *account;
-    enum la_status status;
     if (was_open(adding->outcome)) {
-        unsigned class = la_addr_pair_class(client, &service->account.addr);
         if (make_clients(service) != LA_OK)
             return LA_ENOMEM;
-        la_sample_bound(&service->clients[class], la_edges_most(accounts));
-        status = la_sample_find(&service->clients[class], &la_edge_kind, &key, &account);
-    } else {
-        status = la_sample_find(&service->seekers, &la_seeker_kind, &key, &account);
+        sample = &service->clients[la_addr_pair_class(client, &service->account.addr)];
+        kind = &la_edge_kind;
+        la_sample_bound(sample, la_edges_most(accounts));
     }
+    if (la_sample_leaves_out(sample, key.hash))
+        return LA_OK; /* most of many clients */
+    enum la_status status = la_sample_find(sample, kind, &key, &account);
     adding->edge = (struct la_edge *)account;
     return status;
+}
+
+/* Where the service may have been found last. */
+static uint16_t *last_place(struct la_accounts *accounts, bool silent,
+                            const struct la_endpoint *server) {
+    uint32_t tail;
+    memcpy(&tail, server->addr.bytes + sizeof server->addr - sizeof tail, sizeof tail);
+    uint32_t hash = (tail + server->port) * UINT32_C(0x9e3779b1);
+    return &accounts->last_places[silent][hash >> (32 - LA_LAST_PLACES_BITS)];
 }
 
 static enum la_status find_service(struct la_accounts *accounts, struct adding *adding) {
     const struct la_endpoint *server = &adding->c->side[LA_SERVER];
     bool answers = was_open(adding->outcome) || adding->outcome == LA_OUTCOME_HALF_OPEN;
     struct la_sample *sample = answers ? &accounts->services : &accounts->silent;
-    struct la_account *account = la_sample_last(sample, &server->addr, server->port);
+    uint16_t *place = last_place(accounts, !answers, server);
+    struct la_account *account = la_sample_at(sample, *place, &server->addr, server->port);
     enum la_status status = LA_OK;
     accounts->connections[!answers]++;
     if (!account) {
         const struct la_account key = la_account_key(&server->addr, server->port);
         status =
             la_sample_find(sample, answers ? &la_service_kind : &la_silent_kind, &key, &account);
+        *place = (uint16_t)sample->last;
     }
     adding->service = (struct la_service *)account;
     return status;

@@ -63,11 +63,14 @@ struct la_service {
 /* Services that answered are kept apart from addresses and ports where nothing did, so that a scan
  * does not crowd them out. */
 enum { LA_ACCOUNT_SERVICES = 2048, LA_ACCOUNT_SILENT = 4096 };
+enum { LA_LAST_PLACES_BITS = 8 };
 
 struct la_accounts {
     struct la_sample services, silent;
     uint64_t connections[2]; /* those of services, and of silent ones; kept or not */
     int64_t end_ns;          /* what the capture is known to reach; LA_TIME_NONE: nothing yet */
+    /* In these two, by a short hash: most connections are of a service that was met just before. */
+    uint16_t last_places[2][1 << LA_LAST_PLACES_BITS];
 };
 
 /* Zero-initialised but for end_ns. Owned by the caller; NULL when out of memory. */

@@ -1,7 +1,5 @@
 #include "account/delays.h"
 
-#include "track/connection.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,13 +23,12 @@ static enum la_status reach(struct la_delays *delays, size_t bucket) {
     return LA_OK;
 }
 
-enum la_status la_delays_add(struct la_delays *delays, unsigned cause, size_t bucket,
-                             uint64_t count) {
+enum la_status la_delays_add_new(struct la_delays *delays, unsigned cause, size_t bucket,
+                                 uint64_t count) {
     if (cause != LA_LATE_NOT)
         return la_sums_add(&delays->later, (int64_t)(cause * LA_HISTOGRAM_BUCKETS + bucket),
                            (int64_t)count);
-    bool covered = bucket >= delays->first && bucket < delays->end;
-    if (!covered && reach(delays, bucket) != LA_OK)
+    if (reach(delays, bucket) != LA_OK)
         return LA_ENOMEM;
     delays->counts[bucket - delays->first] += count;
     return LA_OK;

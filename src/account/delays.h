@@ -8,6 +8,7 @@
 
 #include "account/sums.h"
 #include "base/histogram.h"
+#include "track/connection.h"
 
 /* Zero-initialised: empty. */
 struct la_delays {
@@ -16,9 +17,17 @@ struct la_delays {
     struct la_sums later; /* by cause * LA_HISTOGRAM_BUCKETS + bucket: the other causes */
 };
 
+/* LA_OK or LA_ENOMEM: what goes into the row has no place in it yet. */
+enum la_status la_delays_add_new(struct la_delays *delays, unsigned cause, size_t bucket,
+                                 uint64_t count);
 /* LA_OK or LA_ENOMEM. `cause` is an enum la_late_cause. */
-enum la_status la_delays_add(struct la_delays *delays, unsigned cause, size_t bucket,
-                             uint64_t count);
+static inline enum la_status la_delays_add(struct la_delays *delays, unsigned cause, size_t bucket,
+                                           uint64_t count) {
+    if (cause != LA_LATE_NOT || bucket < delays->first || bucket >= delays->end)
+        return la_delays_add_new(delays, cause, bucket, count);
+    delays->counts[bucket - delays->first] += count;
+    return LA_OK;
+}
 enum la_status la_delays_merge(struct la_delays *into, const struct la_delays *from);
 void la_delays_release(struct la_delays *delays);
 

@@ -1,6 +1,5 @@
 #include "account/sample.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,14 +44,10 @@ static void dispose(const struct la_sample_kind *kind, struct la_account *accoun
     free(account);
 }
 
-static bool is_left_out(const struct la_sample *sample, uint64_t hash) {
-    return sample->beyond != 0 && hash >= sample->beyond;
-}
-
 static void leave_out(struct la_sample *sample, const struct la_sample_kind *kind, uint64_t from) {
-    if (!is_left_out(sample, from))
+    if (!la_sample_leaves_out(sample, from))
         sample->beyond = from;
-    while (sample->count > 0 && is_left_out(sample, sample->kept[sample->count - 1].hash))
+    while (sample->count > 0 && la_sample_leaves_out(sample, sample->kept[sample->count - 1].hash))
         dispose(kind, sample->kept[--sample->count].account);
 }
 
@@ -67,7 +62,7 @@ static bool makes_room(struct la_sample *sample, const struct la_sample_kind *ki
     uint32_t most = sample->most > 0 ? sample->most : kind->most;
     if (sample->count >= most)
         leave_out(sample, kind, place < most ? sample->kept[most - 1].hash : key->hash);
-    return !is_left_out(sample, key->hash);
+    return !la_sample_leaves_out(sample, key->hash);
 }
 
 static enum la_status insert(struct la_sample *sample, uint32_t place, struct la_account *account) {
@@ -82,21 +77,23 @@ static enum la_status insert(struct la_sample *sample, uint32_t place, struct la
     struct la_kept *kept = &sample->kept[place];
     memmove(kept + 1, kept, (sample->count++ - place) * sizeof *kept);
     *kept = (struct la_kept){account->hash, account};
+    sample->last = place;
     return LA_OK;
 }
 
 enum la_status la_sample_find(struct la_sample *sample, const struct la_sample_kind *kind,
                               const struct la_account *key, struct la_account **account) {
     *account = NULL;
-    if (is_left_out(sample, key->hash))
+    if (la_sample_leaves_out(sample, key->hash))
         return LA_OK;
     uint32_t place = place_of(sample, key->hash);
     *account = find_from(sample, place, key);
     if (*account || !makes_room(sample, kind, key, place))
         return LA_OK;
-    struct la_account *made = calloc(1, kind->size);
+    struct la_account *made = malloc(kind->size); /* calloc() passes by what was just freed */
     if (!made)
         return LA_ENOMEM;
+    memset(made + 1, 0, kind->size - sizeof *made);
     *made = *key;
     if (insert(sample, place, made) != LA_OK) {
         free(made);

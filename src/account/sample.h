@@ -7,6 +7,7 @@
 #include "base/addr.h"
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,19 +35,23 @@ struct la_kept {
 struct la_sample {
     struct la_kept *kept; /* owned; in the order of their hashes */
     uint32_t count, capacity;
-    uint32_t last;   /* where a search has found its key last */
+    uint32_t last;   /* where a search has found or put its key last */
     uint32_t most;   /* 0: as many as its kind says */
     uint64_t beyond; /* hashes from here on are left out; 0: none is */
 };
 
-/* The account that was found last, when it is that of this host and port; else NULL. */
-static inline struct la_account *la_sample_last(const struct la_sample *sample,
-                                                const struct la_addr *addr, uint16_t port) {
-    struct la_account *account =
-        sample->last < sample->count ? sample->kept[sample->last].account : NULL;
+/* The account at a place, when it is that of this host and port; else NULL. */
+static inline struct la_account *la_sample_at(const struct la_sample *sample, uint32_t place,
+                                              const struct la_addr *addr, uint16_t port) {
+    struct la_account *account = place < sample->count ? sample->kept[place].account : NULL;
     bool same = account && account->port == port && la_addr_cmp(&account->addr, addr) == 0;
     return same ? account : NULL;
 }
+
+static inline bool la_sample_leaves_out(const struct la_sample *sample, uint64_t hash) {
+    return sample->beyond != 0 && hash >= sample->beyond;
+}
+
 /* `*account` is the one of that key, new and zero when it was not known; NULL when it is left out.
  * LA_OK or LA_ENOMEM. */
 enum la_status la_sample_find(struct la_sample *sample, const struct la_sample_kind *kind,
