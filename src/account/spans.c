@@ -46,58 +46,60 @@ struct moments {
 /* A FIN that is not sent again by then was acknowledged, whether the capture saw it or not. */
 #define QUIET_NS (1500 * LA_MSEC)
 
-static void read_opening(const struct la_connection *c, struct moments *m) {
-    const struct la_observation *end = c->log + c->log_count;
-    int64_t syn_ack_ns = INT64_MAX, open_ns = INT64_MAX;
-    for (const struct la_observation *o = c->log; o < end; o++) {
-        if (o->from == LA_SERVER && syn_ack_ns == INT64_MAX)
-            syn_ack_ns = o->time_ns;
-        if (o->from == LA_CLIENT && open_ns == INT64_MAX && (o->flags & LA_ACK))
-            open_ns = o->time_ns;
-        if (syn_ack_ns != INT64_MAX && open_ns != INT64_MAX)
-            break;
-    }
-    m->syn_ack_ns = syn_ack_ns;
-    m->open_ns = open_ns;
-}
-
 static bool acknowledges(const struct la_observation *o, const struct la_endpoint *peer) {
     return (o->flags & LA_ACK) && o->ack == peer->fin_end && peer->fin_seen;
 }
 
-/* From the first FIN on: when its peer's came, and when they were acknowledged. */
-static void read_close(const struct la_connection *c, struct moments *m) {
-    const struct la_observation *o = c->log, *end = c->log + c->log_count;
-    int64_t acked_ns = INT64_MAX, peer_ns = INT64_MAX, peer_acked_ns = INT64_MAX;
-    while (o < end && !(o->flags & LA_FIN))
-        o++;
-    unsigned first = o < end ? o->from : LA_CLIENT;
-    const struct la_endpoint *me = &c->side[first], *peer = &c->side[!first];
-    m->fin_ns[first] = o < end ? o->time_ns : INT64_MAX;
-    for (; o < end; o++) {
-        if (o->from == first) {
-            if (peer_acked_ns == INT64_MAX && peer_ns != INT64_MAX && acknowledges(o, peer))
-                peer_acked_ns = o->time_ns;
-            continue;
-        }
-        if (peer_ns == INT64_MAX && (o->flags & LA_FIN))
-            peer_ns = o->time_ns;
-        if (acked_ns == INT64_MAX && acknowledges(o, me))
-            acked_ns = o->time_ns;
-    }
-    m->fin_ns[!first] = peer_ns;
-    m->fin_acked_ns[first] = acked_ns;
-    m->fin_acked_ns[!first] = peer_acked_ns;
+static void note(int64_t *moment, int64_t ns) {
+    if (*moment == INT64_MAX)
+        *moment = ns;
 }
 
 static void read_moments(const struct la_connection *c, struct moments *m) {
-    read_opening(c, m);
-    read_close(c, m);
+    const struct la_observation *o = c->log, *end = c->log + c->log_count;
+    *m = (struct moments){INT64_MAX, INT64_MAX, {INT64_MAX, INT64_MAX}, {INT64_MAX, INT64_MAX}};
+    for (; o < end && (m->syn_ack_ns == INT64_MAX || m->open_ns == INT64_MAX); o++) {
+        if (o->from == LA_SERVER)
+            note(&m->syn_ack_ns, o->time_ns);
+        else if (o->flags & LA_ACK)
+            note(&m->open_ns, o->time_ns);
+    }
+    for (o = c->log; o < end; o++) {
+        if (o->flags & LA_FIN)
+            note(&m->fin_ns[o->from], o->time_ns);
+        if (m->fin_ns[!o->from] != INT64_MAX && acknowledges(o, &c->side[!o->from]))
+            note(&m->fin_acked_ns[!o->from], o->time_ns);
+    }
     for (unsigned side = 0; side < 2; side++)
         if (m->fin_ns[side] != INT64_MAX && m->fin_acked_ns[side] == INT64_MAX &&
             m->fin_ns[side] + c->profile[side]->rto_min_ns + QUIET_NS <
                 la_heard_until(c, m->fin_ns[side]))
             m->fin_acked_ns[side] = m->fin_ns[side];
+}
+
+/* What nearly every log is: SYN, SYN-ACK, ACK; FIN, the ACK of it unless the next tells as much,
+ * FIN, ACK. False where it is another one. */
+static bool read_usual_moments(const struct la_connection *c, struct moments *m) {
+    size_t count = c->log_count;
+    if (count < 6 || count > 7)
+        return false;
+    const struct la_observation *log = c->log, *fin = &log[3], *acked = &log[4];
+    const struct la_observation *answer = &log[count - 2], *last = &log[count - 1];
+    unsigned first = fin->from;
+    bool opened = log[0].from == LA_CLIENT && log[1].from == LA_SERVER &&
+                  log[2].from == LA_CLIENT && !(log[0].flags & LA_ACK) && (log[2].flags & LA_ACK) &&
+                  !((log[0].flags | log[1].flags | log[2].flags) & LA_FIN);
+    bool closed = (fin->flags & answer->flags & LA_FIN) && answer->from != first &&
+                  last->from == first && acknowledges(last, &c->side[!first]) &&
+                  acked->from != first && acknowledges(acked, &c->side[first]) &&
+                  (acked == answer || !(acked->flags & LA_FIN));
+    m->syn_ack_ns = log[1].time_ns;
+    m->open_ns = log[2].time_ns;
+    m->fin_ns[first] = fin->time_ns;
+    m->fin_ns[!first] = answer->time_ns;
+    m->fin_acked_ns[first] = acked->time_ns;
+    m->fin_acked_ns[!first] = last->time_ns;
+    return opened && closed;
 }
 
 /* What never began has no second that ends. */
@@ -225,7 +227,8 @@ void la_spans_of(const struct la_connection *connection, unsigned waits, unsigne
         waits &= sides &= 1u << LA_CLIENT; /* a SYN, and nothing else */
     if (waits == 0)
         return;
-    read_moments(connection, &moments);
+    if (!read_usual_moments(connection, &moments))
+        read_moments(connection, &moments);
     if (is_brief(&reading, &moments))
         sides = 0;
     for (unsigned side = 0; side < 2; side++)
