@@ -6,18 +6,6 @@
 /* So many slots may all be taken, and so few items are put in order without qsort(). */
 enum { FEW_BITS = 3, FEW = 1 << FEW_BITS };
 
-/* The slot of the key: its own, a free one, or of another key when all are taken. */
-static inline struct la_sum *slot_of(struct la_sums *sums, int64_t key) {
-    uint64_t hash = (uint64_t)key * UINT64_C(0x9e3779b97f4a7c15) >> 32;
-    uint32_t mask = (UINT32_C(1) << sums->bits) - 1;
-    uint32_t at = (uint32_t)(hash << sums->bits >> 32);
-    struct la_sum *slots = sums->bits > 0 ? sums->slots : &sums->one;
-    for (uint32_t left = mask; slots[at].key != key; at = (at + 1) & mask)
-        if (slots[at].key == LA_SUMS_NO_KEY || left-- == 0)
-            break;
-    return &slots[at];
-}
-
 static enum la_status grow(struct la_sums *sums) {
     struct la_sums larger = {.bits = (uint8_t)(sums->bits + 1)};
     size_t slots = (size_t)1 << larger.bits;
@@ -28,7 +16,7 @@ static enum la_status grow(struct la_sums *sums) {
         larger.slots[i].key = LA_SUMS_NO_KEY;
     const struct la_sum *sum;
     for (uint32_t at = 0; (sum = la_sums_next(sums, &at));) {
-        *slot_of(&larger, sum->key) = *sum;
+        *la_sums_slot(&larger, sum->key) = *sum;
         larger.count++;
     }
     la_sums_release(sums);
@@ -41,25 +29,15 @@ static bool is_full(const struct la_sums *sums) {
     return sums->count >= (sums->bits > FEW_BITS ? slots / 4 * 3 : slots);
 }
 
-/* `slot` is where it belongs if there is room. Kept apart, so that what is known already is added
- * without saving registers for it. */
-__attribute__((noinline)) static enum la_status add_new(struct la_sums *sums, struct la_sum *slot,
-                                                        int64_t key, int64_t count) {
+enum la_status la_sums_add_new(struct la_sums *sums, struct la_sum *slot, int64_t key,
+                               int64_t count) {
     if (is_full(sums)) {
         if (grow(sums) != LA_OK)
             return LA_ENOMEM;
-        slot = slot_of(sums, key);
+        slot = la_sums_slot(sums, key);
     }
     *slot = (struct la_sum){key, count};
     sums->count++;
-    return LA_OK;
-}
-
-enum la_status la_sums_add(struct la_sums *sums, int64_t key, int64_t count) {
-    struct la_sum *slot = slot_of(sums, key);
-    if (slot->key != key || sums->count == 0)
-        return add_new(sums, slot, key, count);
-    slot->count += count;
     return LA_OK;
 }
 

@@ -26,8 +26,29 @@ struct la_sums {
     uint8_t bits;
 };
 
+/* The slot of the key: its own, a free one, or of another key when all are taken. */
+static inline struct la_sum *la_sums_slot(struct la_sums *sums, int64_t key) {
+    uint64_t hash = (uint64_t)key * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+    uint32_t mask = (UINT32_C(1) << sums->bits) - 1;
+    uint32_t at = (uint32_t)(hash << sums->bits >> 32);
+    struct la_sum *slots = sums->bits > 0 ? sums->slots : &sums->one;
+    for (uint32_t left = mask; slots[at].key != key; at = (at + 1) & mask)
+        if (slots[at].key == LA_SUMS_NO_KEY || left-- == 0)
+            break;
+    return &slots[at];
+}
+
+/* Of a key that has none: `slot` is where it belongs if there is room. LA_OK or LA_ENOMEM. */
+enum la_status la_sums_add_new(struct la_sums *sums, struct la_sum *slot, int64_t key,
+                               int64_t count);
 /* Adds `count` to what stands under `key`. LA_OK or LA_ENOMEM. */
-enum la_status la_sums_add(struct la_sums *sums, int64_t key, int64_t count);
+static inline enum la_status la_sums_add(struct la_sums *sums, int64_t key, int64_t count) {
+    struct la_sum *slot = la_sums_slot(sums, key);
+    if (slot->key != key || sums->count == 0)
+        return la_sums_add_new(sums, slot, key, count);
+    slot->count += count;
+    return LA_OK;
+}
 enum la_status la_sums_merge(struct la_sums *into, const struct la_sums *from);
 void la_sums_release(struct la_sums *sums);
 

@@ -76,10 +76,12 @@ static void take_finding(void *context, const struct la_finding *finding) {
 static void take_connection(void *context, struct la_connection *connection) {
     struct shard *shard = context;
     struct la_analysis *analysis = shard->analysis;
+    uint64_t kinds = 0;
     /* Of an attempt that nobody answered and nobody repeated there is nothing to say. */
     if (connection->remarkable || connection->ending != LA_ENDING_NEVER_OPENED)
-        la_diagnose_connection(connection, analysis->kinds[la_traits_of(connection)], take_finding,
-                               shard);
+        kinds = analysis->kinds[la_traits_of(connection)];
+    if (kinds != 0)
+        la_diagnose_connection(connection, kinds, take_finding, shard);
     if (la_result_add_connection(shard->result, connection) != LA_OK)
         shard->status = LA_ENOMEM;
     if (analysis->options.on_connection)

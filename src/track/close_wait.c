@@ -22,14 +22,6 @@ int64_t la_close_wait_least_ns(const struct la_connection *c, unsigned side) {
     return trips > c->profile[side]->close_wait_ns ? trips : c->profile[side]->close_wait_ns;
 }
 
-bool la_may_have_waited(const struct la_connection *c, unsigned side) {
-    const struct la_endpoint *me = &c->side[side], *peer = &c->side[!side];
-    bool ended = me->fin > 0 || me->rst > 0 || peer->rst > 0;
-    int64_t until = ended ? c->last.time_ns : c->capture_end_ns;
-    return until - c->first.time_ns >= c->profile[side]->close_wait_ns && peer->fin > 0 &&
-           me->seen && !me->fin_unseen;
-}
-
 /* The FIN, and the first segment that acknowledges it; not a FIN: that ends a CLOSE-WAIT as it
  * begins, or was sent before, or all between the two was missed. */
 static bool find_start(const struct la_connection *c, unsigned side, struct la_close_wait *w) {

@@ -31,7 +31,13 @@ struct la_close_wait {
 int64_t la_close_wait_least_ns(const struct la_connection *c, unsigned side);
 
 /* Most connections are too short for it, or both ends close at once. */
-bool la_may_have_waited(const struct la_connection *c, unsigned side);
+static inline bool la_may_have_waited(const struct la_connection *c, unsigned side) {
+    const struct la_endpoint *me = &c->side[side], *peer = &c->side[!side];
+    bool ended = me->fin > 0 || me->rst > 0 || peer->rst > 0;
+    int64_t until = ended ? c->last.time_ns : c->capture_end_ns;
+    return until - c->first.time_ns >= c->profile[side]->close_wait_ns && peer->fin > 0 &&
+           me->seen && !me->fin_unseen;
+}
 
 /* False when `side` was not in CLOSE-WAIT for that long, or when the packets do not tell. Needs the
  * log and the vantage of a settled connection, no history. */
