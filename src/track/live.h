@@ -154,45 +154,49 @@ struct trail {
     uint32_t tsval[2];   /* the first of each; 0: none */
 };
 
-/* What the next segment of an end is expected to follow from. */
-struct trail_end {
-    uint32_t next;  /* sequence numbers that it has used */
-    uint32_t tsval; /* the newest */
-    uint16_t ip_id, window;
+/* What the next segment of either end is expected to follow from: LA_CLIENT, LA_SERVER. */
+struct trail_ends {
+    uint32_t next[2];   /* sequence numbers */
+    uint32_t tsval[2];  /* the newest */
+    uint16_t window[2]; /* 0: it has not said anything yet */
 };
 
 /* As long as it may go on; what it has for itself of each step is written where its log would be.
- */
+ * What each step needs comes first: two lines of a cache with the beginning of the record. */
 struct on_trail {
     int64_t last_ns;
     uint64_t last_frame;
-    struct trail trail;
-    struct trail_end ends[2];
-    uint32_t used[TRAIL_STEPS]; /* of each step: sequence numbers of its sender up to its end */
+    struct trail_ends ends;
+    uint16_t place;
+    uint8_t client;
     bool learnt;                /* it took a step that nobody had taken before */
+    uint32_t used[TRAIL_STEPS]; /* of each step: the sequence number of its sender at its end */
+    uint32_t isn[2], tsval[2];  /* as in struct trail */
 };
 
+/* First what nearly each segment asks for, and last what few do. */
 struct live {
-    int64_t expire_ns; /* when nothing more can happen to it; LA_TIME_NONE: not closed yet */
-    int64_t first_ns;
-    uint64_t first_frame;
+    _Alignas(64) int64_t expire_ns; /* when nothing more can happen to it; LA_TIME_NONE: it is not
+                                       closed yet */
     struct la_log log;
-    struct flow *flow; /* NULL: bare, that is without payload and without anything odd */
-    uint32_t host[2];  /* IPv4 addresses in host order, or indices of the tracker's address table */
+    uint32_t host[2]; /* IPv4 addresses in host order, or indices of the tracker's address table */
     uint16_t port[2];
     uint32_t self;         /* its index; of one without use 0 */
     uint32_t older, newer; /* incarnations of the same 4-tuple; of one without use, the next such */
-    uint16_t first_input;
-    uint16_t input[2];    /* where the last segment of each side was seen */
-    uint16_t incarnation; /* saturates */
-    uint16_t duplicates;
     uint8_t flags, wheel_slot;
+    uint16_t first_input;
     uint32_t tunnels : 14, vlan : 12, history_count : 5;
-    uint64_t history;
     union {
         struct live_side side[2];
         struct on_trail on_trail; /* with LIVE_ON_TRAIL */
     };
+    struct flow *flow;    /* NULL: bare, that is without payload and without anything odd */
+    uint16_t input[2];    /* where the last segment of each side was seen */
+    uint16_t incarnation; /* saturates */
+    uint16_t duplicates;
+    int64_t first_ns;
+    uint64_t first_frame;
+    uint64_t history;
 };
 
 _Static_assert(sizeof(struct live) == 256,

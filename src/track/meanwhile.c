@@ -84,11 +84,15 @@ static struct pair key_of(const struct live *live) {
                          .used = (uint16_t)(1 + ((live->flags & LIVE_V6) != 0))};
 }
 
-static struct pair *find_pair(const struct meanwhile_table *meanwhile, const struct live *live) {
-    if (meanwhile->waiting == 0)
-        return NULL;
+static struct pair *search_pair(const struct meanwhile_table *meanwhile, const struct live *live) {
     struct pair want = key_of(live), *pair = slot_for(meanwhile, &want);
     return pair->waiting_count > 0 ? pair : NULL;
+}
+
+/* Mostly nobody waits. */
+static inline struct pair *find_pair(const struct meanwhile_table *meanwhile,
+                                     const struct live *live) {
+    return meanwhile->waiting > 0 ? search_pair(meanwhile, live) : NULL;
 }
 
 bool meanwhile_listens(const struct meanwhile_table *meanwhile, const struct live *live) {

@@ -138,12 +138,9 @@ static int compare_addresses(const struct table *table, uint32_t a, uint32_t b) 
     return la_addr_cmp(&table->addresses[a], &table->addresses[b]);
 }
 
-/* From who sends and who receives; `key->v6` is set. */
-static inline void order_key(const struct table *table, struct key *key, uint64_t from,
-                             uint64_t to) {
-    int order =
-        key->v6 ? compare_addresses(table, (uint32_t)(from >> 16), (uint32_t)(to >> 16)) : 0;
-    bool swapped = order == 0 ? from > to : order > 0;
+/* `key->v6` is set. */
+static inline void set_ends(const struct table *table, struct key *key, uint64_t from, uint64_t to,
+                            bool swapped) {
     uint64_t low = swapped ? to : from, high = swapped ? from : to;
     key->swapped = swapped;
     key->host[0] = (uint32_t)(low >> 16);
@@ -155,19 +152,28 @@ static inline void order_key(const struct table *table, struct key *key, uint64_
 
 void table_order_key(const struct table *table, struct key *key, const uint32_t host[2],
                      const uint16_t port[2]) {
-    order_key(table, key, end_of(host[0], port[0]), end_of(host[1], port[1]));
+    uint64_t from = end_of(host[0], port[0]), to = end_of(host[1], port[1]);
+    int order = key->v6 ? compare_addresses(table, host[0], host[1]) : 0;
+    set_ends(table, key, from, to, order == 0 ? from > to : order > 0);
+}
+
+static __attribute__((noinline)) bool key_of_v6(struct table *table,
+                                                const struct la_segment *segment, struct key *key) {
+    uint32_t host[2];
+    const uint16_t port[2] = {segment->sport, segment->dport};
+    if (!intern(table, &segment->src, &host[0]) || !intern(table, &segment->dst, &host[1]))
+        return false;
+    table_order_key(table, key, host, port);
+    return true;
 }
 
 bool table_key(struct table *table, const struct la_segment *segment, struct key *key) {
-    uint32_t from, to;
     key->v6 = !la_addr_is_v4(&segment->src);
-    if (!key->v6) {
-        from = v4_of(&segment->src);
-        to = v4_of(&segment->dst);
-    } else if (!intern(table, &segment->src, &from) || !intern(table, &segment->dst, &to)) {
-        return false;
-    }
-    order_key(table, key, end_of(from, segment->sport), end_of(to, segment->dport));
+    if (key->v6)
+        return key_of_v6(table, segment, key);
+    uint64_t from = end_of(v4_of(&segment->src), segment->sport);
+    uint64_t to = end_of(v4_of(&segment->dst), segment->dport);
+    set_ends(table, key, from, to, from > to);
     return true;
 }
 
@@ -308,9 +314,9 @@ struct shelf_item *table_add_item(struct table *table, const struct key *key, en
     return item;
 }
 
-struct shelf_item *table_shelve(struct table *table, struct live *live, enum shelf_kind kind,
-                                size_t size) {
-    uint32_t place, tag = slots_tag(hash_live(table, live));
+struct shelf_item *table_shelve(struct table *table, struct live *live, uint64_t hash,
+                                enum shelf_kind kind, size_t size) {
+    uint32_t place, tag = slots_tag(hash);
     struct shelf_item *item =
         slots_reserve(&table->shelved) ? shelf_put(table->shelf, kind, size, &place) : NULL;
     if (!item)

@@ -115,9 +115,10 @@ void table_release(struct table *table, struct live *live);
 /* An item of a 4-tuple that is not in the table. NULL: no room. */
 struct shelf_item *table_add_item(struct table *table, const struct key *key, enum shelf_kind kind,
                                   size_t size);
-/* An item in the place of a record, which is in the table no more. NULL: no room, and it stays. */
-struct shelf_item *table_shelve(struct table *table, struct live *live, enum shelf_kind kind,
-                                size_t size);
+/* An item in the place of a record, which is in the table no more; `hash` is that of its key. NULL:
+ * no room, and it stays. */
+struct shelf_item *table_shelve(struct table *table, struct live *live, uint64_t hash,
+                                enum shelf_kind kind, size_t size);
 /* A cleared record in the place of an item, which the caller takes off the shelf. NULL when out of
  * memory. */
 struct live *table_unshelve(struct table *table, const struct key *key, uint32_t place);

@@ -37,10 +37,10 @@ struct la_tracker {
     struct recycle_table *recycle;
     struct meanwhile_table *meanwhile;
     struct trails *trails;
-    struct wheel_slot wheel[WHEEL];  /* by the second in which records expire */
-    struct wheel_slot spare;         /* memory of the list that was looked at last */
-    int64_t now_ns;                  /* of the capture; LA_TIME_NONE before the first segment */
-    int64_t second;                  /* of now_ns */
+    struct wheel_slot wheel[WHEEL]; /* by the second in which records expire */
+    struct wheel_slot spare;        /* memory of the list that was looked at last */
+    int64_t now_ns;                 /* of the capture; LA_TIME_NONE before the first segment */
+    int64_t second_ns; /* when the second of now_ns began; long ago before the first segment */
     int64_t shelved_ns[SHELF_KINDS]; /* when what was put on the shelf last expires */
     int64_t newest_ns;               /* 4-tuples first met later are passed over */
     struct view views[3];            /* previous, current, next */
@@ -62,6 +62,7 @@ struct la_tracker *la_tracker_new(const struct la_tracker_options *options) {
         return NULL;
     tracker->options = *options;
     tracker->now_ns = LA_TIME_NONE;
+    tracker->second_ns = INT64_MIN;
     tracker->newest_ns = INT64_MAX;
     tracker->table = table_new(options->pages);
     tracker->pool = la_pool_new(options->pages);
@@ -612,14 +613,14 @@ static bool is_in_order(const struct la_tracker *tracker, enum shelf_kind kind, 
     return expire_ns + LA_SEC >= tracker->shelved_ns[kind];
 }
 
-static void shelve_closed(struct la_tracker *tracker, struct live *live) {
+static void shelve_closed(struct la_tracker *tracker, const struct key *key, struct live *live) {
     uint8_t packed[SHELF_ITEM_MAX];
     if ((live->flags & LIVE_RETURNED) || !live_is_packable(live) ||
         !is_in_order(tracker, SHELF_CLOSED, live->expire_ns))
         return;
     size_t size = live_pack(live, tracker->table->shapes, packed);
-    struct shelf_item *item =
-        table_shelve(tracker->table, live, SHELF_CLOSED, (sizeof *item + size + 7) & ~(size_t)7);
+    struct shelf_item *item = table_shelve(tracker->table, live, key->hash, SHELF_CLOSED,
+                                           (sizeof *item + size + 7) & ~(size_t)7);
     if (!item)
         return;
     memcpy(item + 1, packed, size);
@@ -644,10 +645,10 @@ static bool begin_trail(struct la_tracker *tracker, struct live *live, unsigned 
 
 /* A closed one, from its record to the shelf: in one order with those that are packed, so that it
  * goes there whenever they would. Else it is a record as others. */
-static void shelve_trail(struct la_tracker *tracker, struct live *live) {
+static void shelve_trail(struct la_tracker *tracker, const struct key *key, struct live *live) {
     struct shelf_item *item = NULL;
     if (is_in_order(tracker, SHELF_CLOSED, live->expire_ns))
-        item = table_shelve(tracker->table, live, SHELF_TRAIL, trail_item_size(live));
+        item = table_shelve(tracker->table, live, key->hash, SHELF_TRAIL, trail_item_size(live));
     if (!item) {
         trail_leave(tracker->trails, live);
         return;
@@ -659,10 +660,10 @@ static void shelve_trail(struct la_tracker *tracker, struct live *live) {
 }
 
 /* The next segment of a record on a trail; false when it is none, and the record as others are. */
-static bool go_on_trail(struct la_tracker *tracker, struct live *live, unsigned d,
+static bool go_on_trail(struct la_tracker *tracker, const struct key *key, struct live *live,
                         const struct la_segment *s) {
-    unsigned marks;
-    if (!is_private(tracker, live, live->on_trail.trail.client) ||
+    unsigned marks, d = key->swapped;
+    if (!is_private(tracker, live, live->on_trail.client) ||
         !trail_go_on(tracker->trails, live, d, s, &marks)) {
         trail_leave(tracker->trails, live);
         return false;
@@ -671,7 +672,7 @@ static bool go_on_trail(struct la_tracker *tracker, struct live *live, unsigned 
         recycle_remember(tracker->recycle, live, d, s);
     arm(tracker, live, marks & TRAIL_OVER, s->time_ns);
     if (marks & TRAIL_CLOSED)
-        shelve_trail(tracker, live);
+        shelve_trail(tracker, key, live);
     return true;
 }
 
@@ -875,9 +876,9 @@ static void clear_shelf(struct la_tracker *tracker, int64_t now_ns) {
 /* A second of the capture's time is over. A step back (of a clock, or another capture in the same
  * file) just restarts it. */
 static void turn_wheel(struct la_tracker *tracker, int64_t now_ns) {
-    int64_t from = tracker->second, to = la_floor_seconds(now_ns);
     bool first = tracker->now_ns == LA_TIME_NONE;
-    tracker->second = to;
+    int64_t from = la_floor_seconds(tracker->second_ns), to = la_floor_seconds(now_ns);
+    tracker->second_ns = to * LA_SEC;
     tracker->now_ns = now_ns;
     if (first || to <= from)
         return;
@@ -889,8 +890,8 @@ static void turn_wheel(struct la_tracker *tracker, int64_t now_ns) {
 }
 
 static void advance(struct la_tracker *tracker, int64_t now_ns) {
-    uint64_t into = (uint64_t)now_ns - (uint64_t)tracker->second * LA_SEC;
-    if (into >= LA_SEC || tracker->now_ns == LA_TIME_NONE)
+    uint64_t into = (uint64_t)now_ns - (uint64_t)tracker->second_ns;
+    if (into >= LA_SEC)
         turn_wheel(tracker, now_ns);
     tracker->now_ns = now_ns;
 }
@@ -917,8 +918,9 @@ static bool find(struct la_tracker *tracker, const struct key *key, int64_t now_
     return true;
 }
 
-static bool take_expected(struct la_tracker *tracker, struct live *live, unsigned d,
+static bool take_expected(struct la_tracker *tracker, const struct key *key, struct live *live,
                           const struct la_segment *segment) {
+    unsigned d = key->swapped;
     struct intake intake = {.pool = tracker->pool,
                             .segment = segment,
                             .side = d,
@@ -931,7 +933,7 @@ static bool take_expected(struct la_tracker *tracker, struct live *live, unsigne
     if (goes_on && live->expire_ns == LA_TIME_NONE && meanwhile_is_idle(tracker->meanwhile))
         return true; /* nobody has anything to say to that */
     watch(tracker, live, d, segment, class);
-    shelve_closed(tracker, live);
+    shelve_closed(tracker, key, live);
     return true;
 }
 
@@ -969,33 +971,36 @@ static enum la_status take_next(struct la_tracker *tracker, const struct key *ke
     if (!live)
         return LA_ENOMEM;
     watch(tracker, live, d, segment, take_in(tracker, live, d, segment, fingerprint));
-    shelve_closed(tracker, live);
+    shelve_closed(tracker, key, live);
     return LA_OK;
 }
 
 /* What needs no more than a look at the record: most do. */
-static inline bool take_at_once(struct la_tracker *tracker, struct live *newest, unsigned d,
-                                const struct la_segment *segment) {
-    return newest->flags & LIVE_ON_TRAIL ? go_on_trail(tracker, newest, d, segment)
-                                         : take_expected(tracker, newest, d, segment);
+static inline bool take_at_once(struct la_tracker *tracker, const struct key *key,
+                                struct live *newest, const struct la_segment *segment) {
+    return newest->flags & LIVE_ON_TRAIL ? go_on_trail(tracker, key, newest, segment)
+                                         : take_expected(tracker, key, newest, segment);
 }
 
-static enum la_status take_segment(struct la_tracker *tracker, const struct la_segment *segment,
-                                   const struct key *key, struct live *likely) {
-    enum la_status status = LA_OK;
+/* Of a 4-tuple that is not where it was looked for, or that is in need of more than a look. */
+static enum la_status take_closely(struct la_tracker *tracker, const struct key *key,
+                                   struct live *likely, const struct la_segment *segment) {
     struct live *newest;
-    advance(tracker, segment->time_ns);
-    if (likely && table_is_newest(likely, key) &&
-        take_at_once(tracker, likely, key->swapped, segment))
-        return tracker->out_of_memory ? LA_ENOMEM : LA_OK;
     if (!find(tracker, key, segment->time_ns, likely, &newest))
         return LA_ENOMEM;
     if (!newest)
-        status = take_first(tracker, key, segment);
-    else if (!(newest->flags & LIVE_ON_TRAIL) ||
-             !go_on_trail(tracker, newest, key->swapped, segment))
-        status = take_next(tracker, key, newest, segment);
-    return tracker->out_of_memory ? LA_ENOMEM : status;
+        return take_first(tracker, key, segment);
+    if ((newest->flags & LIVE_ON_TRAIL) && go_on_trail(tracker, key, newest, segment))
+        return LA_OK;
+    return take_next(tracker, key, newest, segment);
+}
+
+static inline enum la_status take_segment(struct la_tracker *tracker, const struct key *key,
+                                          struct live *likely, const struct la_segment *segment) {
+    advance(tracker, segment->time_ns);
+    if (likely && table_is_newest(likely, key) && take_at_once(tracker, key, likely, segment))
+        return LA_OK;
+    return take_closely(tracker, key, likely, segment);
 }
 
 /* An ICMP error is believed of the life whose sequence space holds what it quotes (RFC 5927, 4.1);
@@ -1016,19 +1021,29 @@ static enum la_status take_notice(struct la_tracker *tracker, const struct la_se
     return live_take_notice(live, tracker->pool, d, notice) ? LA_OK : LA_ENOMEM;
 }
 
-/* The end of the log, where it goes on, and its beginning, which is read when it is closed. */
+/* Most SYNs are the first of their 4-tuple. */
+static inline bool is_likely_new(const struct la_segment *segment) {
+    return (segment->flags & (LA_SYN | LA_ACK)) == LA_SYN;
+}
+
+/* What hangs on the record: the end of the log, where it goes on, and its beginning, which is read
+ * when it is closed. */
 static inline void prefetch_rest(const struct la_tracker *tracker, const struct key *key,
-                                 const struct live *likely) {
+                                 const struct live *likely, const struct la_segment *segment) {
     if (!likely) {
-        table_prefetch_item(tracker->table, key);
+        if (!is_likely_new(segment))
+            table_prefetch_item(tracker->table, key);
         return;
     }
-    if (trail_nears_end(tracker->trails, likely))
-        table_prefetch_shelving(tracker->table, key);
-    __builtin_prefetch(likely->log.bytes, 1);
     __builtin_prefetch(likely->log.bytes + likely->log.used, 1);
-    if (likely->flow)
+    if (likely->flags & LIVE_ON_TRAIL) {
+        if (!trail_nears_end(tracker->trails, likely))
+            return;
+        table_prefetch_shelving(tracker->table, key);
+    } else if (likely->flow) {
         la_prefetch_to_write(likely->flow, sizeof *likely->flow);
+    }
+    __builtin_prefetch(likely->log.bytes, 1);
 }
 
 /* Segments may have been decoded on another core. The table is far larger than any cache, and the
@@ -1053,18 +1068,18 @@ enum la_status la_tracker_segments(struct la_tracker *tracker,
             recycle_prefetch_entry(tracker->recycle, &keys[i], segments[done + i]);
         }
         for (size_t i = 0; i < group; i++)
-            prefetch_rest(tracker, &keys[i], likely[i]);
+            prefetch_rest(tracker, &keys[i], likely[i], segments[done + i]);
         for (size_t i = 0; i < group; i++) {
             const struct la_segment *segment = segments[done + i];
             enum la_status status = segment->options & LA_IS_NOTICE
                                         ? take_notice(tracker, segment, &keys[i], likely[i])
-                                        : take_segment(tracker, segment, &keys[i], likely[i]);
+                                        : take_segment(tracker, &keys[i], likely[i], segment);
             if (status != LA_OK)
                 return LA_ENOMEM;
         }
         done += group;
     }
-    return la_pool_failed(tracker->pool) ? LA_ENOMEM : LA_OK;
+    return tracker->out_of_memory || la_pool_failed(tracker->pool) ? LA_ENOMEM : LA_OK;
 }
 
 void la_tracker_pauses(struct la_tracker *tracker, const struct la_pause *pauses, size_t count) {

@@ -37,30 +37,36 @@ static bool is_same(const uint64_t a[FORM_WORDS], const uint64_t b[FORM_WORDS]) 
     return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2])) == 0;
 }
 
-static void form_of(const struct la_segment *s, unsigned role, bool lags, unsigned acks,
-                    uint64_t form[FORM_WORDS]) {
+/* All bits when it has timestamps, else none. */
+static inline uint32_t stamped(const struct la_segment *s) {
+    return -(uint32_t)((s->options & LA_HAS_TIMESTAMPS) != 0);
+}
+
+/* But for its SYN, which its form tells. */
+static inline unsigned carries(const struct la_segment *s, bool lags) {
+    return (s->payload > 0 ? CARRIES_PAYLOAD : 0) | (lags ? CARRIES_LAG : 0);
+}
+
+static inline void form_of(const struct la_segment *s, unsigned role, bool lags,
+                           uint64_t form[FORM_WORDS]) {
     form_read(s, form);
     form[2] = (uint32_t)(s->wire_bytes - s->payload) | (uint64_t)s->input << FORM_INPUT_SHIFT |
-              (uint64_t)role << FORM_ROLE_SHIFT | (uint64_t)(s->payload > 0) << FORM_TALKS_SHIFT |
-              (uint64_t)lags << FORM_LAGS_SHIFT | (uint64_t)acks << FORM_ACKS_SHIFT;
+              (uint64_t)role << FORM_ROLE_SHIFT | (uint64_t)carries(s, lags) << FORM_CARRIES_SHIFT;
 }
 
 static struct manner manner_of(const struct la_segment *s, unsigned role, bool lags,
                                unsigned acks) {
     return (struct manner){
         .role = (uint8_t)role,
-        .talks = s->payload > 0,
-        .lags = lags,
-        .is_stamped = s->options & LA_HAS_TIMESTAMPS,
-        .has_ack = s->flags & LA_ACK,
+        .carries = (uint8_t)(carries(s, lags) | (s->flags & LA_SYN ? CARRIES_SYN : 0)),
         .acks = (uint8_t)acks,
         .consumes = (uint8_t)(((s->flags & LA_SYN) != 0) + ((s->flags & LA_FIN) != 0)),
+        .stamped = stamped(s),
     };
 }
 
 /* The segment of a step that a walk has just come to, but for its addresses and ports. */
 static void segment_at(const struct walk *walk, const struct place *place, struct la_segment *s) {
-    const struct manner *manner = &place->manner;
     memset(s, 0, sizeof *s);
     form_write(place->form, s);
     s->time_ns = walk->time_ns;
@@ -68,12 +74,12 @@ static void segment_at(const struct walk *walk, const struct place *place, struc
     s->input = (uint16_t)(place->form[2] >> FORM_INPUT_SHIFT);
     s->wire_bytes = (uint32_t)place->form[2] + walk->step.payload;
     s->payload = walk->step.payload;
-    s->window = walk->step.window;
-    s->ip_id = walk->step.ip_id;
+    s->window = (uint16_t)walk->step.window;
+    s->ip_id = (uint16_t)walk->step.ip_id;
     s->seq = walk->seq;
     s->ack = walk->ack;
-    s->tsval = walk_tsval(walk, manner);
-    s->tsecr = walk_tsecr(walk, manner);
+    s->tsval = walk->tsval;
+    s->tsecr = walk->tsecr;
 }
 
 /* Taking in */
@@ -117,12 +123,21 @@ static struct live headed(const struct live *live) {
     return fresh;
 }
 
+static struct trail trail_of(const struct on_trail *on) {
+    return (struct trail){.place = on->place & (PLACES_MOST - 1),
+                          .client = on->client != 0,
+                          .isn = {on->isn[0], on->isn[1]},
+                          .tsval = {on->tsval[0], on->tsval[1]}};
+}
+
+static struct place *syn_of(struct trails *trails, const struct on_trail *on) {
+    return &trails->places[trails->places[on->place].syn];
+}
+
 void trail_leave(struct trails *trails, struct live *live) {
-    const struct trail trail = live->on_trail.trail;
+    const struct trail trail = trail_of(&live->on_trail);
     struct la_log steps = live->log;
-    uint16_t way[TRAIL_STEPS];
-    trail_way(trails, trail.place, way);
-    trails->places[way[0]].left++;
+    syn_of(trails, &live->on_trail)->left++;
     *live = headed(live);
     retrace(trails, &trail, steps.bytes, live);
     la_log_release(&steps, trails->pool);
@@ -152,11 +167,10 @@ static bool is_of_same_way(const struct live *live, const struct la_segment *s) 
 /* The first step of a side up to its end `number`; TRAIL_STEPS: none. */
 static unsigned step_to(const struct trails *trails, const struct on_trail *on, unsigned role,
                         uint32_t number) {
-    uint32_t end = number - on->trail.isn[role];
     unsigned first = TRAIL_STEPS;
-    const struct place *place = &trails->places[on->trail.place];
+    const struct place *place = &trails->places[on->place];
     for (; place->depth > 0; place = &trails->places[place->before])
-        if (place->manner.role == role && on->used[place->depth - 1] == end)
+        if (place->manner.role == role && on->used[place->depth - 1] == number)
             first = place->depth - 1u;
     return first;
 }
@@ -168,11 +182,11 @@ static unsigned timed_step(const struct trails *trails, const struct on_trail *o
                            const struct flow *was, const struct live *now, unsigned side) {
     if (!was || now->flow->side[side].sample_seen == was->side[side].sample_seen)
         return 0;
-    unsigned asker = !side ^ on->trail.client;
-    uint32_t end = was->side[!side].timed_end - on->trail.isn[asker];
-    const struct place *place = &trails->places[on->trail.place];
+    unsigned asker = !side ^ on->client;
+    uint32_t end = was->side[!side].timed_end;
+    const struct place *place = &trails->places[on->place];
     for (; place->depth > 0; place = &trails->places[place->before])
-        if (place->manner.role == asker && place->manner.talks &&
+        if (place->manner.role == asker && (place->manner.carries & CARRIES_PAYLOAD) &&
             on->used[place->depth - 1] - place->manner.consumes == end)
             return place->depth;
     return TRAIL_STEPS + 1;
@@ -183,16 +197,17 @@ static void learn_step(const struct trails *trails, const struct live *live,
                        const struct la_segment *s, struct place *place) {
     const struct on_trail *on = &live->on_trail;
     struct live trial = headed(live);
-    retrace(trails, &on->trail, live->log.bytes, &trial);
-    unsigned side = place->manner.role ^ on->trail.client;
+    const struct trail trail = trail_of(on);
+    retrace(trails, &trail, live->log.bytes, &trial);
+    unsigned side = place->manner.role ^ on->client;
     const struct flow was = trial.flow ? *trial.flow : (struct flow){.extra = NULL};
     bool had_flow = trial.flow != NULL;
     unsigned logged = trial.log.count;
     bool strays = place->depth > 1 && !is_of_same_way(&trial, s);
     enum la_class class = take(trails, &trial, side, s);
     const struct live_side *me = &trial.side[side];
-    const struct live_side *client = &trial.side[on->trail.client];
-    const struct live_side *server = &trial.side[!on->trail.client];
+    const struct live_side *client = &trial.side[on->client];
+    const struct live_side *server = &trial.side[!on->client];
     bool fits = place->depth == 1 ? is_opening(class, s) : is_ordinary(class, s);
     bool goes_beyond = (me->flags & SIDE_FIN) && me->next != me->fin_end;
     unsigned timed = timed_step(trails, on, had_flow ? &was : NULL, &trial, side);
@@ -205,76 +220,72 @@ static void learn_step(const struct trails *trails, const struct live *live,
     if (live_is_over(&trial))
         place->marks |= TRAIL_OVER;
     if (class == LA_CLASS_FIN && place->manner.role == LA_CLIENT &&
-        (client->flags & SIDE_SYN_SENT) && (server->flags & SIDE_FIN) && place->manner.is_stamped)
+        (client->flags & SIDE_SYN_SENT) && (server->flags & SIDE_FIN) && place->manner.stamped)
         place->marks |= TRAIL_STAMPED;
     live_release(&trial, trails->pool);
 }
 
-static uint16_t *bucket_for(struct trails *trails, uint16_t before,
+static uint16_t *bucket_for(struct trails *trails, uint16_t before, unsigned acks,
                             const uint64_t form[FORM_WORDS]) {
-    const uint64_t words[FORM_WORDS + 1] = {form[0], form[1], form[2], before};
+    const uint64_t words[FORM_WORDS + 1] = {form[0], form[1], form[2],
+                                            before | (uint64_t)acks << 16};
     return &trails->buckets[la_hash(&trails->hash_key, words, FORM_WORDS + 1) % PLACE_BUCKETS];
 }
 
-/* A step that nobody has taken before; 0: there are too many. */
-static uint16_t new_step(struct trails *trails, struct live *live, const struct la_segment *s,
-                         const struct manner *manner, const uint64_t form[FORM_WORDS]) {
-    uint16_t before = live->on_trail.trail.place;
+/* A step that nobody has taken before; NULL: there are too many. */
+static struct place *new_step(struct trails *trails, struct live *live, const struct la_segment *s,
+                              const struct manner *manner, const uint64_t form[FORM_WORDS]) {
+    uint16_t before = live->on_trail.place;
     if (trails->count == PLACES_MOST || trails->places[before].depth == TRAIL_STEPS)
-        return 0;
+        return NULL;
     uint16_t number = (uint16_t)trails->count++;
     struct place *place = &trails->places[number];
+    place->number = number;
     memcpy(place->form, form, sizeof place->form);
     place->manner = *manner;
     place->before = before;
+    place->syn = before != 0 ? trails->places[before].syn : number;
     place->depth = (uint8_t)(trails->places[before].depth + 1);
     learn_step(trails, live, s, place);
     live->on_trail.learnt = true;
-    uint16_t *bucket = bucket_for(trails, before, form);
+    uint16_t *bucket = bucket_for(trails, before, manner->acks, form);
     place->chained = *bucket;
     *bucket = number;
-    return number;
+    return place;
 }
 
-static uint16_t find_step(struct trails *trails, uint16_t before, const uint64_t form[FORM_WORDS]) {
-    uint16_t number = *bucket_for(trails, before, form);
-    while (number != 0 &&
-           (trails->places[number].before != before || !is_same(trails->places[number].form, form)))
-        number = trails->places[number].chained;
-    return number;
+static struct place *find_step(struct trails *trails, uint16_t before, unsigned acks,
+                               const uint64_t form[FORM_WORDS]) {
+    struct place *place = NULL;
+    for (uint16_t at = *bucket_for(trails, before, acks, form); at != 0; at = place->chained) {
+        place = &trails->places[at];
+        if (place->before == before && place->manner.acks == acks && is_same(place->form, form))
+            return place;
+    }
+    return NULL;
 }
 
-/* Not the one that was taken last. */
-static uint16_t other_step(struct trails *trails, struct live *live, unsigned role, bool lags,
-                           const struct la_segment *s) {
+/* The step that a segment is that is not the one taken last, found out when nobody has taken it
+ * before; NULL: none. */
+static __attribute__((noinline)) const struct place *other_step(struct trails *trails,
+                                                                struct live *live, unsigned role,
+                                                                bool lags,
+                                                                const struct la_segment *s) {
     const struct on_trail *on = &live->on_trail;
-    uint16_t before = on->trail.place;
+    uint16_t before = on->place;
     unsigned acks = before != 0 ? step_to(trails, on, !role, s->ack) : 0;
     uint64_t form[FORM_WORDS];
     if (acks == TRAIL_STEPS)
-        return 0;
-    form_of(s, role, lags, acks, form);
-    uint16_t number = find_step(trails, before, form);
+        return NULL;
+    form_of(s, role, lags, form);
+    struct place *place = find_step(trails, before, acks, form);
     struct manner manner = manner_of(s, role, lags, acks);
-    if (number == 0)
-        number = new_step(trails, live, s, &manner, form);
-    if (number == 0 || (trails->places[number].marks & ENDS))
-        return 0;
-    trails->places[before].likely = number;
-    return number;
-}
-
-/* The step that this segment is, found out when nobody has taken it before; 0: none. */
-static inline uint16_t step_of(struct trails *trails, struct live *live, unsigned role, bool lags,
-                               const struct la_segment *s) {
-    const struct on_trail *on = &live->on_trail;
-    uint16_t likely = trails->places[on->trail.place].likely;
-    const struct place *place = &trails->places[likely];
-    uint64_t form[FORM_WORDS];
-    form_of(s, role, lags, place->manner.acks, form);
-    bool is_likely =
-        is_same(place->form, form) && s->ack == on->trail.isn[!role] + on->used[place->manner.acks];
-    return is_likely ? likely : other_step(trails, live, role, lags, s);
+    if (!place)
+        place = new_step(trails, live, s, &manner, form);
+    if (!place || (place->marks & ENDS))
+        return NULL;
+    trails->places[before].likely = place->number;
+    return place;
 }
 
 /* Following */
@@ -298,6 +309,33 @@ static inline bool has_room(struct trails *trails, struct la_log *steps) {
     return steps->used + STEP_MOST <= steps->capacity || make_room(trails, steps);
 }
 
+/* What a step has for itself. False when the numbers are not those that its sender was expected to
+ * send, or find no room in a step. */
+static inline bool measure(const struct on_trail *on, unsigned role, const struct la_segment *s,
+                           struct step *step) {
+    uint64_t elapsed = (uint64_t)s->time_ns - (uint64_t)on->last_ns;
+    uint64_t frames = s->frame - on->last_frame;
+    *step = (struct step){
+        .elapsed_ns = (uint32_t)elapsed,
+        .frames = (uint32_t)frames,
+        .ticks = (s->tsval - on->ends.tsval[role]) & stamped(s),
+        .ip_id = s->ip_id,
+        .window = s->window,
+        .payload = s->payload,
+        .lag = (on->ends.tsval[!role] - s->tsecr) & stamped(s),
+    };
+    uint64_t beyond = (elapsed | frames) >> 32 | (step->ticks | step->lag | step->payload) >> 16;
+    return (beyond | (s->seq ^ on->ends.next[role])) == 0 && s->window > 0;
+}
+
+/* Whether this segment is that step. */
+static inline bool is_at(const struct place *place, const struct on_trail *on, unsigned role,
+                         bool lags, const struct la_segment *s) {
+    uint64_t form[FORM_WORDS];
+    form_of(s, role, lags, form);
+    return is_same(place->form, form) && s->ack == on->used[place->manner.acks];
+}
+
 /* Takes the step, and says what it comes to. False when there is none to take. In one piece with
  * what was looked at before. */
 __attribute__((always_inline)) static inline bool take_step(struct trails *trails,
@@ -305,38 +343,31 @@ __attribute__((always_inline)) static inline bool take_step(struct trails *trail
                                                             const struct la_segment *s,
                                                             unsigned *marks) {
     struct on_trail *on = &live->on_trail;
-    struct trail_end *me = &on->ends[role], *peer = &on->ends[!role];
-    bool is_stamped = s->options & LA_HAS_TIMESTAMPS;
-    struct step step = {
-        .elapsed_ns = (uint32_t)(s->time_ns - on->last_ns),
-        .frames = (uint32_t)(s->frame - on->last_frame),
-        .ticks = is_stamped ? (uint16_t)(s->tsval - me->tsval) : 0,
-        .lag = is_stamped ? (uint16_t)(peer->tsval - s->tsecr) : 0,
-        .ip_id = s->ip_id,
-        .window = s->window,
-        .payload = (uint16_t)s->payload,
-    };
-    uint16_t number = step_of(trails, live, role, step.lag != 0, s);
-    if (number == 0 || !has_room(trails, &live->log))
+    struct step step;
+    if (!measure(on, role, s, &step))
         return false;
-    const struct place *place = &trails->places[number];
+    const struct place *place = &trails->places[trails->places[on->place].likely];
+    if (!is_at(place, on, role, step.lag != 0, s))
+        place = other_step(trails, live, role, step.lag != 0, s);
+    if (!place || !has_room(trails, &live->log))
+        return false;
     uint8_t *at = live->log.bytes + live->log.used;
-    live->log.used += (uint16_t)(put_step(at, &step, &place->manner, me) - at);
+    live->log.used += (uint16_t)(put_step(at, &step, &place->manner, on->ends.window[role]) - at);
     on->last_ns = s->time_ns;
     on->last_frame = s->frame;
-    me->ip_id = s->ip_id;
-    me->window = s->window;
-    me->tsval += step.ticks;
-    on->used[place->depth - 1] = me->next += s->payload + place->manner.consumes;
-    on->trail.place = number & (PLACES_MOST - 1);
+    on->ends.window[role] = s->window;
+    on->ends.tsval[role] += step.ticks;
+    on->ends.next[role] += step.payload + place->manner.consumes;
+    on->used[place->depth - 1] = on->ends.next[role];
+    on->place = place->number;
     *marks = place->marks;
     return true;
 }
 
 /* A side's SYN: its numbers count from there. */
 static void set_out(struct on_trail *on, unsigned role, const struct la_segment *s) {
-    on->trail.isn[role] = s->seq;
-    on->trail.tsval[role] = on->ends[role].tsval = s->tsval;
+    on->isn[role] = on->ends.next[role] = s->seq;
+    on->tsval[role] = on->ends.tsval[role] = s->tsval;
 }
 
 /* Whether it is worth it. */
@@ -346,29 +377,16 @@ static bool is_worthwhile(struct place *syn) {
     return ++syn->held_back % TRY_EACH == 0;
 }
 
-/* Its numbers are those that its sender was expected to send, and find room in a step. */
-static bool is_expected(const struct on_trail *on, unsigned role, const struct la_segment *s) {
-    uint64_t elapsed = (uint64_t)s->time_ns - (uint64_t)on->last_ns;
-    uint64_t frames = s->frame - on->last_frame;
-    uint32_t ticks = s->tsval - on->ends[role].tsval, lag = on->ends[!role].tsval - s->tsecr;
-    bool is_stamped = s->options & LA_HAS_TIMESTAMPS;
-    return (elapsed | frames) <= UINT32_MAX &&
-           s->seq == on->trail.isn[role] + on->ends[role].next && s->window > 0 &&
-           s->payload <= UINT16_MAX && (!is_stamped || (ticks | lag) <= UINT16_MAX);
-}
-
 bool trail_begin(struct trails *trails, struct live *live, unsigned side,
                  const struct la_segment *syn) {
     struct on_trail *on = &live->on_trail;
     unsigned marks;
-    if (syn->ack != 0 || syn->payload > 0 || syn->tsecr != 0 || syn->window == 0 ||
-        syn->frame > UINT32_MAX)
+    if (syn->ack != 0 || syn->payload > 0 || syn->tsecr != 0)
         return false;
-    on->trail.client = side & 1;
+    on->client = (uint8_t)side;
     on->last_ns = syn->time_ns;
     set_out(on, LA_CLIENT, syn);
-    if (take_step(trails, live, LA_CLIENT, syn, &marks) &&
-        is_worthwhile(&trails->places[on->trail.place])) {
+    if (take_step(trails, live, LA_CLIENT, syn, &marks) && is_worthwhile(syn_of(trails, on))) {
         live->flags |= LIVE_ON_TRAIL;
         return true;
     }
@@ -380,19 +398,17 @@ bool trail_begin(struct trails *trails, struct live *live, unsigned side,
 bool trail_go_on(struct trails *trails, struct live *live, unsigned side,
                  const struct la_segment *s, unsigned *marks) {
     struct on_trail *on = &live->on_trail;
-    unsigned role = side ^ on->trail.client;
-    if (on->ends[role].next == 0) { /* and what is_expected() looks for is its own */
+    unsigned role = side ^ on->client;
+    if (on->ends.window[role] == 0) { /* and what measure() expects is its own */
         if (!(s->flags & LA_SYN))
             return false;
         set_out(on, role, s);
     }
-    return is_expected(on, role, s) && take_step(trails, live, role, s, marks);
+    return take_step(trails, live, role, s, marks);
 }
 
 bool trail_nears_end(const struct trails *trails, const struct live *live) {
-    if (!(live->flags & LIVE_ON_TRAIL))
-        return false;
-    const struct place *place = &trails->places[live->on_trail.trail.place];
+    const struct place *place = &trails->places[live->on_trail.place];
     return trails->places[place->likely].marks & TRAIL_CLOSED;
 }
 
@@ -405,10 +421,8 @@ size_t trail_item_size(const struct live *live) {
 
 void trail_write(struct trails *trails, struct live *live, struct trail_item *item) {
     const struct on_trail *on = &live->on_trail;
-    uint16_t way[TRAIL_STEPS];
-    trail_way(trails, on->trail.place, way);
-    struct place *syn = &trails->places[way[0]];
-    item->trail = on->trail;
+    struct place *syn = syn_of(trails, on);
+    item->trail = trail_of(on);
     item->trail.lives = live->incarnation;
     memcpy(item->steps, live->log.bytes, live->log.used);
     if (on->learnt)

@@ -17,28 +17,36 @@ enum { FORM_WORDS = 3, FORM_SECOND = LA_SEGMENT_FORM_SIZE - sizeof(uint64_t) };
 enum {
     FORM_INPUT_SHIFT = 32, /* below it: bytes on the wire, without the payload */
     FORM_ROLE_SHIFT = 48,
-    FORM_TALKS_SHIFT = 49, /* it has payload */
-    FORM_LAGS_SHIFT = 50,  /* it does not echo the newest timestamp of its peer */
-    FORM_ACKS_SHIFT = 52,  /* the first step that it acknowledges up to its end */
+    FORM_CARRIES_SHIFT = 49,
+};
+
+/* What a segment has that others have not. */
+enum {
+    CARRIES_PAYLOAD = 1 << 0,
+    CARRIES_LAG = 1 << 1, /* it does not echo the newest timestamp of its peer */
+    CARRIES_SYN = 1 << 2,
 };
 
 /* How the numbers of a segment follow from those before it. */
 struct manner {
     uint8_t role; /* who sent it */
-    bool talks, lags, is_stamped, has_ack;
-    uint8_t acks;
+    uint8_t carries;
+    uint8_t acks;     /* the first step that it acknowledges up to its end */
     uint8_t consumes; /* sequence numbers beside the payload */
+    uint32_t stamped; /* all bits when it has timestamps, else none */
 };
 
 struct place {
     uint64_t form[FORM_WORDS];
     struct manner manner;
-    uint16_t before; /* the step before this one; 0, where all begin, for a SYN */
-    uint16_t likely; /* the step that was taken last from here; 0: none yet */
-    uint16_t chained;
-    uint16_t story; /* number of the story that ends here, from 1; 0: not learnt */
-    uint8_t depth;  /* steps up to here */
     uint8_t marks;
+    uint16_t likely; /* the step that was taken last from here; 0: none yet */
+    uint16_t before; /* the step before this one; 0, where all begin, for a SYN */
+    uint16_t chained;
+    uint16_t number;         /* its own */
+    uint16_t syn;            /* the first step of this trail */
+    uint16_t story;          /* number of the story that ends here, from 1; 0: not learnt */
+    uint8_t depth;           /* steps up to here */
     uint8_t timed;           /* from 1: the step whose turnaround this one ends; 0: none */
     bool is_logged;          /* it is in the log */
     uint32_t followed, left; /* of a SYN: how those that began with it have fared */
@@ -74,103 +82,101 @@ struct trails {
 void stories_free(struct trails *trails);
 size_t stories_bytes(const struct trails *trails);
 
-/* What a step has for itself. */
+/* What a step has for itself. The last five take no more than 16 bits. */
 struct step {
     uint32_t elapsed_ns, frames; /* since the step before; of the first one 0, and its own frame */
-    uint16_t ticks;              /* by which the sender's timestamp has grown */
-    uint16_t ip_id, window, payload;
-    uint16_t lag; /* by which the echoed timestamp is behind the newest */
+    uint32_t ticks;              /* by which the sender's timestamp has grown */
+    uint32_t ip_id, window, payload;
+    uint32_t lag; /* by which the echoed timestamp is behind the newest */
 };
 
-/* A byte says how it is written. Then come the time (which is less than five seconds), the frames
- * and the ticks, mostly in two or three bytes of microseconds, two or three, and one; and the
- * others as far as they are needed. */
+/* What comes in eight bytes: two bits that say how it is written, frames, microseconds, ticks, and
+ * the IP ID. Then the others as far as they are needed. */
 enum {
-    STEP_LONG_TIME = 1 << 0,
-    STEP_LONG_FRAMES = 1 << 1,
-    STEP_WIDE = 1 << 2,   /* nanoseconds in four bytes, frames in four, ticks in two */
-    STEP_ID = 1 << 3,     /* not the one after the sender's last, or 0 again */
-    STEP_WINDOW = 1 << 4, /* not the sender's last */
-    STEP_SHORT_MOST = 0xffff,
-    STEP_LONG_MOST = 0xffffff,
-    STEP_MOST = 24, /* bytes of one, and what may be written behind it */
+    STEP_WIDE =
+        1 << 0, /* instead: a byte, nanoseconds and frames in four, ticks and IP ID in two */
+    STEP_WINDOW = 1 << 1, /* not the sender's last */
+    STEP_FRAMES_SHIFT = 2,
+    STEP_FRAMES_BITS = 18,
+    STEP_TIME_SHIFT = STEP_FRAMES_SHIFT + STEP_FRAMES_BITS,
+    STEP_TIME_BITS = 20, /* a second */
+    STEP_TICKS_SHIFT = STEP_TIME_SHIFT + STEP_TIME_BITS,
+    STEP_TICKS_BITS = 8,
+    STEP_ID_SHIFT = STEP_TICKS_SHIFT + STEP_TICKS_BITS,
+    STEP_MOST = 19, /* bytes of one */
 };
+_Static_assert(STEP_ID_SHIFT + 16 == 64, "a word");
 
-static inline uint16_t usual_id(const struct trail_end *end) {
-    return (uint16_t)(end->ip_id + (end->ip_id != 0));
-}
-
-static inline uint8_t *put_short(uint8_t *p, uint16_t value) {
+static inline uint8_t *put_short(uint8_t *p, uint32_t value) {
     p[0] = (uint8_t)value;
     p[1] = (uint8_t)(value >> 8);
     return p + 2;
 }
 
-static inline const uint8_t *get_short(const uint8_t *p, uint16_t *value) {
-    *value = (uint16_t)(p[0] | p[1] << 8);
+static inline const uint8_t *get_short(const uint8_t *p, uint32_t *value) {
+    *value = p[0] | (uint32_t)p[1] << 8;
     return p + 2;
 }
 
-__attribute__((always_inline)) static inline uint8_t *put_step(uint8_t *p, const struct step *step,
-                                                               const struct manner *manner,
-                                                               const struct trail_end *end) {
+static inline uint8_t *put_unusual(uint8_t *p, const struct step *step, unsigned how,
+                                   unsigned carries) {
+    if (how & STEP_WINDOW)
+        p = put_short(p, step->window);
+    if (carries & CARRIES_PAYLOAD)
+        p = put_short(p, step->payload);
+    return carries & CARRIES_LAG ? put_short(p, step->lag) : p;
+}
+
+/* `window` is the sender's last. */
+__attribute__((always_inline)) static inline uint8_t *
+put_step(uint8_t *p, const struct step *step, const struct manner *manner, uint32_t window) {
     uint32_t usec = step->elapsed_ns / 1000;
-    unsigned how = (step->ip_id != usual_id(end) ? STEP_ID : 0) |
-                   (step->window != end->window ? STEP_WINDOW : 0);
-    bool is_narrow = usec * 1000 == step->elapsed_ns && step->frames <= STEP_LONG_MOST &&
-                     step->ticks <= UINT8_MAX;
-    if (is_narrow) {
-        unsigned long_time = usec > STEP_SHORT_MOST, long_frames = step->frames > STEP_SHORT_MOST;
-        unsigned frames_at = 24 + 8 * long_time, ticks_at = frames_at + 16 + 8 * long_frames;
-        how |= long_time | long_frames << 1;
-        put_little_endian(p, how | (uint64_t)usec << 8 | (uint64_t)step->frames << frames_at |
-                                 (uint64_t)step->ticks << ticks_at);
-        p += ticks_at / 8 + 1;
+    unsigned how = step->window != window ? STEP_WINDOW : 0, carries = manner->carries;
+    uint32_t beyond =
+        usec >> STEP_TIME_BITS | step->frames >> STEP_FRAMES_BITS | step->ticks >> STEP_TICKS_BITS;
+    if (beyond == 0 && usec * 1000 == step->elapsed_ns) {
+        put_little_endian(p, how | (uint64_t)step->frames << STEP_FRAMES_SHIFT |
+                                 (uint64_t)usec << STEP_TIME_SHIFT |
+                                 (uint64_t)step->ticks << STEP_TICKS_SHIFT |
+                                 (uint64_t)step->ip_id << STEP_ID_SHIFT);
+        p += sizeof(uint64_t);
     } else {
         *p++ = (uint8_t)(how | STEP_WIDE);
         put_little_endian(p, step->elapsed_ns | (uint64_t)step->frames << 32);
-        p = put_short(p + 8, step->ticks);
+        p = put_short(put_short(p + 8, step->ticks), step->ip_id);
     }
-    if (how & STEP_ID)
-        p = put_short(p, step->ip_id);
-    if (how & STEP_WINDOW)
-        p = put_short(p, step->window);
-    if (manner->talks)
-        p = put_short(p, step->payload);
-    return manner->lags ? put_short(p, step->lag) : p;
+    return (how | carries) != 0 ? put_unusual(p, step, how, carries) : p;
 }
 
-/* Up to eight bytes behind it are read as well. */
-__attribute__((always_inline)) static inline const uint8_t *get_step(const uint8_t *p,
-                                                                     struct step *step,
-                                                                     const struct manner *manner,
-                                                                     const struct trail_end *end) {
+static inline const uint8_t *get_unusual(const uint8_t *p, struct step *step, unsigned how,
+                                         unsigned carries) {
+    if (how & STEP_WINDOW)
+        p = get_short(p, &step->window);
+    if (carries & CARRIES_PAYLOAD)
+        p = get_short(p, &step->payload);
+    return carries & CARRIES_LAG ? get_short(p, &step->lag) : p;
+}
+
+__attribute__((always_inline)) static inline const uint8_t *
+get_step(const uint8_t *p, struct step *step, const struct manner *manner, uint32_t window) {
     uint64_t word = get_little_endian(p);
-    unsigned how = (unsigned)word;
+    unsigned how = (unsigned)word & (STEP_WIDE | STEP_WINDOW), carries = manner->carries;
     if (how & STEP_WIDE) {
         word = get_little_endian(p + 1);
         step->elapsed_ns = (uint32_t)word;
         step->frames = (uint32_t)(word >> 32);
-        p = get_short(p + 9, &step->ticks);
+        p = get_short(get_short(p + 9, &step->ticks), &step->ip_id);
     } else {
-        unsigned time_bits = how & STEP_LONG_TIME ? 24 : 16;
-        unsigned frames_bits = how & STEP_LONG_FRAMES ? 24 : 16;
-        step->elapsed_ns = (uint32_t)(word >> 8 & ((UINT64_C(1) << time_bits) - 1)) * 1000;
-        word >>= 8 + time_bits;
-        step->frames = (uint32_t)(word & ((UINT64_C(1) << frames_bits) - 1));
-        step->ticks = word >> frames_bits & UINT8_MAX;
-        p += (8 + time_bits + frames_bits) / 8 + 1;
+        step->frames = word >> STEP_FRAMES_SHIFT & ((1 << STEP_FRAMES_BITS) - 1);
+        step->elapsed_ns = (uint32_t)(word >> STEP_TIME_SHIFT & ((1 << STEP_TIME_BITS) - 1)) * 1000;
+        step->ticks = word >> STEP_TICKS_SHIFT & ((1 << STEP_TICKS_BITS) - 1);
+        step->ip_id = (uint32_t)(word >> STEP_ID_SHIFT);
+        p += sizeof word;
     }
-    step->ip_id = usual_id(end);
-    step->window = end->window;
+    step->window = window;
     step->payload = step->lag = 0;
-    if (how & STEP_ID)
-        p = get_short(p, &step->ip_id);
-    if (how & STEP_WINDOW)
-        p = get_short(p, &step->window);
-    if (manner->talks)
-        p = get_short(p, &step->payload);
-    return manner->lags ? get_short(p, &step->lag) : p;
+    bool is_usual = ((how & STEP_WINDOW) | carries) == 0;
+    return is_usual ? p : get_unusual(p, step, how, carries);
 }
 
 /* What a connection on a trail has been through, step by step. */
@@ -180,9 +186,9 @@ struct walk {
     unsigned count; /* steps so far */
     int64_t time_ns;
     uint64_t frame;
-    struct step step;  /* the last one, */
-    uint32_t seq, ack; /* and its numbers */
-    struct trail_end ends[2];
+    struct step step; /* the last one, and its numbers */
+    uint32_t seq, ack, tsval, tsecr;
+    struct trail_ends ends;
     uint32_t used[TRAIL_STEPS]; /* as in struct on_trail */
 };
 
@@ -193,36 +199,29 @@ static inline void walk_from(struct walk *walk, const struct trail *trail, const
     walk->count = 0;
     walk->time_ns = first_ns;
     walk->frame = 0;
-    for (unsigned role = 0; role < 2; role++)
-        walk->ends[role] = (struct trail_end){.tsval = trail->tsval[role]};
+    walk->ends = (struct trail_ends){.next = {0}};
+    walk->used[0] = 0; /* what the first step acknowledges */
 }
 
 __attribute__((always_inline)) static inline void walk_on(struct walk *walk,
                                                           const struct manner *manner) {
-    const struct trail *trail = walk->trail;
     struct step *step = &walk->step;
+    struct trail_ends *ends = &walk->ends;
     unsigned role = manner->role;
-    struct trail_end *end = &walk->ends[role];
-    walk->at = get_step(walk->at, step, manner, end);
+    if (manner->carries & CARRIES_SYN) {
+        ends->next[role] = walk->trail->isn[role];
+        ends->tsval[role] = walk->trail->tsval[role];
+    }
+    walk->at = get_step(walk->at, step, manner, ends->window[role]);
     walk->time_ns += step->elapsed_ns;
     walk->frame += step->frames;
-    walk->seq = trail->isn[role] + end->next;
-    walk->ack = manner->has_ack ? trail->isn[!role] + walk->used[manner->acks] : 0;
-    end->ip_id = step->ip_id;
-    end->window = step->window;
-    end->tsval += step->ticks;
-    end->next += step->payload + manner->consumes;
-    walk->used[walk->count++] = end->next;
-}
-
-/* The timestamps of the step that was taken last. */
-static inline uint32_t walk_tsval(const struct walk *walk, const struct manner *manner) {
-    return manner->is_stamped ? walk->ends[manner->role].tsval : 0;
-}
-
-static inline uint32_t walk_tsecr(const struct walk *walk, const struct manner *manner) {
-    bool echoes = manner->is_stamped && manner->has_ack;
-    return echoes ? walk->ends[!manner->role].tsval - walk->step.lag : 0;
+    walk->seq = ends->next[role];
+    walk->ack = walk->used[manner->acks];
+    ends->window[role] = (uint16_t)step->window;
+    ends->tsval[role] += step->ticks;
+    walk->tsval = ends->tsval[role] & manner->stamped;
+    walk->tsecr = (ends->tsval[!role] - step->lag) & manner->stamped;
+    walk->used[walk->count++] = ends->next[role] += step->payload + manner->consumes;
 }
 
 /* The steps up to a place, the first one first; returns how many. */

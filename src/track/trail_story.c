@@ -102,7 +102,7 @@ static struct story *make_story(const struct trails *trails, uint16_t number,
         if (place->is_logged)
             story->entries[i] = ++story->log_count;
         story->last[role] = (uint8_t)(i + 1);
-        if (place->manner.talks)
+        if (place->manner.carries & CARRIES_PAYLOAD)
             story->last_data[role] = (uint8_t)(i + 1);
     }
     learn_scales(story);
@@ -151,15 +151,14 @@ struct telling {
     uint64_t said[2]; /* bytes of payload */
 };
 
-static void tell_entry(const struct walk *walk, const struct manner *manner,
-                       struct la_observation *o) {
+static void tell_entry(const struct walk *walk, struct la_observation *o) {
     o->time_ns = walk->time_ns;
     o->frame = walk->frame;
     o->seq = walk->seq;
     o->ack = walk->ack;
     o->payload = walk->step.payload;
-    o->tsval = walk_tsval(walk, manner);
-    o->tsecr = walk_tsecr(walk, manner);
+    o->tsval = walk->tsval;
+    o->tsecr = walk->tsecr;
 }
 
 static void tell_steps(struct telling *telling, const struct trail_item *item,
@@ -173,7 +172,7 @@ static void tell_steps(struct telling *telling, const struct trail_item *item,
         telling->times_ns[i] = walk->time_ns;
         telling->said[manner->role] += walk->step.payload;
         if (story->entries[i] > 0)
-            tell_entry(walk, manner, &log[story->entries[i] - 1]);
+            tell_entry(walk, &log[story->entries[i] - 1]);
     }
 }
 
@@ -187,14 +186,12 @@ static void tell_end(const struct telling *telling, unsigned role, int64_t first
     const struct story *story = telling->story;
     const struct walk *walk = &telling->walk;
     const struct la_endpoint *known = &story->connection.side[role];
-    const uint32_t *isn = walk->trail->isn;
     int64_t samples[SAMPLES];
-    end->isn = isn[role];
-    end->next = isn[role] + walk->ends[role].next;
-    end->fin_end = end->next;
-    end->acked = isn[!role] + walk->ends[!role].next;
-    end->tsval = walk->ends[role].tsval;
-    end->window = (uint32_t)walk->ends[role].window << story->scale[role];
+    end->isn = walk->trail->isn[role];
+    end->next = end->fin_end = walk->ends.next[role];
+    end->acked = walk->ends.next[!role];
+    end->tsval = walk->ends.tsval[role];
+    end->window = (uint32_t)walk->ends.window[role] << story->scale[role];
     end->data_bytes = telling->said[role];
     end->bytes = known->bytes + telling->said[role];
     end->last_ns = first_ns + telling->times_ns[story->last[role] - 1];
