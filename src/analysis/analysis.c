@@ -92,10 +92,10 @@ static void take_connection(void *context, struct la_connection *connection) {
 static void take_segments(void *context, unsigned index, const struct batch *batch) {
     struct la_analysis *analysis = context;
     struct shard *shard = &analysis->shards[index];
-    size_t from = batch->start[index], count = batch->start[index + 1] - from;
     la_tracker_pauses(shard->tracker, analysis->pauses, batch->pauses);
+    size_t count = (size_t)(batch->ends[index] - batch->of[index]);
     if (shard->status == LA_OK)
-        shard->status = la_tracker_segments(shard->tracker, batch->ordered + from, count);
+        shard->status = la_tracker_segments(shard->tracker, batch->of[index], count);
 }
 
 /* What the shard knows goes into the whole, whichever comes first: merging takes no heed of order.

@@ -189,31 +189,16 @@ struct batch *crew_next(struct crew *crew) {
     struct batch *batch = &crew->ring[make_room(crew)];
     pthread_mutex_unlock(&crew->lock);
     batch->count = 0;
-    memset(batch->start, 0, sizeof batch->start);
+    for (int s = 0; s < LA_SHARDS; s++)
+        batch->ends[s] = batch->of[s];
     return batch;
 }
 
 void crew_add(struct batch *batch, size_t n) {
     const struct la_segment *segment = batch->segments + batch->count;
-    uint8_t *shard = batch->shard + batch->count;
-    size_t *counts = batch->start + 1;
-    for (size_t i = 0; i < n; i++) {
-        unsigned class = la_addr_pair_class(&segment[i].src, &segment[i].dst);
-        shard[i] = (uint8_t) class;
-        counts[class]++;
-    }
+    for (const struct la_segment *end = segment + n; segment < end; segment++)
+        *batch->ends[la_addr_pair_class(&segment->src, &segment->dst)]++ = segment;
     batch->count += n;
-}
-
-/* A counting sort: within a shard the order of the capture stays. */
-static void deal(struct batch *batch) {
-    const struct la_segment **next[LA_SHARDS];
-    for (int s = 0; s < LA_SHARDS; s++) {
-        next[s] = batch->ordered + batch->start[s];
-        batch->start[s + 1] += batch->start[s];
-    }
-    for (size_t i = 0, count = batch->count; i < count; i++)
-        *next[batch->shard[i]]++ = &batch->segments[i];
 }
 
 /* Called with the lock held. Without helpers there is nothing to wait for: what was read is still
@@ -227,7 +212,6 @@ static void publish(struct crew *crew) {
 }
 
 void crew_publish(struct crew *crew) {
-    deal(&crew->ring[place_of(crew, crew->published)]);
     pthread_mutex_lock(&crew->lock);
     publish(crew);
     pthread_mutex_unlock(&crew->lock);

@@ -15,15 +15,16 @@
  * larger than what stays in a core's own cache until it was worked on. */
 enum { LA_SHARDS = LA_PAIR_CLASSES, LA_BATCH = 1024 };
 
-/* Decoded segments, dealt out by shard: those of shard s are ordered[start[s]] up to start[s + 1].
- */
+/* Decoded segments, dealt out by shard: those of shard s from of[s] up to ends[s], in the order of
+ * the capture. The lists do not begin at the same place of their pages: a cache has few lines for
+ * each place. */
+enum { LA_BATCH_LIST = LA_BATCH + LA_CACHE_LINE / sizeof(void *) };
 struct batch {
     size_t count;
     _Alignas(LA_CACHE_LINE) struct la_segment segments[LA_BATCH];
-    uint8_t shard[LA_BATCH];
-    const struct la_segment *ordered[LA_BATCH];
-    size_t start[LA_SHARDS + 1]; /* until it is handed over: start[s + 1] segments of shard s */
-    size_t pauses;               /* of the capture, up to its last segment */
+    size_t pauses; /* of the capture, up to its last segment */
+    const struct la_segment **ends[LA_SHARDS];
+    const struct la_segment *of[LA_SHARDS][LA_BATCH_LIST];
 };
 
 struct crew;
@@ -45,7 +46,7 @@ void crew_free(struct crew *crew);
 
 /* An empty batch to fill. Works until one is free. */
 struct batch *crew_next(struct crew *crew);
-/* The next `n` segments of the batch are filled. */
+/* The next `n` segments of the batch are filled: deals them out. */
 void crew_add(struct batch *batch, size_t n);
 /* Hands over the batch that crew_next() gave. */
 void crew_publish(struct crew *crew);
