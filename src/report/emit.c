@@ -1,6 +1,8 @@
 #define _GNU_SOURCE /* memmem */
 #include "report/emit.h"
 
+#include "report/print.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,25 +116,8 @@ int la_emit_digits(const struct la_input *const *inputs, size_t count) {
     return digits < LA_EMIT_DIGITS_MAX ? digits : LA_EMIT_DIGITS_MAX;
 }
 
-/* Into memory of our own: what jansson allocates, an embedder may have told it to take from
- * elsewhere than malloc(). Most lines fit at once, and are printed once. */
-static char *print(const json_t *object, size_t flags, size_t *length) {
-    enum { USUAL = 4096, SPARE = 2 };
-    for (size_t room = USUAL;; room = *length) {
-        char *text = malloc(room + SPARE);
-        *length = text ? json_dumpb(object, text, room, flags) : 0;
-        if (*length > 0 && *length <= room) {
-            text[*length] = '\0';
-            return text;
-        }
-        free(text);
-        if (*length == 0)
-            return NULL;
-    }
-}
-
-char *la_emit_print(const struct la_emit *emit, json_t *taken, size_t flags, size_t *length) {
-    char *text = taken && !emit->failed ? print(taken, flags, length) : NULL;
+char *la_emit_print(const struct la_emit *emit, json_t *taken, bool indented, size_t *length) {
+    char *text = taken && !emit->failed ? la_print_json(taken, indented, length) : NULL;
     json_decref(taken);
     return text;
 }

@@ -59,9 +59,9 @@ int la_emit_digits(const struct la_input *const *inputs, size_t count);
  * returns the new length. */
 size_t la_emit_trim(char *line, size_t length, int digits);
 
-/* Prints an object, with the `flags` of jansson, and takes it. The caller frees the text, behind
- * whose NUL there is room for one byte more; NULL when out of memory, now or before. */
-char *la_emit_print(const struct la_emit *emit, json_t *taken, size_t flags, size_t *length);
+/* Prints an object and takes it, see report/print.h. The caller frees the text, behind whose NUL
+ * there is room for one byte more; NULL when out of memory, now or before. */
+char *la_emit_print(const struct la_emit *emit, json_t *taken, bool indented, size_t *length);
 
 /* How numbers are printed: 15 significant digits say every nanosecond of eleven days, and print
  * 0.21 as 0.21. */

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_FLAGS (JSON_COMPACT | LA_EMIT_FLAGS)
-
 /* What comes of one shard. */
 struct sheet {
     struct la_notes notes;
@@ -85,7 +83,7 @@ char *la_line_of_finding(const struct la_inputs *inputs, const struct la_finding
                          size_t *length) {
     struct la_emit emit = {inputs->items, inputs->count, inputs->hosts, LA_EMIT_DIGITS_MAX, false};
     json_t *object = la_emit_finding(&emit, finding);
-    return la_emit_print(&emit, object, LINE_FLAGS, length);
+    return la_emit_print(&emit, object, false, length);
 }
 
 static void fail_memory(struct sheet *sheet) {
@@ -121,7 +119,7 @@ void la_lines_add_finding(struct la_lines *lines, const struct la_finding *findi
     if (sheet->failure.status != LA_OK)
         return;
     char *line =
-        la_emit_print(&lines->emit, la_emit_finding(&lines->emit, finding), LINE_FLAGS, &length);
+        la_emit_print(&lines->emit, la_emit_finding(&lines->emit, finding), false, &length);
     if (!line) {
         fail_memory(sheet);
         return;

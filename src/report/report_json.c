@@ -391,12 +391,6 @@ static json_t *emit_report(struct la_emit *emit, const struct la_report *report)
     return object;
 }
 
-/* A failed write is remembered by the output; going on costs nothing. */
-static int write_piece(const char *text, size_t length, void *output) {
-    (void)la_output_write(output, text, length);
-    return 0;
-}
-
 static struct la_emit emit_for(const struct la_report *report) {
     return (struct la_emit){.inputs = report->inputs,
                             .input_count = report->input_count,
@@ -404,28 +398,29 @@ static struct la_emit emit_for(const struct la_report *report) {
                             .digits = la_emit_digits(report->inputs, report->input_count)};
 }
 
-static const size_t report_flags = JSON_INDENT(2) | LA_EMIT_FLAGS;
+/* With a line break behind it. */
+static char *print_report(const struct la_report *report, size_t *length) {
+    struct la_emit emit = emit_for(report);
+    json_t *object = emit_report(&emit, report);
+    char *text = la_emit_print(&emit, object, true, length);
+    if (text)
+        memcpy(text + (*length)++, "\n", 2);
+    return text;
+}
 
 enum la_status la_report_write(const struct la_report *report, struct la_output *output,
                                struct la_error *err) {
-    struct la_emit emit = emit_for(report);
-    json_t *object = emit_report(&emit, report);
-    bool done = object && !emit.failed &&
-                json_dump_callback(object, write_piece, output, report_flags) == 0;
-    json_decref(object);
-    if (!done)
+    size_t length;
+    char *text = print_report(report, &length);
+    if (!text)
         return la_fail(err, LA_ENOMEM, "report: out of memory");
-    (void)la_output_write(output, "\n", 1);
+    (void)la_output_write(output, text, length); /* remembers that it failed */
+    free(text);
     return LA_OK;
 }
 
 enum la_status la_report_text(const struct la_report *report, char **text, struct la_error *err) {
-    struct la_emit emit = emit_for(report);
-    json_t *object = emit_report(&emit, report);
     size_t length;
-    *text = la_emit_print(&emit, object, report_flags, &length);
-    if (!*text)
-        return la_fail(err, LA_ENOMEM, "report: out of memory");
-    memcpy(*text + length, "\n", 2);
-    return LA_OK;
+    *text = print_report(report, &length);
+    return *text ? LA_OK : la_fail(err, LA_ENOMEM, "report: out of memory");
 }

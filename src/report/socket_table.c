@@ -141,7 +141,7 @@ static void put_lines(struct socket_page *page, const struct socket_view *view) 
     for (size_t i = 0; i < view->count && !page->emit.failed; i++) {
         size_t length;
         json_t *object = emit_spell(&page->emit, &view->spells[i], view->moment_ns);
-        char *line = la_emit_print(&page->emit, object, JSON_COMPACT | LA_EMIT_FLAGS, &length);
+        char *line = la_emit_print(&page->emit, object, false, &length);
         if (!line) {
             page->emit.failed = true;
             return;
