@@ -30,11 +30,11 @@ static void add_long_counts(uint64_t *into, const uint64_t *from, size_t count) 
 
 /* Edges */
 
-static void release_edge(void *account) {
+static void release_edge(struct la_stock *stock, void *account) {
     struct la_edge *edge = account;
-    la_series_release(&edge->series);
-    la_sums_release(&edge->ports);
-    la_sums_release(&edge->syns);
+    la_series_release(stock, &edge->series);
+    la_sums_release(stock, &edge->ports);
+    la_sums_release(stock, &edge->syns);
 }
 
 /* A total order, so that of two firsts the same one is kept whoever comes first. */
@@ -79,7 +79,7 @@ static bool is_in_share(int64_t key, unsigned share) {
     return ((h ^ h >> 32) & ((UINT64_C(1) << share) - 1)) == 0;
 }
 
-static enum la_status lower_share(struct la_edge *edge, unsigned share) {
+static enum la_status lower_share(struct la_stock *stock, struct la_edge *edge, unsigned share) {
     struct la_sums all = edge->syns;
     enum la_status status = LA_OK;
     const struct la_sum *syn;
@@ -87,31 +87,33 @@ static enum la_status lower_share(struct la_edge *edge, unsigned share) {
     edge->syn_share = (uint8_t)share;
     for (uint32_t at = 0; status == LA_OK && (syn = la_sums_next(&all, &at));)
         if (is_in_share(syn->key, share))
-            status = la_sums_add(&edge->syns, syn->key, syn->count);
-    la_sums_release(&all);
+            status = la_sums_add(stock, &edge->syns, syn->key, syn->count);
+    la_sums_release(stock, &all);
     return status;
 }
 
-static enum la_status note_syn(struct la_edge *edge, int64_t key, int64_t count) {
+static enum la_status note_syn(struct la_stock *stock, struct la_edge *edge, int64_t key,
+                               int64_t count) {
     if (!is_in_share(key, edge->syn_share))
         return LA_OK;
-    enum la_status status = la_sums_add(&edge->syns, key, count);
+    enum la_status status = la_sums_add(stock, &edge->syns, key, count);
     while (status == LA_OK && edge->syns.count > LA_EDGE_SYNS)
-        status = lower_share(edge, edge->syn_share + 1u);
+        status = lower_share(stock, edge, edge->syn_share + 1u);
     return status;
 }
 
-static enum la_status merge_syns(struct la_edge *into, const struct la_edge *from) {
+static enum la_status merge_syns(struct la_stock *stock, struct la_edge *into,
+                                 const struct la_edge *from) {
     const struct la_sum *syn;
-    if (from->syn_share > into->syn_share && lower_share(into, from->syn_share) != LA_OK)
+    if (from->syn_share > into->syn_share && lower_share(stock, into, from->syn_share) != LA_OK)
         return LA_ENOMEM;
     for (uint32_t at = 0; (syn = la_sums_next(&from->syns, &at));)
-        if (note_syn(into, syn->key, syn->count) != LA_OK)
+        if (note_syn(stock, into, syn->key, syn->count) != LA_OK)
             return LA_ENOMEM;
     return LA_OK;
 }
 
-static enum la_status merge_edges(void *account, void *other) {
+static enum la_status merge_edges(struct la_stock *stock, void *account, void *other) {
     struct la_edge *into = account;
     const struct la_edge *from = other;
     add_counts(into->outcomes, from->outcomes, LA_OUTCOME_COUNT);
@@ -120,26 +122,32 @@ static enum la_status merge_edges(void *account, void *other) {
     into->timestamps += from->timestamps;
     note_reuse(into, from->reused, from->least_gap_ns);
     extend_edge(into, &from->first, from->last_ns);
-    if (la_sums_merge(&into->ports, &from->ports) != LA_OK || merge_syns(into, from) != LA_OK)
+    if (la_sums_merge(stock, &into->ports, &from->ports) != LA_OK ||
+        merge_syns(stock, into, from) != LA_OK)
         return LA_ENOMEM;
-    return la_series_merge(&into->series, &from->series);
+    return la_series_merge(stock, &into->series, &from->series);
 }
 
-const struct la_sample_kind la_edge_kind = {sizeof(struct la_edge), LA_SERVICE_EDGES, release_edge,
-                                            merge_edges};
-const struct la_sample_kind la_seeker_kind = {sizeof(struct la_edge), LA_SERVICE_SEEKERS,
+const struct la_sample_kind la_edge_kind = {sizeof(struct la_edge), LA_SERVICE_EDGES, true,
+                                            release_edge, merge_edges};
+const struct la_sample_kind la_seeker_kind = {sizeof(struct la_edge), LA_SERVICE_SEEKERS, true,
                                               release_edge, merge_edges};
 
 /* Services */
 
-static void release_service(void *account) {
+/* All but its clients. */
+static void release_own(struct la_service *service) {
+    free(service->clients);
+    la_series_release(NULL, &service->series);
+    la_delays_release(NULL, &service->delays);
+}
+
+static void release_service(struct la_stock *stock, void *account) {
     struct la_service *service = account;
     for (int i = 0; service->clients && i < LA_PAIR_CLASSES; i++)
-        la_sample_release(&service->clients[i], &la_edge_kind);
-    free(service->clients);
-    la_sample_release(&service->seekers, &la_seeker_kind);
-    la_series_release(&service->series);
-    la_delays_release(&service->delays);
+        la_sample_release(stock, &service->clients[i], &la_edge_kind);
+    la_sample_release(stock, &service->seekers, &la_seeker_kind);
+    release_own(service);
 }
 
 static void extend_service(struct la_service *service, int64_t first_ns, int64_t last_ns) {
@@ -156,18 +164,19 @@ static enum la_status make_clients(struct la_service *service) {
     return service->clients ? LA_OK : LA_ENOMEM;
 }
 
-static enum la_status merge_clients(struct la_service *into, struct la_service *from) {
+static enum la_status merge_clients(struct la_stock *stock, struct la_service *into,
+                                    struct la_service *from) {
     if (!from->clients)
         return LA_OK;
     if (make_clients(into) != LA_OK)
         return LA_ENOMEM;
     for (int i = 0; i < LA_PAIR_CLASSES; i++)
-        if (la_sample_merge(&into->clients[i], &la_edge_kind, &from->clients[i]) != LA_OK)
+        if (la_sample_merge(stock, &into->clients[i], &la_edge_kind, &from->clients[i]) != LA_OK)
             return LA_ENOMEM;
     return LA_OK;
 }
 
-static enum la_status merge_services(void *account, void *other) {
+static enum la_status merge_services(struct la_stock *stock, void *account, void *other) {
     struct la_service *into = account, *from = other;
     if (from->used)
         extend_service(into, from->first_ns, from->last_ns);
@@ -175,16 +184,16 @@ static enum la_status merge_services(void *account, void *other) {
     add_long_counts(into->closers, from->closers, LA_CLOSER_COUNT);
     add_long_counts(into->time_waits, from->time_waits, 2);
     into->late += from->late;
-    if (la_delays_merge(&into->delays, &from->delays) != LA_OK ||
-        la_series_merge(&into->series, &from->series) != LA_OK ||
-        la_sample_merge(&into->seekers, &la_seeker_kind, &from->seekers) != LA_OK)
+    if (la_delays_merge(NULL, &into->delays, &from->delays) != LA_OK ||
+        la_series_merge(NULL, &into->series, &from->series) != LA_OK ||
+        la_sample_merge(stock, &into->seekers, &la_seeker_kind, &from->seekers) != LA_OK)
         return LA_ENOMEM;
-    return merge_clients(into, from);
+    return merge_clients(stock, into, from);
 }
 
 const struct la_sample_kind la_service_kind = {sizeof(struct la_service), LA_ACCOUNT_SERVICES,
-                                               release_service, merge_services};
-const struct la_sample_kind la_silent_kind = {sizeof(struct la_service), LA_ACCOUNT_SILENT,
+                                               false, release_service, merge_services};
+const struct la_sample_kind la_silent_kind = {sizeof(struct la_service), LA_ACCOUNT_SILENT, false,
                                               release_service, merge_services};
 
 uint32_t la_edges_most(const struct la_accounts *accounts) {
@@ -226,6 +235,7 @@ static bool was_open(enum la_outcome outcome) {
 /* Adding one */
 
 struct adding {
+    struct la_stock *stock;
     const struct la_connection *c;
     enum la_outcome outcome;
     struct la_service *service;
@@ -233,15 +243,19 @@ struct adding {
     enum la_status status;
 };
 
-static void raise(struct adding *adding, struct la_series *series, unsigned strand,
+/* Of a client only where there is an edge. */
+static void raise(struct adding *adding, unsigned side, unsigned strand,
                   const struct la_span *span) {
-    if (la_series_raise(series, strand, span->from_ns, span->until_ns) != LA_OK)
+    bool server = side == LA_SERVER;
+    struct la_series *series = server ? &adding->service->series : &adding->edge->series;
+    if (la_series_raise(server ? NULL : adding->stock, series, strand, span->from_ns,
+                        span->until_ns) != LA_OK)
         adding->status = LA_ENOMEM;
 }
 
 /* How long a side has been in CLOSE-WAIT without a word. Nothing is known of a program after an
  * hour in which its connection was silent. */
-static void raise_aged(struct adding *adding, struct la_series *series, unsigned side) {
+static void raise_aged(struct adding *adding, unsigned side) {
     static const struct {
         unsigned strand;
         int64_t age_ns;
@@ -257,32 +271,27 @@ static void raise_aged(struct adding *adding, struct la_series *series, unsigned
         const struct la_span aged = {.from_ns = wait.quiet_ns + ages[i].age_ns,
                                      .until_ns = until_ns};
         if (aged.from_ns < until_ns && aged.from_ns <= c->capture_end_ns)
-            raise(adding, series, ages[i].strand, &aged);
+            raise(adding, side, ages[i].strand, &aged);
     }
 }
 
 static void take_span(void *context, const struct la_span *span) {
     struct adding *adding = context;
-    struct la_series *series = NULL;
     if (span->state == LA_ST_TIME_WAIT) {
         adding->service->time_waits[span->side]++;
         if (adding->edge)
             adding->edge->time_waits[span->side]++;
     }
-    if (span->side == LA_SERVER)
-        series = &adding->service->series;
-    else if (adding->edge)
-        series = &adding->edge->series;
-    if (!series)
+    if (span->side == LA_CLIENT && !adding->edge)
         return;
-    raise(adding, series, LA_STRAND_STATE + span->state, span);
+    raise(adding, span->side, LA_STRAND_STATE + span->state, span);
     /* INT64_MAX is long, whatever it began with. */
     if (span->state == LA_ST_CLOSE_WAIT && span->until_ns - AGED_NS > span->from_ns)
-        raise_aged(adding, series, span->side);
+        raise_aged(adding, span->side);
 }
 
 static void count_event(struct adding *adding, unsigned strand) {
-    if (la_series_add(&adding->service->series, adding->c->first.time_ns, strand, 1) != LA_OK)
+    if (la_series_add(NULL, &adding->service->series, adding->c->first.time_ns, strand, 1) != LA_OK)
         adding->status = LA_ENOMEM;
 }
 
@@ -306,8 +315,8 @@ static void count_delay(struct adding *adding) {
     count_event(adding, LA_STRAND_OPENED);
     if (delay_ns < 0)
         return;
-    if (la_delays_add(&adding->service->delays, c->late_cause, la_histogram_bucket(delay_ns), 1) !=
-        LA_OK)
+    if (la_delays_add(NULL, &adding->service->delays, c->late_cause, la_histogram_bucket(delay_ns),
+                      1) != LA_OK)
         adding->status = LA_ENOMEM;
     if (delay_ns >= LATE_NS) {
         adding->service->late++;
@@ -340,7 +349,7 @@ static void count_syn(struct adding *adding) {
     if (!syn || !(syn->options & LA_HAS_TIMESTAMPS) || syn->tsval == 0)
         return;
     int64_t ms = syn->time_ns / LA_MSEC - (syn->time_ns % LA_MSEC < 0);
-    if (note_syn(adding->edge, ms * 65536 + adding->c->side[LA_CLIENT].port,
+    if (note_syn(adding->stock, adding->edge, ms * 65536 + adding->c->side[LA_CLIENT].port,
                  (int64_t)syn->tsval + 1) != LA_OK)
         adding->status = LA_ENOMEM;
 }
@@ -362,7 +371,7 @@ static void count_edge(struct adding *adding) {
     edge->timestamps += c->side[0].timestamps_used && c->side[1].timestamps_used;
     if (before && c->opened_ns != LA_TIME_NONE)
         note_reuse(edge, 1, later(c->opened_ns - before->last.time_ns, 0));
-    if (la_sums_add(&edge->ports, c->side[LA_CLIENT].port, 1) != LA_OK)
+    if (la_sums_add(adding->stock, &edge->ports, c->side[LA_CLIENT].port, 1) != LA_OK)
         adding->status = LA_ENOMEM;
 }
 
@@ -382,7 +391,7 @@ static enum la_status find_edge(const struct la_accounts *accounts, struct addin
     }
     if (la_sample_leaves_out(sample, key.hash))
         return LA_OK; /* most of many clients */
-    enum la_status status = la_sample_find(sample, kind, &key, &account);
+    enum la_status status = la_sample_find(adding->stock, sample, kind, &key, &account);
     adding->edge = (struct la_edge *)account;
     return status;
 }
@@ -406,8 +415,8 @@ static enum la_status find_service(struct la_accounts *accounts, struct adding *
     accounts->connections[!answers]++;
     if (!account) {
         const struct la_account key = la_account_key(&server->addr, server->port);
-        status =
-            la_sample_find(sample, answers ? &la_service_kind : &la_silent_kind, &key, &account);
+        status = la_sample_find(adding->stock, sample, answers ? &la_service_kind : &la_silent_kind,
+                                &key, &account);
         *place = (uint16_t)sample->last;
     }
     adding->service = (struct la_service *)account;
@@ -415,7 +424,8 @@ static enum la_status find_service(struct la_accounts *accounts, struct adding *
 }
 
 enum la_status la_accounts_add(struct la_accounts *accounts, const struct la_connection *c) {
-    struct adding adding = {.c = c, .outcome = outcome_of(c), .status = LA_OK};
+    struct adding adding = {
+        .stock = &accounts->stock, .c = c, .outcome = outcome_of(c), .status = LA_OK};
     if (c->capture_end_ns > accounts->end_ns)
         accounts->end_ns = c->capture_end_ns;
     if (find_service(accounts, &adding) != LA_OK)
@@ -444,19 +454,31 @@ struct la_accounts *la_accounts_new(void) {
     return accounts;
 }
 
+static void release_services(struct la_sample *services) {
+    for (uint32_t i = 0; i < services->count; i++) {
+        struct la_account *account = services->kept[i].account;
+        release_own((struct la_service *)account);
+        free(account);
+    }
+    free(services->kept);
+}
+
 void la_accounts_free(struct la_accounts *accounts) {
     if (!accounts)
         return;
-    la_sample_release(&accounts->services, &la_service_kind);
-    la_sample_release(&accounts->silent, &la_silent_kind);
+    release_services(&accounts->services);
+    release_services(&accounts->silent);
+    la_stock_release(&accounts->stock);
     free(accounts);
 }
 
 enum la_status la_accounts_merge(struct la_accounts *into, struct la_accounts *from) {
+    struct la_stock *stock = &into->stock;
     if (from->end_ns > into->end_ns)
         into->end_ns = from->end_ns;
     add_long_counts(into->connections, from->connections, 2);
-    if (la_sample_merge(&into->services, &la_service_kind, &from->services) != LA_OK)
+    la_stock_merge(stock, &from->stock);
+    if (la_sample_merge(stock, &into->services, &la_service_kind, &from->services) != LA_OK)
         return LA_ENOMEM;
-    return la_sample_merge(&into->silent, &la_silent_kind, &from->silent);
+    return la_sample_merge(stock, &into->silent, &la_silent_kind, &from->silent);
 }

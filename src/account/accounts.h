@@ -66,6 +66,7 @@ enum { LA_ACCOUNT_SERVICES = 2048, LA_ACCOUNT_SILENT = 4096 };
 enum { LA_LAST_PLACES_BITS = 8 };
 
 struct la_accounts {
+    struct la_stock stock; /* of edges, and what belongs to them */
     struct la_sample services, silent;
     uint64_t connections[2]; /* those of services, and of silent ones; kept or not */
     int64_t end_ns;          /* what the capture is known to reach; LA_TIME_NONE: nothing yet */

@@ -1,51 +1,53 @@
 #include "account/delays.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* To the ends of the powers of two, so that the row seldom grows. */
-static enum la_status reach(struct la_delays *delays, size_t bucket) {
+static enum la_status reach(struct la_stock *stock, struct la_delays *delays, size_t bucket) {
     size_t first = bucket / LA_HISTOGRAM_SUB * LA_HISTOGRAM_SUB, end = first + LA_HISTOGRAM_SUB;
     size_t known = delays->end - delays->first;
     if (known > 0 && delays->first < first)
         first = delays->first;
     if (delays->end > end)
         end = delays->end;
-    uint64_t *counts = calloc(end - first, sizeof *counts);
+    uint64_t *counts = la_stock_take(stock, (end - first) * sizeof *counts);
     if (!counts)
         return LA_ENOMEM;
+    memset(counts, 0, (end - first) * sizeof *counts);
     if (known > 0)
         memcpy(counts + (delays->first - first), delays->counts, known * sizeof *counts);
-    free(delays->counts);
+    la_stock_give(stock, delays->counts, known * sizeof *counts);
     delays->counts = counts;
     delays->first = (uint16_t)first;
     delays->end = (uint16_t)end;
     return LA_OK;
 }
 
-enum la_status la_delays_add_new(struct la_delays *delays, unsigned cause, size_t bucket,
-                                 uint64_t count) {
+enum la_status la_delays_add_new(struct la_stock *stock, struct la_delays *delays, unsigned cause,
+                                 size_t bucket, uint64_t count) {
     if (cause != LA_LATE_NOT)
-        return la_sums_add(&delays->later, (int64_t)(cause * LA_HISTOGRAM_BUCKETS + bucket),
+        return la_sums_add(stock, &delays->later, (int64_t)(cause * LA_HISTOGRAM_BUCKETS + bucket),
                            (int64_t)count);
-    if (reach(delays, bucket) != LA_OK)
+    if (reach(stock, delays, bucket) != LA_OK)
         return LA_ENOMEM;
     delays->counts[bucket - delays->first] += count;
     return LA_OK;
 }
 
-enum la_status la_delays_merge(struct la_delays *into, const struct la_delays *from) {
+enum la_status la_delays_merge(struct la_stock *stock, struct la_delays *into,
+                               const struct la_delays *from) {
     for (size_t bucket = from->first; bucket < from->end; bucket++) {
         uint64_t count = from->counts[bucket - from->first];
-        if (count > 0 && la_delays_add(into, LA_LATE_NOT, bucket, count) != LA_OK)
+        if (count > 0 && la_delays_add(stock, into, LA_LATE_NOT, bucket, count) != LA_OK)
             return LA_ENOMEM;
     }
-    return la_sums_merge(&into->later, &from->later);
+    return la_sums_merge(stock, &into->later, &from->later);
 }
 
-void la_delays_release(struct la_delays *delays) {
-    free(delays->counts);
-    la_sums_release(&delays->later);
+void la_delays_release(struct la_stock *stock, struct la_delays *delays) {
+    size_t known = delays->end - delays->first;
+    la_stock_give(stock, delays->counts, known * sizeof *delays->counts);
+    la_sums_release(stock, &delays->later);
     *delays = (struct la_delays){0};
 }
 

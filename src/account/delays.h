@@ -18,18 +18,19 @@ struct la_delays {
 };
 
 /* LA_OK or LA_ENOMEM: what goes into the row has no place in it yet. */
-enum la_status la_delays_add_new(struct la_delays *delays, unsigned cause, size_t bucket,
-                                 uint64_t count);
+enum la_status la_delays_add_new(struct la_stock *stock, struct la_delays *delays, unsigned cause,
+                                 size_t bucket, uint64_t count);
 /* LA_OK or LA_ENOMEM. `cause` is an enum la_late_cause. */
-static inline enum la_status la_delays_add(struct la_delays *delays, unsigned cause, size_t bucket,
-                                           uint64_t count) {
+static inline enum la_status la_delays_add(struct la_stock *stock, struct la_delays *delays,
+                                           unsigned cause, size_t bucket, uint64_t count) {
     if (cause != LA_LATE_NOT || bucket < delays->first || bucket >= delays->end)
-        return la_delays_add_new(delays, cause, bucket, count);
+        return la_delays_add_new(stock, delays, cause, bucket, count);
     delays->counts[bucket - delays->first] += count;
     return LA_OK;
 }
-enum la_status la_delays_merge(struct la_delays *into, const struct la_delays *from);
-void la_delays_release(struct la_delays *delays);
+enum la_status la_delays_merge(struct la_stock *stock, struct la_delays *into,
+                               const struct la_delays *from);
+void la_delays_release(struct la_stock *stock, struct la_delays *delays);
 
 /* Adds those of the causes `from` to `to` to a histogram. */
 void la_delays_gather(const struct la_delays *delays, unsigned from, unsigned to,

@@ -255,16 +255,16 @@ enum la_status la_host_sockets(const struct la_host_line *host, struct la_series
     enum la_status status = LA_OK;
     *sockets = (struct la_series){0};
     for (size_t i = 0; i < host->edge_count && status == LA_OK; i++)
-        status = la_series_merge(sockets, &host->edges[i].edge->series);
+        status = la_series_merge(NULL, sockets, &host->edges[i].edge->series);
     for (size_t i = 0; i < host->service_count && status == LA_OK; i++) {
         const struct la_service_line *line = &host->services[i];
         if (line->answers)
-            status = la_series_merge(sockets, &line->answers->series);
+            status = la_series_merge(NULL, sockets, &line->answers->series);
         if (line->silent && status == LA_OK)
-            status = la_series_merge(sockets, &line->silent->series);
+            status = la_series_merge(NULL, sockets, &line->silent->series);
     }
     if (status != LA_OK)
-        la_series_release(sockets);
+        la_series_release(NULL, sockets);
     return status;
 }
 

@@ -1,6 +1,5 @@
 #include "account/sample.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { FEWEST = 4 };
@@ -39,16 +38,22 @@ static struct la_account *find_from(struct la_sample *sample, uint32_t place,
     return NULL;
 }
 
-static void dispose(const struct la_sample_kind *kind, struct la_account *account) {
-    kind->release(account);
-    free(account);
+static struct la_stock *home_of(struct la_stock *stock, const struct la_sample_kind *kind) {
+    return kind->stocked ? stock : NULL;
 }
 
-static void leave_out(struct la_sample *sample, const struct la_sample_kind *kind, uint64_t from) {
+static void dispose(struct la_stock *stock, const struct la_sample_kind *kind,
+                    struct la_account *account) {
+    kind->release(stock, account);
+    la_stock_give(home_of(stock, kind), account, kind->size);
+}
+
+static void leave_out(struct la_stock *stock, struct la_sample *sample,
+                      const struct la_sample_kind *kind, uint64_t from) {
     if (!la_sample_leaves_out(sample, from))
         sample->beyond = from;
     while (sample->count > 0 && la_sample_leaves_out(sample, sample->kept[sample->count - 1].hash))
-        dispose(kind, sample->kept[--sample->count].account);
+        dispose(stock, kind, sample->kept[--sample->count].account);
 }
 
 void la_sample_bound(struct la_sample *sample, uint32_t most) {
@@ -57,20 +62,29 @@ void la_sample_bound(struct la_sample *sample, uint32_t most) {
 }
 
 /* Whether a new key belongs to the lowest; the highest of them makes room for it. */
-static bool makes_room(struct la_sample *sample, const struct la_sample_kind *kind,
-                       const struct la_account *key, uint32_t place) {
+static bool makes_room(struct la_stock *stock, struct la_sample *sample,
+                       const struct la_sample_kind *kind, const struct la_account *key,
+                       uint32_t place) {
     uint32_t most = sample->most > 0 ? sample->most : kind->most;
     if (sample->count >= most)
-        leave_out(sample, kind, place < most ? sample->kept[most - 1].hash : key->hash);
+        leave_out(stock, sample, kind, place < most ? sample->kept[most - 1].hash : key->hash);
     return !la_sample_leaves_out(sample, key->hash);
 }
 
-static enum la_status insert(struct la_sample *sample, uint32_t place, struct la_account *account) {
+static void give_kept(struct la_stock *stock, struct la_sample *sample) {
+    la_stock_give(stock, sample->kept, sample->capacity * sizeof *sample->kept);
+}
+
+static enum la_status insert(struct la_stock *stock, struct la_sample *sample, uint32_t place,
+                             struct la_account *account) {
     if (sample->count == sample->capacity) {
         uint32_t capacity = sample->capacity ? sample->capacity * 2 : FEWEST;
-        struct la_kept *kept = realloc(sample->kept, capacity * sizeof *kept);
+        struct la_kept *kept = la_stock_take(stock, capacity * sizeof *kept);
         if (!kept)
             return LA_ENOMEM;
+        if (sample->count > 0)
+            memcpy(kept, sample->kept, sample->count * sizeof *kept);
+        give_kept(stock, sample);
         sample->kept = kept;
         sample->capacity = capacity;
     }
@@ -81,22 +95,23 @@ static enum la_status insert(struct la_sample *sample, uint32_t place, struct la
     return LA_OK;
 }
 
-enum la_status la_sample_find(struct la_sample *sample, const struct la_sample_kind *kind,
-                              const struct la_account *key, struct la_account **account) {
+enum la_status la_sample_find(struct la_stock *stock, struct la_sample *sample,
+                              const struct la_sample_kind *kind, const struct la_account *key,
+                              struct la_account **account) {
     *account = NULL;
     if (la_sample_leaves_out(sample, key->hash))
         return LA_OK;
     uint32_t place = place_of(sample, key->hash);
     *account = find_from(sample, place, key);
-    if (*account || !makes_room(sample, kind, key, place))
+    if (*account || !makes_room(stock, sample, kind, key, place))
         return LA_OK;
-    struct la_account *made = malloc(kind->size); /* calloc() passes by what was just freed */
+    struct la_account *made = la_stock_take(home_of(stock, kind), kind->size);
     if (!made)
         return LA_ENOMEM;
-    memset(made + 1, 0, kind->size - sizeof *made);
+    memset(made, 0, kind->size);
     *made = *key;
-    if (insert(sample, place, made) != LA_OK) {
-        free(made);
+    if (insert(home_of(stock, kind), sample, place, made) != LA_OK) {
+        la_stock_give(home_of(stock, kind), made, kind->size);
         return LA_ENOMEM;
     }
     *account = made;
@@ -104,43 +119,44 @@ enum la_status la_sample_find(struct la_sample *sample, const struct la_sample_k
 }
 
 /* Takes over an account, or what it holds. */
-static enum la_status take_over(struct la_sample *into, const struct la_sample_kind *kind,
-                                struct la_account *account) {
+static enum la_status take_over(struct la_stock *stock, struct la_sample *into,
+                                const struct la_sample_kind *kind, struct la_account *account) {
     uint32_t place = place_of(into, account->hash);
     struct la_account *known = find_from(into, place, account);
     enum la_status status = LA_OK;
     if (known) {
-        status = kind->merge(known, account);
-    } else if (makes_room(into, kind, account, place)) {
-        status = insert(into, place, account);
+        status = kind->merge(stock, known, account);
+    } else if (makes_room(stock, into, kind, account, place)) {
+        status = insert(home_of(stock, kind), into, place, account);
         if (status == LA_OK)
             return LA_OK;
     }
-    dispose(kind, account);
+    dispose(stock, kind, account);
     return status;
 }
 
-enum la_status la_sample_merge(struct la_sample *into, const struct la_sample_kind *kind,
-                               struct la_sample *from) {
+enum la_status la_sample_merge(struct la_stock *stock, struct la_sample *into,
+                               const struct la_sample_kind *kind, struct la_sample *from) {
     enum la_status status = LA_OK;
     if (from->most != 0)
         la_sample_bound(into, from->most);
     /* What `from` left out is missing in the accounts of `into` from there on. */
     if (from->beyond != 0)
-        leave_out(into, kind, from->beyond);
+        leave_out(stock, into, kind, from->beyond);
     for (uint32_t i = 0; i < from->count; i++) {
-        enum la_status taken = take_over(into, kind, from->kept[i].account);
+        enum la_status taken = take_over(stock, into, kind, from->kept[i].account);
         status = taken != LA_OK ? taken : status;
     }
-    free(from->kept);
+    give_kept(home_of(stock, kind), from);
     *from = (struct la_sample){0};
     return status;
 }
 
-void la_sample_release(struct la_sample *sample, const struct la_sample_kind *kind) {
+void la_sample_release(struct la_stock *stock, struct la_sample *sample,
+                       const struct la_sample_kind *kind) {
     for (uint32_t i = 0; i < sample->count; i++)
-        dispose(kind, sample->kept[i].account);
-    free(sample->kept);
+        dispose(stock, kind, sample->kept[i].account);
+    give_kept(home_of(stock, kind), sample);
     *sample = (struct la_sample){0};
 }
 

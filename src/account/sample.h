@@ -4,6 +4,7 @@
 #ifndef LA_ACCOUNT_SAMPLE_H
 #define LA_ACCOUNT_SAMPLE_H
 
+#include "account/stock.h"
 #include "base/addr.h"
 #include "base/error.h"
 
@@ -21,8 +22,10 @@ struct la_account {
 struct la_sample_kind {
     size_t size;   /* of an account, which begins with struct la_account */
     uint32_t most; /* so many are kept; la_sample_bound() lowers it for a single sample */
-    void (*release)(void *account);
-    enum la_status (*merge)(void *into, void *from); /* what `from` owns may move */
+    bool stocked;  /* they lie in the stock that is given, and not where malloc() puts them */
+    void (*release)(struct la_stock *stock, void *account);
+    enum la_status (*merge)(struct la_stock *stock, void *into,
+                            void *from); /* what `from` owns may move */
 };
 
 /* The hash stands beside its account, so that a search looks at no other account. */
@@ -54,14 +57,16 @@ static inline bool la_sample_leaves_out(const struct la_sample *sample, uint64_t
 
 /* `*account` is the one of that key, new and zero when it was not known; NULL when it is left out.
  * LA_OK or LA_ENOMEM. */
-enum la_status la_sample_find(struct la_sample *sample, const struct la_sample_kind *kind,
-                              const struct la_account *key, struct la_account **account);
+enum la_status la_sample_find(struct la_stock *stock, struct la_sample *sample,
+                              const struct la_sample_kind *kind, const struct la_account *key,
+                              struct la_account **account);
 /* Lowers the bound; what lies beyond is dropped when there is need of room, and never read. */
 void la_sample_bound(struct la_sample *sample, uint32_t most);
 /* What `from` keeps moves to `into`; it is empty afterwards. */
-enum la_status la_sample_merge(struct la_sample *into, const struct la_sample_kind *kind,
-                               struct la_sample *from);
-void la_sample_release(struct la_sample *sample, const struct la_sample_kind *kind);
+enum la_status la_sample_merge(struct la_stock *stock, struct la_sample *into,
+                               const struct la_sample_kind *kind, struct la_sample *from);
+void la_sample_release(struct la_stock *stock, struct la_sample *sample,
+                       const struct la_sample_kind *kind);
 
 /* How many of the kept accounts count, where at most `most` do: the first ones. */
 static inline uint32_t la_sample_count(const struct la_sample *sample, uint32_t most) {

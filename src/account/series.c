@@ -20,7 +20,7 @@ static int64_t second_of(const struct la_series *series, const struct la_sum *su
 }
 
 /* Bins of twice the width, until the span fits. */
-static enum la_status widen(struct la_series *series) {
+static enum la_status widen(struct la_stock *stock, struct la_series *series) {
     struct la_series old = *series;
     enum la_status status = LA_OK;
     const struct la_sum *sum;
@@ -30,9 +30,9 @@ static enum la_status widen(struct la_series *series) {
         return LA_OK;
     series->sums = (struct la_sums){0};
     for (uint32_t at = 0; status == LA_OK && (sum = la_sums_next(&old.sums, &at));)
-        status = la_sums_add(&series->sums, key_of(series, second_of(&old, sum), strand_of(sum)),
-                             sum->count);
-    la_sums_release(&old.sums);
+        status = la_sums_add(stock, &series->sums,
+                             key_of(series, second_of(&old, sum), strand_of(sum)), sum->count);
+    la_sums_release(stock, &old.sums);
     return status;
 }
 
@@ -40,47 +40,50 @@ static bool covers(const struct la_series *series, int64_t second) {
     return second >= series->first_s && second <= series->last_s && series->used;
 }
 
-static enum la_status reach(struct la_series *series, int64_t first_s, int64_t last_s) {
+static enum la_status reach(struct la_stock *stock, struct la_series *series, int64_t first_s,
+                            int64_t last_s) {
     if (!series->used || first_s < series->first_s)
         series->first_s = first_s;
     if (!series->used || last_s > series->last_s)
         series->last_s = last_s;
     series->used = true;
-    return widen(series);
+    return widen(stock, series);
 }
 
-enum la_status la_series_add(struct la_series *series, int64_t ns, unsigned strand, int64_t count) {
+enum la_status la_series_add(struct la_stock *stock, struct la_series *series, int64_t ns,
+                             unsigned strand, int64_t count) {
     int64_t second = la_floor_seconds(ns);
-    if (!covers(series, second) && reach(series, second, second) != LA_OK)
+    if (!covers(series, second) && reach(stock, series, second, second) != LA_OK)
         return LA_ENOMEM;
-    return la_sums_add(&series->sums, key_of(series, second, strand), count);
+    return la_sums_add(stock, &series->sums, key_of(series, second, strand), count);
 }
 
-enum la_status la_series_raise(struct la_series *series, unsigned strand, int64_t from_ns,
-                               int64_t until_ns) {
+enum la_status la_series_raise(struct la_stock *stock, struct la_series *series, unsigned strand,
+                               int64_t from_ns, int64_t until_ns) {
     if (until_ns != INT64_MAX && la_floor_seconds(from_ns) >= la_floor_seconds(until_ns))
         return LA_OK; /* over before anybody looked */
-    enum la_status status = la_series_add(series, from_ns, strand, 1);
+    enum la_status status = la_series_add(stock, series, from_ns, strand, 1);
     if (status != LA_OK || until_ns == INT64_MAX)
         return status;
-    return la_series_add(series, until_ns, strand, -1);
+    return la_series_add(stock, series, until_ns, strand, -1);
 }
 
-enum la_status la_series_merge(struct la_series *into, const struct la_series *from) {
+enum la_status la_series_merge(struct la_stock *stock, struct la_series *into,
+                               const struct la_series *from) {
     const struct la_sum *sum;
     if (!from->used)
         return LA_OK;
-    if (reach(into, from->first_s, from->last_s) != LA_OK)
+    if (reach(stock, into, from->first_s, from->last_s) != LA_OK)
         return LA_ENOMEM;
     for (uint32_t at = 0; (sum = la_sums_next(&from->sums, &at));)
-        if (la_sums_add(&into->sums, key_of(into, second_of(from, sum), strand_of(sum)),
+        if (la_sums_add(stock, &into->sums, key_of(into, second_of(from, sum), strand_of(sum)),
                         sum->count) != LA_OK)
             return LA_ENOMEM;
     return LA_OK;
 }
 
-void la_series_release(struct la_series *series) {
-    la_sums_release(&series->sums);
+void la_series_release(struct la_stock *stock, struct la_series *series) {
+    la_sums_release(stock, &series->sums);
     *series = (struct la_series){0};
 }
 

@@ -36,12 +36,14 @@ struct la_series {
 };
 
 /* Adds `count` at a time. LA_OK or LA_ENOMEM. */
-enum la_status la_series_add(struct la_series *series, int64_t ns, unsigned strand, int64_t count);
+enum la_status la_series_add(struct la_stock *stock, struct la_series *series, int64_t ns,
+                             unsigned strand, int64_t count);
 /* A level that is one higher from `from_ns` up to `until_ns`; INT64_MAX: to the end. */
-enum la_status la_series_raise(struct la_series *series, unsigned strand, int64_t from_ns,
-                               int64_t until_ns);
-enum la_status la_series_merge(struct la_series *into, const struct la_series *from);
-void la_series_release(struct la_series *series);
+enum la_status la_series_raise(struct la_stock *stock, struct la_series *series, unsigned strand,
+                               int64_t from_ns, int64_t until_ns);
+enum la_status la_series_merge(struct la_stock *stock, struct la_series *into,
+                               const struct la_series *from);
+void la_series_release(struct la_stock *stock, struct la_series *series);
 
 /* Bin by bin, in order: values[strand] is the level at the bin's end, or the count in it. Bins
  * without a change are left out. `from_ns` and `until_ns` bound the bin. */

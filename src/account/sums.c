@@ -6,10 +6,10 @@
 /* So many slots may all be taken, and so few items are put in order without qsort(). */
 enum { FEW_BITS = 3, FEW = 1 << FEW_BITS };
 
-static enum la_status grow(struct la_sums *sums) {
+static enum la_status grow(struct la_stock *stock, struct la_sums *sums) {
     struct la_sums larger = {.bits = (uint8_t)(sums->bits + 1)};
     size_t slots = (size_t)1 << larger.bits;
-    larger.slots = malloc(slots * sizeof *larger.slots);
+    larger.slots = la_stock_take(stock, slots * sizeof *larger.slots);
     if (!larger.slots)
         return LA_ENOMEM;
     for (size_t i = 0; i < slots; i++)
@@ -19,7 +19,7 @@ static enum la_status grow(struct la_sums *sums) {
         *la_sums_slot(&larger, sum->key) = *sum;
         larger.count++;
     }
-    la_sums_release(sums);
+    la_sums_release(stock, sums);
     *sums = larger;
     return LA_OK;
 }
@@ -29,10 +29,10 @@ static bool is_full(const struct la_sums *sums) {
     return sums->count >= (sums->bits > FEW_BITS ? slots / 4 * 3 : slots);
 }
 
-enum la_status la_sums_add_new(struct la_sums *sums, struct la_sum *slot, int64_t key,
-                               int64_t count) {
+enum la_status la_sums_add_new(struct la_stock *stock, struct la_sums *sums, struct la_sum *slot,
+                               int64_t key, int64_t count) {
     if (is_full(sums)) {
-        if (grow(sums) != LA_OK)
+        if (grow(stock, sums) != LA_OK)
             return LA_ENOMEM;
         slot = la_sums_slot(sums, key);
     }
@@ -41,17 +41,18 @@ enum la_status la_sums_add_new(struct la_sums *sums, struct la_sum *slot, int64_
     return LA_OK;
 }
 
-enum la_status la_sums_merge(struct la_sums *into, const struct la_sums *from) {
+enum la_status la_sums_merge(struct la_stock *stock, struct la_sums *into,
+                             const struct la_sums *from) {
     const struct la_sum *sum;
     for (uint32_t at = 0; (sum = la_sums_next(from, &at));)
-        if (la_sums_add(into, sum->key, sum->count) != LA_OK)
+        if (la_sums_add(stock, into, sum->key, sum->count) != LA_OK)
             return LA_ENOMEM;
     return LA_OK;
 }
 
-void la_sums_release(struct la_sums *sums) {
+void la_sums_release(struct la_stock *stock, struct la_sums *sums) {
     if (sums->bits > 0)
-        free(sums->slots);
+        la_stock_give(stock, sums->slots, sizeof *sums->slots << sums->bits);
     *sums = (struct la_sums){0};
 }
 

@@ -3,6 +3,7 @@
 #ifndef LA_ACCOUNT_SUMS_H
 #define LA_ACCOUNT_SUMS_H
 
+#include "account/stock.h"
 #include "base/error.h"
 
 #include <stddef.h>
@@ -16,7 +17,7 @@ struct la_sum {
 #define LA_SUMS_NO_KEY INT64_MIN
 
 /* Zero-initialised: empty. Found by the hash of the key, by linear probing. Most hold a single one,
- * which needs no memory beside. */
+ * which needs no memory beside. A stock is that of all additions to the same sums. */
 struct la_sums {
     union {
         struct la_sum one;    /* with bits == 0 */
@@ -39,18 +40,20 @@ static inline struct la_sum *la_sums_slot(struct la_sums *sums, int64_t key) {
 }
 
 /* Of a key that has none: `slot` is where it belongs if there is room. LA_OK or LA_ENOMEM. */
-enum la_status la_sums_add_new(struct la_sums *sums, struct la_sum *slot, int64_t key,
-                               int64_t count);
+enum la_status la_sums_add_new(struct la_stock *stock, struct la_sums *sums, struct la_sum *slot,
+                               int64_t key, int64_t count);
 /* Adds `count` to what stands under `key`. LA_OK or LA_ENOMEM. */
-static inline enum la_status la_sums_add(struct la_sums *sums, int64_t key, int64_t count) {
+static inline enum la_status la_sums_add(struct la_stock *stock, struct la_sums *sums, int64_t key,
+                                         int64_t count) {
     struct la_sum *slot = la_sums_slot(sums, key);
     if (slot->key != key || sums->count == 0)
-        return la_sums_add_new(sums, slot, key, count);
+        return la_sums_add_new(stock, sums, slot, key, count);
     slot->count += count;
     return LA_OK;
 }
-enum la_status la_sums_merge(struct la_sums *into, const struct la_sums *from);
-void la_sums_release(struct la_sums *sums);
+enum la_status la_sums_merge(struct la_stock *stock, struct la_sums *into,
+                             const struct la_sums *from);
+void la_sums_release(struct la_stock *stock, struct la_sums *sums);
 
 /* The next one in no order, from slot `*at` on; NULL behind the last one. */
 static inline const struct la_sum *la_sums_next(const struct la_sums *sums, uint32_t *at) {

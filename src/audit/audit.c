@@ -86,7 +86,7 @@ static enum la_status add_host_peaks(struct la_host_evidence *e, const struct la
     if (status != LA_OK)
         return status;
     status = find_peaks(&sockets, &peaks);
-    la_series_release(&sockets);
+    la_series_release(NULL, &sockets);
     e->time_wait_peak = most(e->time_wait_peak, (int64_t)peaks.time_wait);
     e->socket_peak = most(e->socket_peak, (int64_t)peaks.files);
     return status;

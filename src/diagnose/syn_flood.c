@@ -71,12 +71,12 @@ static bool find_flood(const struct la_service_line *line, struct flood *flood) 
     if (line->connections < ATTEMPTS)
         return false;
     if (line->answers)
-        status = la_series_merge(&series, &line->answers->series);
+        status = la_series_merge(NULL, &series, &line->answers->series);
     if (line->silent && status == LA_OK)
-        status = la_series_merge(&series, &line->silent->series);
+        status = la_series_merge(NULL, &series, &line->silent->series);
     if (status == LA_OK)
         status = la_series_walk(&series, take_point, &search);
-    la_series_release(&series);
+    la_series_release(NULL, &series);
     end_episode(&search);
     *flood = search.worst;
     return status == LA_OK && flood->once > 0;

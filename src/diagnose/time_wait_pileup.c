@@ -43,7 +43,7 @@ static bool weigh(const struct la_crossing *crossing, const struct la_host_line 
     if (burden->opened + burden->accepted < SOME || la_host_sockets(host, &sockets) != LA_OK)
         return false;
     enum la_status status = la_series_levels(&sockets, levels);
-    la_series_release(&sockets);
+    la_series_release(NULL, &sockets);
     burden->peak = levels[LA_ST_TIME_WAIT].peak;
     burden->peak_ns = levels[LA_ST_TIME_WAIT].peak_ns;
     const struct la_host_settings *settings = la_hosts_settings(crossing->hosts, host->addr);

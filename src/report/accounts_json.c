@@ -73,7 +73,7 @@ static int by_most(const void *a, const void *b) {
 
 static void release_hosts(struct host_sockets *hosts, size_t count) {
     for (size_t i = 0; i < count; i++)
-        la_series_release(&hosts[i].series);
+        la_series_release(NULL, &hosts[i].series);
 }
 
 /* Puts a host among the `*count` ones shown, when it is one of those with most sockets; takes its
@@ -83,11 +83,11 @@ static void keep_host(struct host_sockets *shown, size_t *count, struct host_soc
     while (at > 0 && by_most(host, &shown[at - 1]) < 0)
         at--;
     if (at == LA_REPORT_HOSTS) {
-        la_series_release(&host->series);
+        la_series_release(NULL, &host->series);
         return;
     }
     if (*count == LA_REPORT_HOSTS)
-        la_series_release(&shown[--*count].series);
+        la_series_release(NULL, &shown[--*count].series);
     memmove(&shown[at + 1], &shown[at], (*count - at) * sizeof *shown);
     shown[at] = *host;
     ++*count;
@@ -114,7 +114,7 @@ static bool choose_hosts(const struct la_overview *overview, struct host_sockets
         if (la_host_sockets(&overview->hosts[i], &host.series) != LA_OK)
             return false;
         if (la_series_levels(&host.series, host.levels) != LA_OK) {
-            la_series_release(&host.series);
+            la_series_release(NULL, &host.series);
             return false;
         }
         host.most = sum_peaks(&host);

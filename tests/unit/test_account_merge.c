@@ -42,12 +42,13 @@ static void sums_add_up_in_any_order(void **unused) {
     uint64_t random = 7;
     int64_t exact[KEYS] = {0};
     struct la_sums sums = {0};
+    struct la_stock all = {.blocks = NULL}, *stock = &all;
     struct la_sum_list copy;
     for (int i = 0; i < ADDITIONS; i++) {
         unsigned key = pick(&random, KEYS);
         int64_t count = (int64_t)pick(&random, 7) - 3;
         exact[key] += count;
-        assert_int_equal(la_sums_add(&sums, (int64_t)key - 200, count), LA_OK);
+        assert_int_equal(la_sums_add(stock, &sums, (int64_t)key - 200, count), LA_OK);
     }
     assert_int_equal(la_sums_sorted(&sums, &copy), LA_OK);
     uint32_t at = 0;
@@ -59,7 +60,8 @@ static void sums_add_up_in_any_order(void **unused) {
         at++;
     }
     assert_int_equal(at, copy.count);
-    la_sums_release(&sums);
+    la_sums_release(stock, &sums);
+    la_stock_release(stock);
     free(copy.items);
 }
 
@@ -69,26 +71,28 @@ static void delays_are_those_of_a_histogram(void **unused) {
     uint64_t random = 23;
     for (unsigned i = 0; i < 200; i++) {
         struct la_delays delays = {0}, whole = {0};
+        struct la_stock all = {.blocks = NULL}, *stock = i % 4 < 2 ? &all : NULL;
         struct la_histogram exact[2] = {{0}}, told;
         for (unsigned n = pick(&random, 100); n > 0; n--) {
             unsigned cause = pick(&random, 3) == 0 ? LA_LATE_SYN_LOST : LA_LATE_NOT;
             size_t bucket = pick(&random, i % 2 == 0 ? 900 : 40) + (i % 3) * 10;
-            assert_int_equal(la_delays_add(&delays, cause, bucket, n), LA_OK);
+            assert_int_equal(la_delays_add(stock, &delays, cause, bucket, n), LA_OK);
             la_histogram_add_bucket(&exact[cause != LA_LATE_NOT], bucket, n);
             if (n % 7 == 0)
-                assert_int_equal(la_delays_merge(&whole, &delays), LA_OK);
+                assert_int_equal(la_delays_merge(stock, &whole, &delays), LA_OK);
             if (n % 7 == 0)
-                la_delays_release(&delays);
+                la_delays_release(stock, &delays);
         }
-        assert_int_equal(la_delays_merge(&whole, &delays), LA_OK);
+        assert_int_equal(la_delays_merge(stock, &whole, &delays), LA_OK);
         for (unsigned late = 0; late < 2; late++) {
             memset(&told, 0, sizeof told);
             la_delays_gather(&whole, late ? LA_LATE_NOT + 1 : LA_LATE_NOT,
                              late ? LA_LATE_CAUSE_COUNT - 1 : LA_LATE_NOT, &told);
             assert_memory_equal(&told, &exact[late], sizeof told);
         }
-        la_delays_release(&delays);
-        la_delays_release(&whole);
+        la_delays_release(stock, &delays);
+        la_delays_release(stock, &whole);
+        la_stock_release(&all);
     }
 }
 
@@ -118,7 +122,7 @@ static void a_level_is_exact_however_wide_the_bins(void **unused) {
             from[i] = -40 * LA_SEC + (int64_t)pick(&random, 100 + days * 86400) * LA_SEC +
                       pick(&random, 1000000000);
             until[i] = from[i] + (int64_t)pick(&random, 300000) * LA_MSEC;
-            assert_int_equal(la_series_raise(&series, LA_ST_ESTAB, from[i], until[i]), LA_OK);
+            assert_int_equal(la_series_raise(NULL, &series, LA_ST_ESTAB, from[i], until[i]), LA_OK);
         }
         struct levels levels = {from, until, SPANS, 0};
         assert_int_equal(la_series_walk(&series, check_level, &levels), LA_OK);
@@ -126,7 +130,7 @@ static void a_level_is_exact_however_wide_the_bins(void **unused) {
         int64_t bins = (series.last_s >> series.shift) - (series.first_s >> series.shift) + 1;
         assert_in_range(bins, 1, LA_SERIES_BINS);
         assert_true(series.shift == 0 || bins > LA_SERIES_BINS / 2);
-        la_series_release(&series);
+        la_series_release(NULL, &series);
     }
 }
 
@@ -383,7 +387,7 @@ static void the_sockets_of_a_host_are_all_of_its_sockets(void **unused) {
         assert_true(levels[LA_ST_ESTAB].peak > 2 && levels[LA_ST_TIME_WAIT].peak > 2);
         assert_int_equal(levels[LA_ST_CLOSE_WAIT].final, 0);
         time_waits += levels[LA_ST_TIME_WAIT].final;
-        la_series_release(&sockets);
+        la_series_release(NULL, &sockets);
     }
     assert_in_range(time_waits, 1, 60); /* the last minute of a quarter of an hour */
     assert_ptr_equal(la_overview_host(overview, overview->hosts[1].addr), &overview->hosts[1]);
