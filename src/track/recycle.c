@@ -267,7 +267,7 @@ static void read_turnarounds(const struct taken *event, struct shelf_item *item,
 static void find_turnarounds(const struct taken *event, const struct key *key,
                              const struct entry *entry, int64_t out[2]) {
     struct table *table = event->table;
-    struct found found = table_find(table, key, NULL);
+    struct found found = table_find(table, key);
     struct live *live = found.live;
     out[0] = out[1] = -1;
     if (found.shelved != SHELF_NOTHING)

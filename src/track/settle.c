@@ -1,6 +1,7 @@
 /* The facts of a connection, turned from sides 0 and 1 to client and server. */
 #include "track/settle.h"
 
+#include "base/select.h"
 #include "base/time.h"
 #include "track/elsewhere.h"
 
@@ -90,12 +91,13 @@ static unsigned find_client(const struct view *view, const struct live *live, bo
     return likely_client(view, live);
 }
 
+/* There are few, in no order that could be foretold. */
 static void sort_samples(int64_t *samples, size_t count) {
     for (size_t i = 1; i < count; i++)
-        for (size_t j = i; j > 0 && samples[j - 1] > samples[j]; j--) {
-            int64_t larger = samples[j - 1];
-            samples[j - 1] = samples[j];
-            samples[j] = larger;
+        for (size_t j = i; j > 0; j--) {
+            int64_t one = samples[j - 1], other = samples[j];
+            samples[j - 1] = (int64_t)la_select(other < one, (uint64_t)other, (uint64_t)one);
+            samples[j] = one ^ other ^ samples[j - 1];
         }
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/pages.h"
 #include "base/prefetch.h"
+#include "base/select.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,18 +15,42 @@ enum { MAX_PAST = 1 << 20 };
  * emptier slots would cost more memory than searches in vain cost time. */
 enum { LIVES_FILL = 8, SHELVED_FILL = 13 };
 
+static bool add_slab(struct table *table) {
+    if (table->slab_count == table->slab_capacity) {
+        size_t capacity = table->slab_capacity ? table->slab_capacity * 2 : 16;
+        struct live **slabs = realloc(table->slabs, capacity * sizeof(struct live *));
+        if (!slabs)
+            return false;
+        table->slabs = slabs;
+        table->slab_capacity = capacity;
+    }
+    struct live *slab = la_pages_take(table->pages);
+    if (!slab)
+        return false;
+    table->slabs[table->slab_count++] = slab;
+    return true;
+}
+
+/* The record that no 4-tuple has, so that whoever finds none finds that. */
+static bool add_nobody(struct table *table) {
+    if (!add_slab(table))
+        return false;
+    memset(table_at(table, LA_NO_LIVE), 0, sizeof(struct live));
+    table->top = LA_NO_LIVE + 1;
+    return true;
+}
+
 struct table *table_new(struct la_pages *pages) {
     struct table *table = calloc(1, sizeof *table);
     if (!table)
         return NULL;
     table->pages = pages;
     table->hash_key = la_hash_key_random();
-    table->top = 1;
     table->shelf = shelf_new(pages);
     table->shapes = shapes_new();
     bool slots = slots_open(&table->lives, pages, LIVES_FILL) &&
                  slots_open(&table->shelved, pages, SHELVED_FILL);
-    if (!slots || !table->shelf || !table->shapes) {
+    if (!slots || !table->shelf || !table->shapes || !add_nobody(table)) {
         table_free(table);
         return NULL;
     }
@@ -141,7 +166,7 @@ static int compare_addresses(const struct table *table, uint32_t a, uint32_t b) 
 /* `key->v6` is set. */
 static inline void set_ends(const struct table *table, struct key *key, uint64_t from, uint64_t to,
                             bool swapped) {
-    uint64_t low = swapped ? to : from, high = swapped ? from : to;
+    uint64_t low = la_select(swapped, to, from), high = low ^ from ^ to;
     key->swapped = swapped;
     key->host[0] = (uint32_t)(low >> 16);
     key->host[1] = (uint32_t)(high >> 16);
@@ -183,12 +208,11 @@ void table_prefetch_slot(const struct table *table, const struct key *key) {
 
 struct live *table_prefetch_record(const struct table *table, const struct key *key) {
     uint32_t tag = slots_tag(key->hash), index = slots_first(&table->lives, tag);
-    if (index == SLOT_EMPTY) {
-        slots_prefetch(&table->shelved, tag);
-        return NULL;
-    }
     struct live *record = table_at(table, index);
+    const void *slot = table_shelving(table, key);
     la_prefetch_to_write(record, sizeof *record);
+    __builtin_prefetch((const void *)(uintptr_t)la_select(index == LA_NO_LIVE, (uintptr_t)slot,
+                                                          (uintptr_t)record));
     return record;
 }
 
@@ -222,29 +246,13 @@ static uint32_t find_shelved(const struct table *table, const struct key *key) {
     }
 }
 
-struct found table_find(const struct table *table, const struct key *key, struct live *likely) {
-    struct live *live = likely && table_is_newest(likely, key) ? likely : find_live(table, key);
+struct found table_find(const struct table *table, const struct key *key) {
+    struct live *live = find_live(table, key);
     return (struct found){live, live ? SHELF_NOTHING : find_shelved(table, key)};
 }
 
 static uint64_t hash_live(const struct table *table, const struct live *live) {
     return hash_tuple(table, live->host, live->port, (live->flags & LIVE_V6) != 0);
-}
-
-static bool add_slab(struct table *table) {
-    if (table->slab_count == table->slab_capacity) {
-        size_t capacity = table->slab_capacity ? table->slab_capacity * 2 : 16;
-        struct live **slabs = realloc(table->slabs, capacity * sizeof(struct live *));
-        if (!slabs)
-            return false;
-        table->slabs = slabs;
-        table->slab_capacity = capacity;
-    }
-    struct live *slab = la_pages_take(table->pages);
-    if (!slab)
-        return false;
-    table->slabs[table->slab_count++] = slab;
-    return true;
 }
 
 static uint32_t take_index(struct table *table) {
@@ -351,7 +359,7 @@ void table_clear(struct table *table) {
     slots_clear(&table->shelved);
     table->in_use = 0;
     table->free_list = LA_NO_LIVE;
-    table->top = 1;
+    table->top = LA_NO_LIVE + 1;
 }
 
 size_t table_bytes(const struct table *table) {

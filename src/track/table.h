@@ -85,21 +85,20 @@ struct found {
     struct live *live;
     uint32_t shelved; /* SHELF_NOTHING: none */
 };
-/* `likely` is what table_prefetch_record() gave; NULL is fine. */
-struct found table_find(const struct table *table, const struct key *key, struct live *likely);
+struct found table_find(const struct table *table, const struct key *key);
 /* Ask for the memory that table_find() will touch, each when the one before can have arrived: the
- * slot; the record that is likely meant, which is returned; or, when that is NULL, an item. */
+ * slot; the record that is likely meant, which is returned; or, when that is nobody's, an item. */
 void table_prefetch_slot(const struct table *table, const struct key *key);
 struct live *table_prefetch_record(const struct table *table, const struct key *key);
 void table_prefetch_item(const struct table *table, const struct key *key);
-/* Asks for what table_shelve() will touch. */
-static inline void table_prefetch_shelving(const struct table *table, const struct key *key) {
-    slots_prefetch(&table->shelved, slots_tag(key->hash));
+/* What table_shelve() will touch, to be asked for. */
+static inline const void *table_shelving(const struct table *table, const struct key *key) {
+    return &table->shelved.at[slots_home(&table->shelved, slots_tag(key->hash))];
 }
 /* Whether a record that was there when its memory was asked for still is that of its 4-tuple. */
 static inline bool table_is_newest(const struct live *likely, const struct key *key) {
-    return likely->self != LA_NO_LIVE && likely->newer == LA_NO_LIVE &&
-           key_is_of(key, likely->host, likely->port, likely->flags & LIVE_V6);
+    bool is_there = likely->self != LA_NO_LIVE, is_last = likely->newer == LA_NO_LIVE;
+    return is_there & is_last & key_is_of(key, likely->host, likely->port, likely->flags & LIVE_V6);
 }
 /* A cleared record, as the newest incarnation of its 4-tuple: a former one is linked as `older` and
  * leaves the table. NULL when out of memory. */
@@ -129,7 +128,7 @@ void table_forget_item(struct table *table, uint32_t place);
 void table_clear(struct table *table);
 
 /* Records by index, 1 to table_top() - 1; one that is in use knows its index as `self`, others have
- * 0 there. */
+ * 0 there. That of LA_NO_LIVE is nobody's. */
 static inline struct live *table_at(const struct table *table, uint32_t index) {
     return &table->slabs[index / TABLE_SLAB][index % TABLE_SLAB];
 }

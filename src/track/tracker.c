@@ -1,6 +1,7 @@
 #include "track/tracker.h"
 
 #include "base/prefetch.h"
+#include "base/select.h"
 #include "base/time.h"
 #include "track/attempt.h"
 #include "track/elsewhere.h"
@@ -333,12 +334,10 @@ static void shorten_chain(struct la_tracker *tracker, struct live *newest) {
 /* Each packet moves the time of expiry; the slot only follows when it is swept. A chain expires
  * with its newest incarnation, and only that is in the wheel. */
 static void arm(struct la_tracker *tracker, struct live *live, bool is_over, int64_t now_ns) {
-    if (!is_over) {
-        live->expire_ns = LA_TIME_NONE;
-        return;
-    }
-    live->expire_ns = now_ns + LIVE_REMEMBERED_NS;
-    if (!(live->flags & LIVE_IN_WHEEL) && live->newer == LA_NO_LIVE)
+    bool waits = (live->flags & LIVE_IN_WHEEL) || live->newer != LA_NO_LIVE;
+    live->expire_ns =
+        (int64_t)la_select(is_over, (uint64_t)now_ns + LIVE_REMEMBERED_NS, (uint64_t)LA_TIME_NONE);
+    if (is_over & !waits)
         wheel_put(tracker, live);
 }
 
@@ -899,8 +898,8 @@ static void advance(struct la_tracker *tracker, int64_t now_ns) {
 /* The newest incarnation of a 4-tuple, as a record; NULL when there is none that still counts.
  * False when out of memory. */
 static bool find(struct la_tracker *tracker, const struct key *key, int64_t now_ns,
-                 struct live *likely, struct live **newest) {
-    struct found found = table_find(tracker->table, key, likely);
+                 struct live **newest) {
+    struct found found = table_find(tracker->table, key);
     *newest = found.live;
     if (found.shelved != SHELF_NOTHING) {
         struct shelf_item *item = shelf_at(tracker->table->shelf, found.shelved);
@@ -984,9 +983,9 @@ static inline bool take_at_once(struct la_tracker *tracker, const struct key *ke
 
 /* Of a 4-tuple that is not where it was looked for, or that is in need of more than a look. */
 static enum la_status take_closely(struct la_tracker *tracker, const struct key *key,
-                                   struct live *likely, const struct la_segment *segment) {
+                                   const struct la_segment *segment) {
     struct live *newest;
-    if (!find(tracker, key, segment->time_ns, likely, &newest))
+    if (!find(tracker, key, segment->time_ns, &newest))
         return LA_ENOMEM;
     if (!newest)
         return take_first(tracker, key, segment);
@@ -998,19 +997,19 @@ static enum la_status take_closely(struct la_tracker *tracker, const struct key 
 static inline enum la_status take_segment(struct la_tracker *tracker, const struct key *key,
                                           struct live *likely, const struct la_segment *segment) {
     advance(tracker, segment->time_ns);
-    if (likely && table_is_newest(likely, key) && take_at_once(tracker, key, likely, segment))
+    if (table_is_newest(likely, key) && take_at_once(tracker, key, likely, segment))
         return LA_OK;
-    return take_closely(tracker, key, likely, segment);
+    return take_closely(tracker, key, segment);
 }
 
 /* An ICMP error is believed of the life whose sequence space holds what it quotes (RFC 5927, 4.1);
  * one about a connection that the capture does not know says nothing. */
 static enum la_status take_notice(struct la_tracker *tracker, const struct la_segment *notice,
-                                  const struct key *key, struct live *likely) {
+                                  const struct key *key) {
     advance(tracker, notice->time_ns);
     unsigned d = key->swapped;
     struct live *live;
-    if (!find(tracker, key, notice->time_ns, likely, &live))
+    if (!find(tracker, key, notice->time_ns, &live))
         return LA_ENOMEM;
     if (live)
         leave_trail(tracker, live);
@@ -1021,29 +1020,19 @@ static enum la_status take_notice(struct la_tracker *tracker, const struct la_se
     return live_take_notice(live, tracker->pool, d, notice) ? LA_OK : LA_ENOMEM;
 }
 
-/* Most SYNs are the first of their 4-tuple. */
-static inline bool is_likely_new(const struct la_segment *segment) {
-    return (segment->flags & (LA_SYN | LA_ACK)) == LA_SYN;
-}
-
 /* What hangs on the record: the end of the log, where it goes on, and its beginning, which is read
- * when it is closed. */
+ * when it is closed; then the shelf is asked for as well. */
 static inline void prefetch_rest(const struct la_tracker *tracker, const struct key *key,
-                                 const struct live *likely, const struct la_segment *segment) {
-    if (!likely) {
-        if (!is_likely_new(segment))
-            table_prefetch_item(tracker->table, key);
-        return;
-    }
-    __builtin_prefetch(likely->log.bytes + likely->log.used, 1);
-    if (likely->flags & LIVE_ON_TRAIL) {
-        if (!trail_nears_end(tracker->trails, likely))
-            return;
-        table_prefetch_shelving(tracker->table, key);
-    } else if (likely->flow) {
-        la_prefetch_to_write(likely->flow, sizeof *likely->flow);
-    }
-    __builtin_prefetch(likely->log.bytes, 1);
+                                 const struct live *live, const struct la_segment *segment) {
+    bool is_first = (segment->flags & (LA_SYN | LA_ACK)) == LA_SYN; /* most are of their 4-tuple */
+    bool is_last = trail_nears_end(tracker->trails, live);
+    __builtin_prefetch(live->log.bytes + live->log.used, 1);
+    __builtin_prefetch((const void *)(uintptr_t)la_select(
+        is_last, (uintptr_t)table_shelving(tracker->table, key), (uintptr_t)live->log.bytes));
+    if (live->flow)
+        la_prefetch_to_write(live->flow, sizeof *live->flow);
+    if ((live->self | (uint32_t)is_first) == LA_NO_LIVE)
+        table_prefetch_item(tracker->table, key);
 }
 
 /* Segments may have been decoded on another core. The table is far larger than any cache, and the
@@ -1072,7 +1061,7 @@ enum la_status la_tracker_segments(struct la_tracker *tracker,
         for (size_t i = 0; i < group; i++) {
             const struct la_segment *segment = segments[done + i];
             enum la_status status = segment->options & LA_IS_NOTICE
-                                        ? take_notice(tracker, segment, &keys[i], likely[i])
+                                        ? take_notice(tracker, segment, &keys[i])
                                         : take_segment(tracker, &keys[i], likely[i], segment);
             if (status != LA_OK)
                 return LA_ENOMEM;

@@ -32,7 +32,7 @@ enum {
  * done, when it leaves the trail. */
 bool trail_go_on(struct trails *trails, struct live *live, unsigned side,
                  const struct la_segment *segment, unsigned *marks);
-/* Whether the next segment of a record on a trail most likely closes it. */
+/* Whether a record is on a trail, and its next segment most likely closes it. */
 bool trail_nears_end(const struct trails *trails, const struct live *live);
 /* The record as it would be if each segment had been taken in. */
 void trail_leave(struct trails *trails, struct live *live);

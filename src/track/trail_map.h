@@ -4,6 +4,7 @@
 #define LA_TRACK_TRAIL_MAP_H
 
 #include "base/hash.h"
+#include "base/select.h"
 #include "base/varint.h"
 #include "track/trail.h"
 
@@ -84,7 +85,7 @@ size_t stories_bytes(const struct trails *trails);
 
 /* What a step has for itself. The last five take no more than 16 bits. */
 struct step {
-    uint32_t elapsed_ns, frames; /* since the step before; of the first one 0, and its own frame */
+    uint32_t elapsed_ns, frames; /* since the step before */
     uint32_t ticks;              /* by which the sender's timestamp has grown */
     uint32_t ip_id, window, payload;
     uint32_t lag; /* by which the echoed timestamp is behind the newest */
@@ -97,15 +98,20 @@ enum {
         1 << 0, /* instead: a byte, nanoseconds and frames in four, ticks and IP ID in two */
     STEP_WINDOW = 1 << 1, /* not the sender's last */
     STEP_FRAMES_SHIFT = 2,
-    STEP_FRAMES_BITS = 18,
+    STEP_FRAMES_BITS = 17,
     STEP_TIME_SHIFT = STEP_FRAMES_SHIFT + STEP_FRAMES_BITS,
     STEP_TIME_BITS = 20, /* a second */
     STEP_TICKS_SHIFT = STEP_TIME_SHIFT + STEP_TIME_BITS,
-    STEP_TICKS_BITS = 8,
+    STEP_TICKS_BITS = 9,
     STEP_ID_SHIFT = STEP_TICKS_SHIFT + STEP_TICKS_BITS,
-    STEP_MOST = 19, /* bytes of one */
+    STEP_MOST = 23, /* bytes of one, and what may be read or written behind it */
 };
 _Static_assert(STEP_ID_SHIFT + 16 == 64, "a word");
+
+/* Two, or none. */
+#define STEP_WINDOW_BYTES(how) ((how)&STEP_WINDOW)
+#define STEP_PAYLOAD_BYTES(carries) (((carries)&CARRIES_PAYLOAD) * 2)
+_Static_assert(STEP_WINDOW == 2 && CARRIES_PAYLOAD == 1, "bits that say how many bytes");
 
 static inline uint8_t *put_short(uint8_t *p, uint32_t value) {
     p[0] = (uint8_t)value;
@@ -113,21 +119,12 @@ static inline uint8_t *put_short(uint8_t *p, uint32_t value) {
     return p + 2;
 }
 
-static inline const uint8_t *get_short(const uint8_t *p, uint32_t *value) {
-    *value = p[0] | (uint32_t)p[1] << 8;
-    return p + 2;
+static inline uint32_t get_short(const uint8_t *p) {
+    return p[0] | (uint32_t)p[1] << 8;
 }
 
-static inline uint8_t *put_unusual(uint8_t *p, const struct step *step, unsigned how,
-                                   unsigned carries) {
-    if (how & STEP_WINDOW)
-        p = put_short(p, step->window);
-    if (carries & CARRIES_PAYLOAD)
-        p = put_short(p, step->payload);
-    return carries & CARRIES_LAG ? put_short(p, step->lag) : p;
-}
-
-/* `window` is the sender's last. */
+/* Some need a window or a payload, and nobody can foretell which: either is written, or read, in
+ * any case, and then stepped over or not. `window` is the sender's last. */
 __attribute__((always_inline)) static inline uint8_t *
 put_step(uint8_t *p, const struct step *step, const struct manner *manner, uint32_t window) {
     uint32_t usec = step->elapsed_ns / 1000;
@@ -145,27 +142,24 @@ put_step(uint8_t *p, const struct step *step, const struct manner *manner, uint3
         put_little_endian(p, step->elapsed_ns | (uint64_t)step->frames << 32);
         p = put_short(put_short(p + 8, step->ticks), step->ip_id);
     }
-    return (how | carries) != 0 ? put_unusual(p, step, how, carries) : p;
-}
-
-static inline const uint8_t *get_unusual(const uint8_t *p, struct step *step, unsigned how,
-                                         unsigned carries) {
-    if (how & STEP_WINDOW)
-        p = get_short(p, &step->window);
-    if (carries & CARRIES_PAYLOAD)
-        p = get_short(p, &step->payload);
-    return carries & CARRIES_LAG ? get_short(p, &step->lag) : p;
+    put_short(p, step->window);
+    p += STEP_WINDOW_BYTES(how);
+    put_short(p, step->payload);
+    p += STEP_PAYLOAD_BYTES(carries);
+    return carries & CARRIES_LAG ? put_short(p, step->lag) : p;
 }
 
 __attribute__((always_inline)) static inline const uint8_t *
 get_step(const uint8_t *p, struct step *step, const struct manner *manner, uint32_t window) {
     uint64_t word = get_little_endian(p);
-    unsigned how = (unsigned)word & (STEP_WIDE | STEP_WINDOW), carries = manner->carries;
+    unsigned how = (unsigned)word, carries = manner->carries;
     if (how & STEP_WIDE) {
         word = get_little_endian(p + 1);
         step->elapsed_ns = (uint32_t)word;
         step->frames = (uint32_t)(word >> 32);
-        p = get_short(get_short(p + 9, &step->ticks), &step->ip_id);
+        step->ticks = get_short(p + 9);
+        step->ip_id = get_short(p + 11);
+        p += 13;
     } else {
         step->frames = word >> STEP_FRAMES_SHIFT & ((1 << STEP_FRAMES_BITS) - 1);
         step->elapsed_ns = (uint32_t)(word >> STEP_TIME_SHIFT & ((1 << STEP_TIME_BITS) - 1)) * 1000;
@@ -173,10 +167,16 @@ get_step(const uint8_t *p, struct step *step, const struct manner *manner, uint3
         step->ip_id = (uint32_t)(word >> STEP_ID_SHIFT);
         p += sizeof word;
     }
-    step->window = window;
-    step->payload = step->lag = 0;
-    bool is_usual = ((how & STEP_WINDOW) | carries) == 0;
-    return is_usual ? p : get_unusual(p, step, how, carries);
+    step->window = (uint32_t)la_select(how & STEP_WINDOW, get_short(p), window);
+    p += STEP_WINDOW_BYTES(how);
+    step->payload = (uint32_t)la_select(carries & CARRIES_PAYLOAD, get_short(p), 0);
+    p += STEP_PAYLOAD_BYTES(carries);
+    step->lag = 0;
+    if (carries & CARRIES_LAG) {
+        step->lag = get_short(p);
+        p += 2;
+    }
+    return p;
 }
 
 /* What a connection on a trail has been through, step by step. */
@@ -198,7 +198,7 @@ static inline void walk_from(struct walk *walk, const struct trail *trail, const
     walk->at = steps;
     walk->count = 0;
     walk->time_ns = first_ns;
-    walk->frame = 0;
+    walk->frame = trail->first_frame;
     walk->ends = (struct trail_ends){.next = {0}};
     walk->used[0] = 0; /* what the first step acknowledges */
 }
