@@ -68,11 +68,22 @@ enum la_status la_series_raise(struct la_stock *stock, struct la_series *series,
     return la_series_add(stock, series, until_ns, strand, -1);
 }
 
+static enum la_status copy(struct la_stock *stock, struct la_series *into,
+                           const struct la_series *from) {
+    struct la_series series = *from;
+    enum la_status status = la_sums_copy(stock, &series.sums, &from->sums);
+    if (status == LA_OK)
+        *into = series;
+    return status;
+}
+
 enum la_status la_series_merge(struct la_stock *stock, struct la_series *into,
                                const struct la_series *from) {
     const struct la_sum *sum;
     if (!from->used)
         return LA_OK;
+    if (!into->used)
+        return copy(stock, into, from);
     if (reach(stock, into, from->first_s, from->last_s) != LA_OK)
         return LA_ENOMEM;
     for (uint32_t at = 0; (sum = la_sums_next(&from->sums, &at));)

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* So many slots may all be taken, and so few items are put in order without qsort(). */
 enum { FEW_BITS = 3, FEW = 1 << FEW_BITS };
@@ -38,6 +39,20 @@ enum la_status la_sums_add_new(struct la_stock *stock, struct la_sums *sums, str
     }
     *slot = (struct la_sum){key, count};
     sums->count++;
+    return LA_OK;
+}
+
+enum la_status la_sums_copy(struct la_stock *stock, struct la_sums *sums,
+                            const struct la_sums *from) {
+    struct la_sums copy = *from;
+    size_t size = sizeof *copy.slots << from->bits;
+    if (from->bits > 0) {
+        copy.slots = la_stock_take(stock, size);
+        if (!copy.slots)
+            return LA_ENOMEM;
+        memcpy(copy.slots, from->slots, size);
+    }
+    *sums = copy;
     return LA_OK;
 }
 

@@ -51,6 +51,9 @@ static inline enum la_status la_sums_add(struct la_stock *stock, struct la_sums 
     slot->count += count;
     return LA_OK;
 }
+/* `sums` is empty before. LA_OK or LA_ENOMEM. */
+enum la_status la_sums_copy(struct la_stock *stock, struct la_sums *sums,
+                            const struct la_sums *from);
 enum la_status la_sums_merge(struct la_stock *stock, struct la_sums *into,
                              const struct la_sums *from);
 void la_sums_release(struct la_stock *stock, struct la_sums *sums);
