@@ -379,19 +379,19 @@ static enum la_status find_edge(const struct la_accounts *accounts, struct addin
     const struct la_addr *client = &adding->c->side[LA_CLIENT].addr;
     const struct la_account key = la_account_key(client, 0);
     struct la_service *service = adding->service;
+    bool opened = was_open(adding->outcome);
     struct la_sample *sample = &service->seekers;
-    const struct la_sample_kind *kind = &la_seeker_kind;
     struct la_account *account;
-    if (was_open(adding->outcome)) {
-        if (make_clients(service) != LA_OK)
-            return LA_ENOMEM;
+    if (opened && make_clients(service) != LA_OK)
+        return LA_ENOMEM;
+    if (opened)
         sample = &service->clients[la_addr_pair_class(client, &service->account.addr)];
-        kind = &la_edge_kind;
-        la_sample_bound(sample, la_edges_most(accounts));
-    }
     if (la_sample_leaves_out(sample, key.hash))
         return LA_OK; /* most of many clients */
-    enum la_status status = la_sample_find(adding->stock, sample, kind, &key, &account);
+    if (opened)
+        la_sample_bound(sample, la_edges_most(accounts));
+    enum la_status status = la_sample_find(
+        adding->stock, sample, opened ? &la_edge_kind : &la_seeker_kind, &key, &account);
     adding->edge = (struct la_edge *)account;
     return status;
 }
