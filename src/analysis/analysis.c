@@ -247,29 +247,28 @@ static void note_tunnels(struct la_analysis *analysis, const struct la_segment *
         analysis->result->pauses_dropped++;
 }
 
-static void take_odd_packet(struct la_analysis *analysis, const struct la_packet *packet,
-                            struct batch *batch) {
-    struct la_segment *segment = &batch->segments[batch->count];
+/* How many segments a packet gives that is not plain: one or none. */
+static size_t decode_odd(struct la_analysis *analysis, const struct la_packet *packet,
+                         struct la_segment *segment) {
     enum la_undecoded why;
     enum la_decoded decoded = la_decode(analysis->decoder, packet, segment, &why);
-    if (decoded != LA_DECODED_TCP && decoded != LA_DECODED_NOTICE)
-        return;
-    if (segment->tunnels)
-        note_tunnels(analysis, segment);
-    crew_add(batch, 1);
+    return decoded == LA_DECODED_TCP || decoded == LA_DECODED_NOTICE;
 }
 
 /* All the packets that the capture gave last. The batch has room for them. */
 static void take_packets(struct la_analysis *analysis, const struct la_packet *packets,
                          size_t count, struct batch *batch) {
+    const struct la_packet *end = packets + count;
     note_times(analysis, packets, count);
-    for (size_t i = 0; i < count; i++) {
-        size_t plain = la_decode_plain(analysis->decoder, packets + i, count - i,
-                                       batch->segments + batch->count);
-        crew_add(batch, plain);
-        i += plain;
-        if (i < count)
-            take_odd_packet(analysis, &packets[i], batch);
+    while (packets < end) {
+        struct la_segment *segments = batch->segments + batch->count;
+        size_t plain =
+            la_decode_plain(analysis->decoder, packets, (size_t)(end - packets), segments);
+        size_t n = plain > 0 ? plain : decode_odd(analysis, packets, segments);
+        packets += plain > 0 ? plain : 1;
+        if (n > 0 && segments[n - 1].tunnels)
+            note_tunnels(analysis, &segments[n - 1]);
+        crew_add(batch, n);
     }
 }
 

@@ -1,7 +1,6 @@
 /* The loop over the layers of a packet, and the book-keeping. */
 #include "decode/decode.h"
 
-#include "base/prefetch.h"
 #include "decode/fragment.h"
 #include "decode/header.h"
 #include "decode/walk.h"
@@ -10,9 +9,6 @@
 
 /* Headers, each tag, tunnel and extension counted: four tunnels in each other stay below. */
 enum { LAYERS_MAX = 40 };
-
-/* Another core may have had the memory of a segment. */
-enum { SEGMENTS_AHEAD = 16 };
 
 struct la_decoder {
     struct fragments *fragments;
@@ -150,15 +146,9 @@ enum la_decoded la_decode(struct la_decoder *decoder, const struct la_packet *pa
     return account(&decoder->counts, &walk, end);
 }
 
-/* Inside of a larger function there would not be registers enough. */
-__attribute__((noinline)) size_t la_decode_plain(struct la_decoder *decoder,
-                                                 const struct la_packet *packets, size_t count,
-                                                 struct la_segment *segments) {
-    size_t n = 0;
-    while (n < count && plain_segment(&packets[n], &segments[n])) {
-        la_prefetch_to_write(&segments[n + SEGMENTS_AHEAD], sizeof *segments);
-        n++;
-    }
+size_t la_decode_plain(struct la_decoder *decoder, const struct la_packet *packets, size_t count,
+                       struct la_segment *segments) {
+    size_t n = plain_segments(packets, count, segments);
     decoder->counts.tcp += n;
     return n;
 }

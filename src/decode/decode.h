@@ -53,8 +53,8 @@ enum la_decoded la_decode(struct la_decoder *decoder, const struct la_packet *pa
                           struct la_segment *segment, enum la_undecoded *why);
 
 /* Decodes packets from the first on, as long as they are as plain as most are (plain.c), to what
- * la_decode() would make of them. Returns how many gave a segment, and counts them; the next one is
- * for la_decode(). */
+ * la_decode() would make of them. Returns how many gave a segment, and counts them: of these only
+ * the last one may have been in a tunnel. When it is none, the first packet is for la_decode(). */
 size_t la_decode_plain(struct la_decoder *decoder, const struct la_packet *packets, size_t count,
                        struct la_segment *segments);
 

@@ -7,6 +7,22 @@
 #include "decode/cursor.h"
 #include "decode/segment.h"
 
+struct ethernet_header {
+    uint8_t dst[6], src[6], type[2];
+};
+
+enum { VLAN_ID = 0xfff }; /* of a tag; 0: a priority tag, no VLAN */
+
+/* Linux cooked captures. */
+struct sll_header {
+    uint8_t packet_type[2], arphrd[2], address_length[2], address[8], protocol[2];
+};
+
+struct sll2_header {
+    uint8_t protocol[2], reserved[2], ifindex[4], arphrd[2], packet_type, address_length;
+    uint8_t address[8];
+};
+
 struct ipv4_header {
     uint8_t version_length, tos, total_length[2], id[2], fragment[2];
     uint8_t ttl, protocol, checksum[2], src[4], dst[4];
@@ -19,6 +35,10 @@ enum {
 };
 
 _Static_assert(IPV4_DONT_FRAGMENT >> IPV4_DONT_FRAGMENT_SHIFT == LA_IP_DONT_FRAGMENT, "shifted");
+
+struct ipv6_header {
+    uint8_t version, traffic_flow[3], payload_length[2], next, hop_limit, src[16], dst[16];
+};
 
 struct tcp_header {
     uint8_t sport[2], dport[2], seq[4], ack[4], offset, flags, window[2], checksum[2], urgent[2];
@@ -36,6 +56,14 @@ static inline void begin_segment(struct la_segment *segment, const struct la_pac
     segment->tsval = segment->tsecr = 0;
 }
 
+static inline void note_sll_direction(struct la_segment *segment, unsigned packet_type) {
+    enum { TO_US = 0, OUTGOING = 4 };
+    if (packet_type == OUTGOING)
+        segment->options |= LA_SENT_BY_CAPTURER;
+    else if (packet_type == TO_US)
+        segment->options |= LA_FOR_CAPTURER;
+}
+
 static inline void note_ipv4(struct la_segment *segment, const struct ipv4_header *ip) {
     la_addr_set_v4(&segment->src, ip->src);
     la_addr_set_v4(&segment->dst, ip->dst);
@@ -43,6 +71,14 @@ static inline void note_ipv4(struct la_segment *segment, const struct ipv4_heade
     segment->ttl = ip->ttl;
     segment->options &= (uint16_t) ~(LA_IP_DONT_FRAGMENT | LA_IP_REASSEMBLED);
     segment->options |= be16(ip->fragment) >> IPV4_DONT_FRAGMENT_SHIFT & LA_IP_DONT_FRAGMENT;
+}
+
+static inline void note_ipv6(struct la_segment *segment, const struct ipv6_header *ip) {
+    segment->src = la_addr_from_v6(ip->src);
+    segment->dst = la_addr_from_v6(ip->dst);
+    segment->ip_id = 0;
+    segment->ttl = ip->hop_limit;
+    segment->options &= (uint16_t) ~(LA_IP_DONT_FRAGMENT | LA_IP_REASSEMBLED);
 }
 
 static inline void note_tcp(struct la_segment *segment, const struct tcp_header *tcp) {

@@ -2,6 +2,7 @@
  *
  * Nothing here knows IP: each function ends with the kind of what follows, told by an EtherType, a
  * PPP protocol, an address family, or at worst by the version nibble. */
+#include "decode/header.h"
 #include "decode/walk.h"
 
 /* LINKTYPE_ values (tcpdump.org/linktypes.html). 12 and 14 are DLT_RAW of Linux and OpenBSD, which
@@ -26,7 +27,7 @@ enum layer layer_of_linktype(uint16_t linktype) {
         return LAYER_CISCO_HDLC;
     case 109:
         return LAYER_ENC;
-    case 113:
+    case LINKTYPE_SLL:
         return LAYER_SLL;
     case 219:
         return LAYER_MPLS;
@@ -34,7 +35,7 @@ enum layer layer_of_linktype(uint16_t linktype) {
         return LAYER_IPV4;
     case 229:
         return LAYER_IPV6;
-    case 276:
+    case LINKTYPE_SLL2:
         return LAYER_SLL2;
     default:
         return LAYER_FAILED;
@@ -104,9 +105,7 @@ static enum layer next_by_ethertype(struct walk *walk) {
 }
 
 enum layer link_ethernet(struct walk *walk) {
-    struct {
-        uint8_t dst[6], src[6], type[2];
-    } header;
+    struct ethernet_header header;
     if (!cur_copy(&walk->at, &header, sizeof header))
         return walk_short(walk, PART_LINK);
     uint16_t type = be16(header.type);
@@ -136,16 +135,8 @@ enum layer link_llc(struct walk *walk) {
     return is_ethertype ? next_by_ethertype(walk) : LAYER_OTHER;
 }
 
-static void note_sll_direction(struct walk *walk, unsigned packet_type) {
-    enum { TO_US = 0, OUTGOING = 4 };
-    if (packet_type == OUTGOING)
-        walk->segment->options |= LA_SENT_BY_CAPTURER;
-    else if (packet_type == TO_US)
-        walk->segment->options |= LA_FOR_CAPTURER;
-}
-
 /* The protocol field is an EtherType only for devices that speak of EtherTypes. */
-static enum layer layer_of_sll_protocol(uint16_t arphrd, uint16_t protocol) {
+enum layer layer_of_sll_protocol(uint16_t arphrd, uint16_t protocol) {
     enum { ARPHRD_FRAD = 770, ARPHRD_80211 = 801, ARPHRD_RADIOTAP = 803, ARPHRD_NETLINK = 824 };
     enum { PROTOCOL_LLC = 4 };
     if (arphrd == ARPHRD_FRAD || arphrd == ARPHRD_NETLINK ||
@@ -155,23 +146,18 @@ static enum layer layer_of_sll_protocol(uint16_t arphrd, uint16_t protocol) {
 }
 
 enum layer link_sll(struct walk *walk) {
-    struct {
-        uint8_t packet_type[2], arphrd[2], address_length[2], address[8], protocol[2];
-    } header;
+    struct sll_header header;
     if (!cur_copy(&walk->at, &header, sizeof header))
         return walk_short(walk, PART_LINK);
-    note_sll_direction(walk, be16(header.packet_type));
+    note_sll_direction(walk->segment, be16(header.packet_type));
     return layer_of_sll_protocol(be16(header.arphrd), be16(header.protocol));
 }
 
 enum layer link_sll2(struct walk *walk) {
-    struct {
-        uint8_t protocol[2], reserved[2], ifindex[4], arphrd[2], packet_type, address_length;
-        uint8_t address[8];
-    } header;
+    struct sll2_header header;
     if (!cur_copy(&walk->at, &header, sizeof header))
         return walk_short(walk, PART_LINK);
-    note_sll_direction(walk, header.packet_type);
+    note_sll_direction(walk->segment, header.packet_type);
     return layer_of_sll_protocol(be16(header.arphrd), be16(header.protocol));
 }
 
@@ -274,7 +260,7 @@ enum layer link_vlan(struct walk *walk) {
     if (!cur_u16be(&walk->at, &tag))
         return walk_short(walk, PART_LINK);
     walk->segment->tunnels |= LA_TUNNEL_VLAN;
-    uint16_t id = tag & 0xfff; /* 0: a priority tag, no VLAN */
+    uint16_t id = tag & VLAN_ID;
     if (id != 0 && walk->vlan_count < 2)
         walk->segment->vlans[walk->vlan_count++] = id;
     return next_by_ethertype(walk);

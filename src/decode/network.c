@@ -188,7 +188,6 @@ enum layer network_ipv4(struct walk *walk) {
  * (RFC 2675), or a super-segment. */
 enum layer network_ipv6(struct walk *walk) {
     struct ipv6_header ip;
-    struct la_segment *segment = walk->segment;
     if (!cur_copy(&walk->at, &ip, sizeof ip))
         return walk_short(walk, PART_NETWORK);
     if (ip.version >> 4 != 6)
@@ -197,11 +196,7 @@ enum layer network_ipv6(struct walk *walk) {
         limit_to_payload(walk, be16(ip.payload_length));
     else
         walk->at.bounded = false; /* the size of what is around it is all there is */
-    segment->src = la_addr_from_v6(ip.src);
-    segment->dst = la_addr_from_v6(ip.dst);
-    segment->ip_id = 0;
-    segment->ttl = ip.hop_limit;
-    segment->options &= (uint16_t) ~(LA_IP_DONT_FRAGMENT | LA_IP_REASSEMBLED);
+    note_ipv6(walk->segment, &ip);
     return next_by_protocol(walk, ip.next);
 }
 

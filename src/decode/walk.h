@@ -73,11 +73,8 @@ struct walk {
     bool cut;     /* not all of the packet was captured */
 };
 
-struct ipv6_header {
-    uint8_t version, traffic_flow[3], payload_length[2], next, hop_limit, src[16], dst[16];
-};
-
-enum { LINKTYPE_ETHERNET = 1, ETHERTYPE_IPV4 = 0x0800, PROTOCOL_TCP = 6 };
+enum { LINKTYPE_ETHERNET = 1, LINKTYPE_SLL = 113, LINKTYPE_SLL2 = 276 };
+enum { ETHERTYPE_IPV4 = 0x0800, PROTOCOL_TCP = 6 };
 
 typedef enum layer (*layer_decoder)(struct walk *walk);
 
@@ -104,6 +101,7 @@ static inline enum layer walk_short(struct walk *walk, enum walk_part part) {
 /* link.c */
 enum layer layer_of_linktype(uint16_t linktype);
 enum layer layer_of_ethertype(uint16_t ethertype);
+enum layer layer_of_sll_protocol(uint16_t arphrd, uint16_t protocol);
 enum layer layer_of_ip_nibble(struct walk *walk);
 enum layer link_ethernet(struct walk *walk);
 enum layer link_llc(struct walk *walk);
@@ -122,9 +120,10 @@ enum layer link_pbb(struct walk *walk);
 enum layer link_mpls(struct walk *walk);
 
 /* plain.c */
-/* Reads a packet of nothing but Ethernet, IPv4 and TCP at once, instead of a walk. False when it is
- * not that plain, or cut, or malformed. */
-bool plain_segment(const struct la_packet *packet, struct la_segment *segment);
+/* Packets that one look is enough for, instead of a walk, from the first on. Returns how many gave
+ * a segment: up to the first that is not that plain, or cut, or malformed, and up to the first that
+ * was in a tunnel. */
+size_t plain_segments(const struct la_packet *packets, size_t count, struct la_segment *segments);
 
 /* network.c */
 enum layer network_ipv4(struct walk *walk);

@@ -174,6 +174,48 @@ static void noise_of_every_link_type_does_not_crash(void **state) {
     la_decoder_free(decoder);
 }
 
+static void build_any_plain(struct test_packet *p) {
+    static const uint8_t options[] = {2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2,
+                                      3, 4, 0, 0,    0, 0, 1, 3,  3, 7};
+    const struct test_tcp syn = {
+        .flags = LA_SYN, .options = options, .option_bytes = sizeof options};
+    begin(p);
+    if (next_random(3) == 0)
+        put_tcp(p, &syn);
+    else
+        put_usual_tcp(p);
+    bool six = next_random(2);
+    if (six)
+        put_ipv6(p, 6);
+    else
+        put_ipv4(p, 6);
+    unsigned type = six ? 0x86dd : 0x0800;
+    switch (next_random(4)) {
+    case 0:
+        put_ethernet(p, (uint16_t)type);
+        break;
+    case 1:
+        put16(p, type);
+        put16(p, next_random(0x10000));
+        put_ethernet(p, 0x8100);
+        break;
+    case 2:
+        p->linktype = SLL;
+        put16(p, type);
+        put_zeros(p, 10);
+        put16(p, next_random(4) ? 1 : 801);
+        put16(p, next_random(5));
+        break;
+    default:
+        p->linktype = SLL2;
+        put_zeros(p, 9);
+        put8(p, (uint8_t)next_random(5));
+        put16(p, next_random(4) ? 1 : 801);
+        put_zeros(p, 6);
+        put16(p, type);
+    }
+}
+
 /* As decode_bytes(). */
 static bool decode_plain(struct la_decoder *decoder, const struct la_packet *like,
                          const uint8_t *bytes, struct la_segment *segment) {
@@ -192,27 +234,16 @@ static bool decode_plain(struct la_decoder *decoder, const struct la_packet *lik
  * with one, what the look takes for a segment is what a walk makes of it. */
 static void plain_packets_are_what_a_walk_finds(void **state) {
     (void)state;
-    enum { ETHERNET_SIZE = 14, PACKETS = 100000 };
-    static const uint8_t options[] = {2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2,
-                                      3, 4, 0, 0,    0, 0, 1, 3,  3, 7};
-    const struct test_tcp syn = {
-        .flags = LA_SYN, .options = options, .option_bytes = sizeof options};
+    enum { PACKETS = 200000 };
     struct la_decoder *plain = la_decoder_new(), *walking = la_decoder_new();
     unsigned segments = 0;
     random_state = 11;
     for (unsigned i = 0; i < PACKETS; i++) {
         struct test_packet p;
-        begin(&p);
-        if (next_random(3) == 0)
-            put_tcp(&p, &syn);
-        else
-            put_usual_tcp(&p);
-        put_ipv4(&p, 6);
-        put_ethernet(&p, 0x0800);
+        build_any_plain(&p);
         uint32_t size = (uint32_t)size_of(&p);
         for (unsigned n = next_random(4); n > 0; n--)
-            at(&p, ETHERNET_SIZE - 2 + next_random(size - ETHERNET_SIZE + 2))[0] =
-                (uint8_t)next_random(256);
+            at(&p, next_random(size))[0] = (uint8_t)next_random(256);
         uint32_t caplen = next_random(2) ? size : next_random(size);
         struct la_packet packet = {
             .time_ns = (int64_t)i,
@@ -220,7 +251,7 @@ static void plain_packets_are_what_a_walk_finds(void **state) {
             .caplen = caplen,
             .len = size + next_random(3),
             .input = (uint16_t)next_random(3),
-            .linktype = next_random(16) ? ETHERNET : known_linktypes[next_random(17)],
+            .linktype = next_random(16) ? p.linktype : known_linktypes[next_random(17)],
         };
         struct la_segment segment;
         if (!decode_plain(plain, &packet, at(&p, 0), &segment))
@@ -235,35 +266,46 @@ static void plain_packets_are_what_a_walk_finds(void **state) {
     la_decoder_free(walking);
 }
 
+static void put_tag(struct test_packet *p, uint16_t type) {
+    put16(p, type);
+    put16(p, 7);
+}
+
 static void a_row_of_plain_packets_ends_where_one_is_not(void **state) {
     (void)state;
-    enum { PLAIN = 3 };
-    struct test_packet plain, tagged;
+    enum { ROW = 6, TAGGED = 2, ODD = 4 };
+    struct test_packet plain, tagged, odd;
     struct la_decoder *decoder = la_decoder_new();
     build_plain(&plain);
     begin(&tagged);
     put_usual_tcp(&tagged);
     put_ipv4(&tagged, 6);
-    put16(&tagged, 0x0800);
-    put16(&tagged, 7);
+    odd = tagged;
+    put_tag(&tagged, 0x0800);
     put_ethernet(&tagged, 0x8100);
-    struct la_packet packets[2 * PLAIN];
-    struct la_segment segments[2 * PLAIN];
-    for (size_t i = 0; i < 2 * PLAIN; i++) {
-        struct test_packet *p = i == PLAIN ? &tagged : &plain;
+    put_tag(&odd, 0x0800);
+    put_tag(&odd, 0x8100);
+    put_ethernet(&odd, 0x88a8);
+    struct la_packet packets[ROW];
+    struct la_segment segments[ROW];
+    for (size_t i = 0; i < ROW; i++) {
+        struct test_packet *p = i == TAGGED ? &tagged : i == ODD ? &odd : &plain;
         packets[i] = (struct la_packet){.frame = i,
                                         .data = at(p, 0),
                                         .caplen = (uint32_t)size_of(p),
                                         .len = (uint32_t)size_of(p),
                                         .linktype = p->linktype};
     }
-    assert_int_equal(la_decode_plain(decoder, packets, 2 * PLAIN, segments), PLAIN);
-    assert_int_equal(la_decode_plain(decoder, packets + PLAIN, PLAIN, segments), 0);
     assert_int_equal(la_decode_plain(decoder, packets, 0, segments), 0);
     assert_int_equal(la_decode_plain(decoder, packets, 2, segments), 2);
-    assert_int_equal(segments[0].frame, 0);
-    assert_int_equal(segments[1].frame, 1);
-    assert_int_equal(la_decoder_counts(decoder)->tcp, PLAIN + 2);
+    assert_int_equal(la_decode_plain(decoder, packets, ROW, segments), TAGGED + 1);
+    assert_int_equal(segments[TAGGED].tunnels, LA_TUNNEL_VLAN);
+    assert_int_equal(segments[TAGGED].vlans[0], 7);
+    for (size_t i = 0; i <= TAGGED; i++)
+        assert_int_equal(segments[i].frame, i);
+    assert_int_equal(la_decode_plain(decoder, packets + 3, ROW - 3, segments), ODD - 3);
+    assert_int_equal(la_decode_plain(decoder, packets + ODD, ROW - ODD, segments), 0);
+    assert_int_equal(la_decoder_counts(decoder)->tcp, 2 + TAGGED + 1 + ODD - 3);
     la_decoder_free(decoder);
 }
 
