@@ -280,7 +280,7 @@ char *la_print_json(const json_t *value, bool indented, size_t *length) {
     struct text text = {.indented = indented, .bytes = malloc(ROOM_FIRST + SPARE)};
     text.room = text.bytes ? ROOM_FIRST : 0;
     put_value(&text, value, 0);
-    if (text.failed) {
+    if (text.failed || !text.bytes) {
         free(text.bytes);
         return NULL;
     }
