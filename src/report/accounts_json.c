@@ -91,15 +91,18 @@ static void keep_host(struct host_sockets *shown, size_t *count, struct host_soc
     ++*count;
 }
 
-/* More sockets than this it cannot have had: each connection is in one state at a time, and those
- * of LISTEN and CLOSED are none of a connection. */
+/* Through so many states a connection goes at most: unknown, SYN-SENT, SYN-RECV, ESTABLISHED,
+ * FIN-WAIT-1, then FIN-WAIT-2 or CLOSING, and TIME-WAIT. */
+enum { STATES_IN_TURN = 7 };
+
+/* More sockets than this it cannot have had: each connection is in one state at a time. */
 static int64_t most_possible(const struct la_host_line *host) {
     uint64_t connections = 0;
     for (size_t i = 0; i < host->edge_count; i++)
         connections += host->edges[i].connections;
     for (size_t i = 0; i < host->service_count; i++)
         connections += host->services[i].connections;
-    return (int64_t)(connections * (LA_ST_COUNT - 2));
+    return (int64_t)(connections * STATES_IN_TURN);
 }
 
 static bool choose_hosts(const struct la_overview *overview, struct host_sockets *shown,
