@@ -123,8 +123,8 @@ static inline uint32_t get_short(const uint8_t *p) {
     return p[0] | (uint32_t)p[1] << 8;
 }
 
-/* Some need a window or a payload, and nobody can foretell which: either is written, or read, in
- * any case, and then stepped over or not. `window` is the sender's last. */
+/* `window` is the sender's last. Some steps need theirs, or a payload, and nobody can foretell which,
+ * as each is of another connection: either is written in any case, and then stepped over or not. */
 __attribute__((always_inline)) static inline uint8_t *
 put_step(uint8_t *p, const struct step *step, const struct manner *manner, uint32_t window) {
     uint32_t usec = step->elapsed_ns / 1000;
@@ -167,11 +167,18 @@ get_step(const uint8_t *p, struct step *step, const struct manner *manner, uint3
         step->ip_id = (uint32_t)(word >> STEP_ID_SHIFT);
         p += sizeof word;
     }
-    step->window = (uint32_t)la_select(how & STEP_WINDOW, get_short(p), window);
-    p += STEP_WINDOW_BYTES(how);
-    step->payload = (uint32_t)la_select(carries & CARRIES_PAYLOAD, get_short(p), 0);
-    p += STEP_PAYLOAD_BYTES(carries);
-    step->lag = 0;
+    step->window = window;
+    step->payload = step->lag = 0;
+    if (((how & STEP_WINDOW) | carries) == 0)
+        return p;
+    if (how & STEP_WINDOW) {
+        step->window = get_short(p);
+        p += 2;
+    }
+    if (carries & CARRIES_PAYLOAD) {
+        step->payload = get_short(p);
+        p += 2;
+    }
     if (carries & CARRIES_LAG) {
         step->lag = get_short(p);
         p += 2;
