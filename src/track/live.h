@@ -150,9 +150,8 @@ struct trail {
     uint16_t place : 15; /* how far it has come, and which way */
     uint16_t client : 1; /* a side's number */
     uint16_t lives;      /* on the shelf: of its 4-tuple, with this one */
-    uint32_t first_frame;
-    uint32_t isn[2];   /* LA_CLIENT, LA_SERVER */
-    uint32_t tsval[2]; /* the first of each; 0: none */
+    uint32_t isn[2];     /* LA_CLIENT, LA_SERVER */
+    uint32_t tsval[2];   /* the first of each; 0: none */
 };
 
 /* What the next segment of either end is expected to follow from: LA_CLIENT, LA_SERVER. */

@@ -123,11 +123,9 @@ static struct live headed(const struct live *live) {
     return fresh;
 }
 
-static struct trail trail_of(const struct live *live) {
-    const struct on_trail *on = &live->on_trail;
+static struct trail trail_of(const struct on_trail *on) {
     return (struct trail){.place = on->place & (PLACES_MOST - 1),
                           .client = on->client != 0,
-                          .first_frame = (uint32_t)live->first_frame,
                           .isn = {on->isn[0], on->isn[1]},
                           .tsval = {on->tsval[0], on->tsval[1]}};
 }
@@ -137,7 +135,7 @@ static struct place *syn_of(struct trails *trails, const struct on_trail *on) {
 }
 
 void trail_leave(struct trails *trails, struct live *live) {
-    const struct trail trail = trail_of(live);
+    const struct trail trail = trail_of(&live->on_trail);
     struct la_log steps = live->log;
     syn_of(trails, &live->on_trail)->left++;
     *live = headed(live);
@@ -199,7 +197,7 @@ static void learn_step(const struct trails *trails, const struct live *live,
                        const struct la_segment *s, struct place *place) {
     const struct on_trail *on = &live->on_trail;
     struct live trial = headed(live);
-    const struct trail trail = trail_of(live);
+    const struct trail trail = trail_of(on);
     retrace(trails, &trail, live->log.bytes, &trial);
     unsigned side = place->manner.role ^ on->client;
     const struct flow was = trial.flow ? *trial.flow : (struct flow){.extra = NULL};
@@ -343,7 +341,7 @@ static inline bool is_at(const struct place *place, const struct on_trail *on, u
 __attribute__((always_inline)) static inline bool take_step(struct trails *trails,
                                                             struct live *live, unsigned role,
                                                             const struct la_segment *s,
-                                                            unsigned *marks) {
+                                                            bool is_first, unsigned *marks) {
     struct on_trail *on = &live->on_trail;
     struct step step;
     if (!measure(on, role, s, &step))
@@ -354,7 +352,8 @@ __attribute__((always_inline)) static inline bool take_step(struct trails *trail
     if (!place || !has_room(trails, &live->log))
         return false;
     uint8_t *at = live->log.bytes + live->log.used;
-    live->log.used += (uint16_t)(put_step(at, &step, &place->manner, on->ends.window[role]) - at);
+    live->log.used +=
+        (uint16_t)(put_step(at, &step, &place->manner, on->ends.window[role], is_first) - at);
     on->last_ns = s->time_ns;
     on->last_frame = s->frame;
     on->ends.window[role] = s->window;
@@ -383,13 +382,13 @@ bool trail_begin(struct trails *trails, struct live *live, unsigned side,
                  const struct la_segment *syn) {
     struct on_trail *on = &live->on_trail;
     unsigned marks;
-    if (syn->ack != 0 || syn->payload > 0 || syn->tsecr != 0 || syn->frame > UINT32_MAX)
+    if (syn->ack != 0 || syn->payload > 0 || syn->tsecr != 0)
         return false;
     on->client = (uint8_t)side;
     on->last_ns = syn->time_ns;
-    on->last_frame = syn->frame;
     set_out(on, LA_CLIENT, syn);
-    if (take_step(trails, live, LA_CLIENT, syn, &marks) && is_worthwhile(syn_of(trails, on))) {
+    if (take_step(trails, live, LA_CLIENT, syn, true, &marks) &&
+        is_worthwhile(syn_of(trails, on))) {
         live->flags |= LIVE_ON_TRAIL;
         return true;
     }
@@ -407,7 +406,7 @@ bool trail_go_on(struct trails *trails, struct live *live, unsigned side,
             return false;
         set_out(on, role, s);
     }
-    return take_step(trails, live, role, s, marks);
+    return take_step(trails, live, role, s, false, marks);
 }
 
 bool trail_nears_end(const struct trails *trails, const struct live *live) {
@@ -426,7 +425,7 @@ size_t trail_item_size(const struct live *live) {
 void trail_write(struct trails *trails, struct live *live, struct trail_item *item) {
     const struct on_trail *on = &live->on_trail;
     struct place *syn = syn_of(trails, on);
-    item->trail = trail_of(live);
+    item->trail = trail_of(on);
     item->trail.lives = live->incarnation;
     memcpy(item->steps, live->log.bytes, live->log.used);
     if (on->learnt)
@@ -444,22 +443,25 @@ struct last_seen trail_last_seen(const struct trails *trails, const struct trail
                               (uint16_t)(place->form[2] >> FORM_INPUT_SHIFT), last.tunnels};
 }
 
-/* From its first segment to its last. */
-static int64_t lasted_ns(const struct trails *trails, const struct trail_item *item) {
+/* Where it begins, as far as that follows from its steps. */
+static void read_beginning(const struct trails *trails, const struct trail_item *item,
+                           struct live *live) {
     uint16_t way[TRAIL_STEPS];
     unsigned depth = trail_way(trails, item->trail.place, way);
     struct walk walk;
     walk_from(&walk, &item->trail, item->steps, 0);
-    for (unsigned i = 0; i < depth; i++)
+    for (unsigned i = 0; i < depth; i++) {
         walk_on(&walk, &trails->places[way[i]].manner);
-    return walk.time_ns;
+        if (i == 0)
+            live->first_frame = walk.frame;
+    }
+    live->first_ns = item->item.expire_ns - LIVE_REMEMBERED_NS - walk.time_ns;
 }
 
 void trail_read(const struct trails *trails, const struct trail_item *item, struct live *live) {
     live_take_head(live, &item->item);
     live->incarnation = item->trail.lives;
     live->first_input = trail_last_seen(trails, item).input;
-    live->first_frame = item->trail.first_frame;
-    live->first_ns = item->item.expire_ns - LIVE_REMEMBERED_NS - lasted_ns(trails, item);
+    read_beginning(trails, item, live);
     retrace(trails, &item->trail, item->steps, live);
 }

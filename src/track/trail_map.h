@@ -85,14 +85,15 @@ size_t stories_bytes(const struct trails *trails);
 
 /* What a step has for itself. The last five take no more than 16 bits. */
 struct step {
-    uint32_t elapsed_ns, frames; /* since the step before */
+    uint32_t elapsed_ns, frames; /* since the step before; of the first one 0, and its own frame */
     uint32_t ticks;              /* by which the sender's timestamp has grown */
     uint32_t ip_id, window, payload;
     uint32_t lag; /* by which the echoed timestamp is behind the newest */
 };
 
 /* What comes in eight bytes: two bits that say how it is written, frames, microseconds, ticks, and
- * the IP ID. Then the others as far as they are needed. */
+ * the IP ID. The first step has no microseconds and ticks, and its frame takes their place. Then
+ * the others as far as they are needed. */
 enum {
     STEP_WIDE =
         1 << 0, /* instead: a byte, nanoseconds and frames in four, ticks and IP ID in two */
@@ -123,15 +124,17 @@ static inline uint32_t get_short(const uint8_t *p) {
     return p[0] | (uint32_t)p[1] << 8;
 }
 
-/* `window` is the sender's last. Some steps need theirs, or a payload, and nobody can foretell which,
- * as each is of another connection: either is written in any case, and then stepped over or not. */
-__attribute__((always_inline)) static inline uint8_t *
-put_step(uint8_t *p, const struct step *step, const struct manner *manner, uint32_t window) {
+/* `window` is the sender's last. Some steps need theirs, or a payload, and nobody can foretell
+ * which, as each is of another connection: either is written in any case, and then stepped over or
+ * not. */
+__attribute__((always_inline)) static inline uint8_t *put_step(uint8_t *p, const struct step *step,
+                                                               const struct manner *manner,
+                                                               uint32_t window, bool is_first) {
     uint32_t usec = step->elapsed_ns / 1000;
     unsigned how = step->window != window ? STEP_WINDOW : 0, carries = manner->carries;
     uint32_t beyond =
         usec >> STEP_TIME_BITS | step->frames >> STEP_FRAMES_BITS | step->ticks >> STEP_TICKS_BITS;
-    if (beyond == 0 && usec * 1000 == step->elapsed_ns) {
+    if (is_first || (beyond == 0 && usec * 1000 == step->elapsed_ns)) {
         put_little_endian(p, how | (uint64_t)step->frames << STEP_FRAMES_SHIFT |
                                  (uint64_t)usec << STEP_TIME_SHIFT |
                                  (uint64_t)step->ticks << STEP_TICKS_SHIFT |
@@ -150,7 +153,8 @@ put_step(uint8_t *p, const struct step *step, const struct manner *manner, uint3
 }
 
 __attribute__((always_inline)) static inline const uint8_t *
-get_step(const uint8_t *p, struct step *step, const struct manner *manner, uint32_t window) {
+get_step(const uint8_t *p, struct step *step, const struct manner *manner, uint32_t window,
+         bool is_first) {
     uint64_t word = get_little_endian(p);
     unsigned how = (unsigned)word, carries = manner->carries;
     if (how & STEP_WIDE) {
@@ -161,11 +165,16 @@ get_step(const uint8_t *p, struct step *step, const struct manner *manner, uint3
         step->ip_id = get_short(p + 11);
         p += 13;
     } else {
-        step->frames = word >> STEP_FRAMES_SHIFT & ((1 << STEP_FRAMES_BITS) - 1);
-        step->elapsed_ns = (uint32_t)(word >> STEP_TIME_SHIFT & ((1 << STEP_TIME_BITS) - 1)) * 1000;
-        step->ticks = word >> STEP_TICKS_SHIFT & ((1 << STEP_TICKS_BITS) - 1);
+        step->frames = (uint32_t)(word >> STEP_FRAMES_SHIFT);
+        step->elapsed_ns = step->ticks = 0;
         step->ip_id = (uint32_t)(word >> STEP_ID_SHIFT);
         p += sizeof word;
+        if (!is_first) {
+            step->frames &= (1 << STEP_FRAMES_BITS) - 1;
+            step->elapsed_ns =
+                (uint32_t)(word >> STEP_TIME_SHIFT & ((1 << STEP_TIME_BITS) - 1)) * 1000;
+            step->ticks = word >> STEP_TICKS_SHIFT & ((1 << STEP_TICKS_BITS) - 1);
+        }
     }
     step->window = window;
     step->payload = step->lag = 0;
@@ -205,7 +214,7 @@ static inline void walk_from(struct walk *walk, const struct trail *trail, const
     walk->at = steps;
     walk->count = 0;
     walk->time_ns = first_ns;
-    walk->frame = trail->first_frame;
+    walk->frame = 0;
     walk->ends = (struct trail_ends){.next = {0}};
     walk->used[0] = 0; /* what the first step acknowledges */
 }
@@ -219,7 +228,7 @@ __attribute__((always_inline)) static inline void walk_on(struct walk *walk,
         ends->next[role] = walk->trail->isn[role];
         ends->tsval[role] = walk->trail->tsval[role];
     }
-    walk->at = get_step(walk->at, step, manner, ends->window[role]);
+    walk->at = get_step(walk->at, step, manner, ends->window[role], walk->count == 0);
     walk->time_ns += step->elapsed_ns;
     walk->frame += step->frames;
     walk->seq = ends->next[role];
