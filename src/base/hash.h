@@ -53,4 +53,15 @@ static inline uint64_t la_hash(const struct la_hash_key *key, const uint64_t *wo
     return la_hash_scatter(high);
 }
 
+/* Of four words onto one, which takes half the work: pair-multiply-shift, from the same paper, with
+ * the same proof. One to one scattered as well. */
+static inline uint32_t la_hash_pairs(const struct la_hash_key *key, const uint32_t words[4]) {
+    uint64_t sum = key->summand.low +
+                   (key->factor[0].low + words[1]) * (key->factor[0].high + words[0]) +
+                   (key->factor[1].low + words[3]) * (key->factor[1].high + words[2]);
+    uint32_t hash = (uint32_t)(sum >> 32);
+    hash = (hash ^ hash >> 16) * UINT32_C(0x9e3779b1);
+    return hash ^ hash >> 15;
+}
+
 #endif

@@ -1,6 +1,6 @@
 /* Where 4-tuples are found: open addressing by linear probing. A slot holds a number of what it
- * stands for, and half of the hash: most other 4-tuples are told apart, and slots moved, without
- * touching a record. Internal to this room. */
+ * stands for, and its hash, the tag: nearly all other 4-tuples are told apart, and slots moved,
+ * without touching a record. Internal to this room. */
 #ifndef LA_TRACK_SLOTS_H
 #define LA_TRACK_SLOTS_H
 
@@ -31,10 +31,6 @@ bool slots_open(struct slots *slots, struct la_pages *pages, unsigned fill);
 void slots_close(struct slots *slots);
 void slots_clear(struct slots *slots);
 size_t slots_bytes(const struct slots *slots);
-
-static inline uint32_t slots_tag(uint64_t hash) {
-    return (uint32_t)(hash >> 32);
-}
 
 /* The slot's home is taken from the tag, so that it can be found again without the record. */
 static inline size_t slots_home(const struct slots *slots, uint32_t tag) {

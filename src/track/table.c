@@ -148,14 +148,11 @@ static uint64_t end_of(uint32_t host, uint16_t port) {
     return (uint64_t)host << 16 | port;
 }
 
-static uint64_t hash_ends(const struct table *table, uint64_t low, uint64_t high, bool v6) {
-    const uint64_t words[2] = {low, high | (uint64_t)v6 << 48};
-    return la_hash(&table->hash_key, words, 2);
-}
-
-static uint64_t hash_tuple(const struct table *table, const uint32_t host[2],
-                           const uint16_t port[2], bool v6) {
-    return hash_ends(table, end_of(host[0], port[0]), end_of(host[1], port[1]), v6);
+/* What its slot is found by. */
+static inline uint32_t tag_of(const struct table *table, const uint32_t host[2],
+                              const uint16_t port[2], bool v6) {
+    const uint32_t words[4] = {host[0], host[1], (uint32_t)port[0] << 16 | port[1], v6};
+    return la_hash_pairs(&table->hash_key, words);
 }
 
 /* By address, not by index: the order of sides must not depend on who came first. */
@@ -172,7 +169,7 @@ static inline void set_ends(const struct table *table, struct key *key, uint64_t
     key->host[1] = (uint32_t)(high >> 16);
     key->port[0] = (uint16_t)low;
     key->port[1] = (uint16_t)high;
-    key->hash = hash_ends(table, low, high, key->v6);
+    key->tag = tag_of(table, key->host, key->port, key->v6);
 }
 
 void table_order_key(const struct table *table, struct key *key, const uint32_t host[2],
@@ -203,11 +200,11 @@ bool table_key(struct table *table, const struct la_segment *segment, struct key
 }
 
 void table_prefetch_slot(const struct table *table, const struct key *key) {
-    slots_prefetch(&table->lives, slots_tag(key->hash));
+    slots_prefetch(&table->lives, key->tag);
 }
 
 struct live *table_prefetch_record(const struct table *table, const struct key *key) {
-    uint32_t tag = slots_tag(key->hash), index = slots_first(&table->lives, tag);
+    uint32_t index = slots_first(&table->lives, key->tag);
     struct live *record = table_at(table, index);
     const void *slot = table_shelving(table, key);
     la_prefetch_to_write(record, sizeof *record);
@@ -217,13 +214,13 @@ struct live *table_prefetch_record(const struct table *table, const struct key *
 }
 
 void table_prefetch_item(const struct table *table, const struct key *key) {
-    uint32_t place = slots_first(&table->shelved, slots_tag(key->hash));
+    uint32_t place = slots_first(&table->shelved, key->tag);
     if (place != SLOT_EMPTY)
         la_prefetch_to_write(shelf_at(table->shelf, place), 128);
 }
 
 static struct live *find_live(const struct table *table, const struct key *key) {
-    uint32_t tag = slots_tag(key->hash), index;
+    uint32_t tag = key->tag, index;
     for (size_t i = slots_home(&table->lives, tag);; i++) {
         i = slots_next(&table->lives, i, tag);
         if ((index = table->lives.at[i].number) == SLOT_EMPTY)
@@ -235,7 +232,7 @@ static struct live *find_live(const struct table *table, const struct key *key) 
 }
 
 static uint32_t find_shelved(const struct table *table, const struct key *key) {
-    uint32_t tag = slots_tag(key->hash), place;
+    uint32_t tag = key->tag, place;
     for (size_t i = slots_home(&table->shelved, tag);; i++) {
         i = slots_next(&table->shelved, i, tag);
         if ((place = table->shelved.at[i].number) == SLOT_EMPTY)
@@ -249,10 +246,6 @@ static uint32_t find_shelved(const struct table *table, const struct key *key) {
 struct found table_find(const struct table *table, const struct key *key) {
     struct live *live = find_live(table, key);
     return (struct found){live, live ? SHELF_NOTHING : find_shelved(table, key)};
-}
-
-static uint64_t hash_live(const struct table *table, const struct live *live) {
-    return hash_tuple(table, live->host, live->port, (live->flags & LIVE_V6) != 0);
 }
 
 static uint32_t take_index(struct table *table) {
@@ -289,12 +282,13 @@ struct live *table_add(struct table *table, const struct key *key, struct live *
         former->newer = live->self;
         table_remove(table, former);
     }
-    slots_put(&table->lives, live->self, slots_tag(key->hash));
+    slots_put(&table->lives, live->self, key->tag);
     return live;
 }
 
 void table_remove(struct table *table, struct live *live) {
-    slots_remove(&table->lives, live->self, slots_tag(hash_live(table, live)));
+    slots_remove(&table->lives, live->self,
+                 tag_of(table, live->host, live->port, live->flags & LIVE_V6));
 }
 
 void table_release(struct table *table, struct live *live) {
@@ -302,10 +296,6 @@ void table_release(struct table *table, struct live *live) {
     table->free_list = live->self;
     live->self = LA_NO_LIVE;
     table->in_use--;
-}
-
-static uint64_t hash_item(const struct table *table, const struct shelf_item *item) {
-    return hash_tuple(table, item->host, item->port, item->v6);
 }
 
 struct shelf_item *table_add_item(struct table *table, const struct key *key, enum shelf_kind kind,
@@ -318,13 +308,13 @@ struct shelf_item *table_add_item(struct table *table, const struct key *key, en
     memcpy(item->host, key->host, sizeof item->host);
     memcpy(item->port, key->port, sizeof item->port);
     item->v6 = key->v6 != 0;
-    slots_put(&table->shelved, place, slots_tag(key->hash));
+    slots_put(&table->shelved, place, key->tag);
     return item;
 }
 
-struct shelf_item *table_shelve(struct table *table, struct live *live, uint64_t hash,
+struct shelf_item *table_shelve(struct table *table, struct live *live, uint32_t tag,
                                 enum shelf_kind kind, size_t size) {
-    uint32_t place, tag = slots_tag(hash);
+    uint32_t place;
     struct shelf_item *item =
         slots_reserve(&table->shelved) ? shelf_put(table->shelf, kind, size, &place) : NULL;
     if (!item)
@@ -342,15 +332,15 @@ struct live *table_unshelve(struct table *table, const struct key *key, uint32_t
     struct live *live = slots_reserve(&table->lives) ? make_record(table, key) : NULL;
     if (!live)
         return NULL;
-    slots_remove(&table->shelved, place, slots_tag(key->hash));
-    slots_put(&table->lives, live->self, slots_tag(key->hash));
+    slots_remove(&table->shelved, place, key->tag);
+    slots_put(&table->lives, live->self, key->tag);
     live->expire_ns = shelf_at(table->shelf, place)->expire_ns;
     return live;
 }
 
 void table_forget_item(struct table *table, uint32_t place) {
     const struct shelf_item *item = shelf_at(table->shelf, place);
-    slots_remove(&table->shelved, place, slots_tag(hash_item(table, item)));
+    slots_remove(&table->shelved, place, tag_of(table, item->host, item->port, item->v6));
     shelf_take_off(table->shelf, place);
 }
 
@@ -373,8 +363,11 @@ size_t table_bytes(const struct table *table) {
 /* Past lives. Two 4-tuples of one 48-bit mark in a million: once in 500 captures of that size, and
  * the price is a wrong `incarnation`. */
 
-static uint64_t mark_of(uint64_t hash) {
-    uint64_t mark = hash & ~UINT64_C(0xffff);
+static uint64_t mark_of(const struct table *table, const uint32_t host[2], const uint16_t port[2],
+                        bool v6) {
+    const uint64_t words[2] = {end_of(host[0], port[0]),
+                               end_of(host[1], port[1]) | (uint64_t)v6 << 48};
+    uint64_t mark = la_hash(&table->hash_key, words, 2) & ~UINT64_C(0xffff);
     return mark ? mark : UINT64_C(0x10000);
 }
 
@@ -389,7 +382,7 @@ static size_t past_slot(const struct table *table, uint64_t mark) {
 uint16_t table_past_lives(const struct table *table, const struct key *key) {
     if (table->past_capacity == 0)
         return 0;
-    return (uint16_t)table->past[past_slot(table, mark_of(key->hash))];
+    return (uint16_t)table->past[past_slot(table, mark_of(table, key->host, key->port, key->v6))];
 }
 
 static bool grow_past(struct table *table) {
@@ -408,20 +401,20 @@ static bool grow_past(struct table *table) {
     return true;
 }
 
-static void note_lives(struct table *table, uint64_t hash, uint16_t lives) {
+static void note_lives(struct table *table, uint64_t mark, uint16_t lives) {
     bool full = table->past_count * 8 >= table->past_capacity * 7;
     if (full && (table->past_count >= MAX_PAST || !grow_past(table)))
         return;
-    uint64_t mark = mark_of(hash);
     size_t slot = past_slot(table, mark);
     table->past_count += table->past[slot] == 0;
     table->past[slot] = mark | lives;
 }
 
 void table_note_lives(struct table *table, const struct live *live) {
-    note_lives(table, hash_live(table, live), live->incarnation);
+    note_lives(table, mark_of(table, live->host, live->port, live->flags & LIVE_V6),
+               live->incarnation);
 }
 
 void table_note_item_lives(struct table *table, const struct shelf_item *item, uint16_t lives) {
-    note_lives(table, hash_item(table, item), lives);
+    note_lives(table, mark_of(table, item->host, item->port, item->v6), lives);
 }

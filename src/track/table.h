@@ -19,7 +19,7 @@ struct key {
     uint16_t port[2];
     uint16_t v6;
     bool swapped;
-    uint64_t hash;
+    uint32_t tag;
 };
 
 static inline bool key_is_of(const struct key *key, const uint32_t host[2], const uint16_t port[2],
@@ -93,7 +93,7 @@ struct live *table_prefetch_record(const struct table *table, const struct key *
 void table_prefetch_item(const struct table *table, const struct key *key);
 /* What table_shelve() will touch, to be asked for. */
 static inline const void *table_shelving(const struct table *table, const struct key *key) {
-    return &table->shelved.at[slots_home(&table->shelved, slots_tag(key->hash))];
+    return &table->shelved.at[slots_home(&table->shelved, key->tag)];
 }
 /* Whether a record that was there when its memory was asked for still is that of its 4-tuple. */
 static inline bool table_is_newest(const struct live *likely, const struct key *key) {
@@ -114,9 +114,9 @@ void table_release(struct table *table, struct live *live);
 /* An item of a 4-tuple that is not in the table. NULL: no room. */
 struct shelf_item *table_add_item(struct table *table, const struct key *key, enum shelf_kind kind,
                                   size_t size);
-/* An item in the place of a record, which is in the table no more; `hash` is that of its key. NULL:
+/* An item in the place of a record, which is in the table no more; `tag` is that of its key. NULL:
  * no room, and it stays. */
-struct shelf_item *table_shelve(struct table *table, struct live *live, uint64_t hash,
+struct shelf_item *table_shelve(struct table *table, struct live *live, uint32_t tag,
                                 enum shelf_kind kind, size_t size);
 /* A cleared record in the place of an item, which the caller takes off the shelf. NULL when out of
  * memory. */

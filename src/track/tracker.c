@@ -618,7 +618,7 @@ static void shelve_closed(struct la_tracker *tracker, const struct key *key, str
         !is_in_order(tracker, SHELF_CLOSED, live->expire_ns))
         return;
     size_t size = live_pack(live, tracker->table->shapes, packed);
-    struct shelf_item *item = table_shelve(tracker->table, live, key->hash, SHELF_CLOSED,
+    struct shelf_item *item = table_shelve(tracker->table, live, key->tag, SHELF_CLOSED,
                                            (sizeof *item + size + 7) & ~(size_t)7);
     if (!item)
         return;
@@ -647,7 +647,7 @@ static bool begin_trail(struct la_tracker *tracker, struct live *live, unsigned 
 static void shelve_trail(struct la_tracker *tracker, const struct key *key, struct live *live) {
     struct shelf_item *item = NULL;
     if (is_in_order(tracker, SHELF_CLOSED, live->expire_ns))
-        item = table_shelve(tracker->table, live, key->hash, SHELF_TRAIL, trail_item_size(live));
+        item = table_shelve(tracker->table, live, key->tag, SHELF_TRAIL, trail_item_size(live));
     if (!item) {
         trail_leave(tracker->trails, live);
         return;

@@ -70,6 +70,56 @@ static void what_counts_up_is_spread(void **unused) {
     assert_true(worst < 20);
 }
 
+/* (2^32 + 3 + 20) * (5 + 10) + (2 + 40) * (2^33 + 30), by hand: 15 and 84 in the upper half. */
+static void pairs_are_what_the_formula_says(void **unused) {
+    (void)unused;
+    struct la_hash_key key;
+    memset(&key, 0, sizeof key);
+    key.factor[0].low = (UINT64_C(1) << 32) + 3;
+    key.factor[0].high = 5;
+    key.factor[1].low = 2;
+    key.factor[1].high = UINT64_C(1) << 33;
+    const uint32_t words[4] = {10, 20, 30, 40};
+    uint32_t sum = 15 + 84, scattered = (sum ^ sum >> 16) * UINT32_C(0x9e3779b1);
+    scattered ^= scattered >> 15;
+    assert_true(la_hash_pairs(&key, words) == scattered);
+    key.summand.low = UINT64_C(1) << 32; /* one more, and another hash */
+    assert_true(la_hash_pairs(&key, words) != scattered);
+}
+
+static void every_bit_of_four_words_counts(void **unused) {
+    (void)unused;
+    const struct la_hash_key key = la_hash_key_random();
+    const uint32_t words[4] = {7, 11, 13, 17};
+    unsigned same = 0;
+    for (unsigned bit = 0; bit < 128; bit++) {
+        uint32_t flipped[4];
+        memcpy(flipped, words, sizeof flipped);
+        flipped[bit / 32] ^= UINT32_C(1) << bit % 32;
+        same += la_hash_pairs(&key, flipped) == la_hash_pairs(&key, words);
+    }
+    assert_true(same <= 1); /* once in 30 million runs one is */
+}
+
+/* As above; a tag's lower bits are where it is looked for. */
+static void tags_of_what_counts_up_are_spread(void **unused) {
+    (void)unused;
+    static uint8_t upper[65536], lower[65536];
+    const struct la_hash_key key = la_hash_key_random();
+    unsigned worst = 0;
+    memset(upper, 0, sizeof upper);
+    memset(lower, 0, sizeof lower);
+    for (uint32_t i = 0; i < 65536; i++) {
+        const uint32_t words[4] = {UINT32_C(0x0a000001) + i / 256, UINT32_C(0xc0a80001),
+                                   (32768 + i % 256) << 16 | 443, 0};
+        uint32_t tag = la_hash_pairs(&key, words);
+        uint8_t a = ++upper[tag >> 16], b = ++lower[tag & 0xffff];
+        worst = a > worst ? a : worst;
+        worst = b > worst ? b : worst;
+    }
+    assert_true(worst < 20);
+}
+
 static void keys_differ_from_run_to_run(void **unused) {
     (void)unused;
     struct la_hash_key a = la_hash_key_random(), b = la_hash_key_random();
@@ -82,6 +132,9 @@ int main(void) {
         cmocka_unit_test(products_have_the_upper_half_that_they_should),
         cmocka_unit_test(every_bit_of_key_and_message_counts),
         cmocka_unit_test(what_counts_up_is_spread),
+        cmocka_unit_test(pairs_are_what_the_formula_says),
+        cmocka_unit_test(every_bit_of_four_words_counts),
+        cmocka_unit_test(tags_of_what_counts_up_are_spread),
         cmocka_unit_test(keys_differ_from_run_to_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
