@@ -13,7 +13,7 @@ enum { MAX_PAST = 1 << 20 };
 
 /* Sixteenths. Most that are looked for among the records are there, and found at once; on the shelf
  * emptier slots would cost more memory than searches in vain cost time. */
-enum { LIVES_FILL = 8, SHELVED_FILL = 13 };
+enum { LIVES_FILL = 4, SHELVED_FILL = 13 };
 
 static bool add_slab(struct table *table) {
     if (table->slab_count == table->slab_capacity) {
