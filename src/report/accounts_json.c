@@ -1,7 +1,6 @@
 #include "report/accounts_json.h"
 
 #include "account/edge_advice.h"
-#include "report/print.h"
 #include "report/report.h"
 #include "track/connection.h"
 
@@ -10,17 +9,20 @@
 
 /* Histograms */
 
-static json_t *emit_buckets(const struct la_histogram *histogram) {
-    struct la_print_bucket buckets[LA_HISTOGRAM_BUCKETS];
-    size_t count = 0;
+static json_t *emit_buckets(struct la_emit *emit, const struct la_histogram *histogram) {
+    json_t *array = json_array();
     for (size_t i = 0; i < LA_HISTOGRAM_BUCKETS; i++) {
         if (histogram->buckets[i] == 0)
             continue;
-        struct la_print_bucket *bucket = &buckets[count++];
-        la_histogram_bounds(i, &bucket->from_ns, &bucket->to_ns);
-        bucket->count = histogram->buckets[i];
+        int64_t from_ns, to_ns;
+        la_histogram_bounds(i, &from_ns, &to_ns);
+        json_t *bucket = json_object();
+        la_emit_put(emit, bucket, "from", la_emit_seconds(from_ns));
+        la_emit_put(emit, bucket, "to", la_emit_seconds(to_ns));
+        la_emit_put(emit, bucket, "count", la_emit_count(histogram->buckets[i]));
+        la_emit_add(emit, array, bucket);
     }
-    return la_print_buckets(buckets, count);
+    return array;
 }
 
 json_t *la_emit_histogram(struct la_emit *emit, const struct la_histogram *histogram) {
@@ -36,7 +38,7 @@ json_t *la_emit_histogram(struct la_emit *emit, const struct la_histogram *histo
     for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
         la_emit_put(emit, object, quantiles[i].name,
                     la_emit_delay(la_histogram_quantile(histogram, quantiles[i].fraction)));
-    la_emit_put(emit, object, "buckets", emit_buckets(histogram));
+    la_emit_put(emit, object, "buckets", emit_buckets(emit, histogram));
     return object;
 }
 

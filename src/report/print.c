@@ -1,7 +1,6 @@
 #include "report/print.h"
 
 #include "base/digits.h"
-#include "base/time.h"
 #include "report/emit.h"
 
 #include <stdlib.h>
@@ -47,16 +46,11 @@ static void put_as_jansson(struct text *text, const json_t *value) {
         text->used += json_dumpb(value, at, count, flags);
 }
 
-static void put_number(struct text *text, uint64_t number) {
-    char *at = reserve(text, LA_DIGITS_MAX);
-    if (at)
-        text->used = (size_t)(la_put_number(at, number) - text->bytes);
-}
-
 static void put_integer(struct text *text, const json_t *value) {
     json_int_t number = json_integer_value(value);
-    if (number >= 0)
-        put_number(text, (uint64_t)number);
+    char *at = number >= 0 ? reserve(text, LA_DIGITS_MAX) : NULL;
+    if (at)
+        text->used = (size_t)(la_put_number(at, (uint64_t)number) - text->bytes);
     else
         put_as_jansson(text, value);
 }
@@ -91,39 +85,18 @@ static char *put_digits_of(char *at, const char *digits, int count, int power) {
 
 /* Whole nanoseconds of at most 15 digits, which is as many as are printed: what is nearest to such
  * a number among the reals prints as that number. */
-static bool are_exact(int64_t ns) {
-    return ns > 0 && ns < INT64_C(1000000000000000);
-}
-
-static void put_exact(struct text *text, int64_t ns) {
+static void put_real(struct text *text, const json_t *value) {
+    double seconds = json_real_value(value), scaled = seconds * 1e9;
+    uint64_t ns = scaled > 0 && scaled < 1e15 ? (uint64_t)(scaled + 0.5) : 0;
     char *at = reserve(text, REAL_TEXT), digits[LA_DIGITS_MAX];
-    if (!at)
+    if (ns == 0 || ns >= UINT64_C(1000000000000000) || (double)ns / 1e9 != seconds || !at) {
+        put_as_jansson(text, value);
         return;
-    int count = (int)(la_put_number(digits, (uint64_t)ns) - digits);
-    int power = count - NANO_DIGITS - 1;
+    }
+    int count = (int)(la_put_number(digits, ns) - digits), power = count - NANO_DIGITS - 1;
     while (digits[count - 1] == '0')
         count--;
     text->used = (size_t)(put_digits_of(at, digits, count, power) - text->bytes);
-}
-
-static void put_real(struct text *text, const json_t *value) {
-    double seconds = json_real_value(value), scaled = seconds * 1e9;
-    int64_t ns = scaled > 0 && scaled < 1e15 ? (int64_t)(scaled + 0.5) : 0;
-    if (are_exact(ns) && la_seconds(ns) == seconds)
-        put_exact(text, ns);
-    else
-        put_as_jansson(text, value);
-}
-
-static void put_seconds(struct text *text, int64_t ns) {
-    json_t *value = are_exact(ns) ? NULL : json_real(la_seconds(ns));
-    if (value)
-        put_as_jansson(text, value);
-    else if (are_exact(ns))
-        put_exact(text, ns);
-    else
-        text->failed = true;
-    json_decref(value);
 }
 
 static bool needs_escape(const char *bytes, size_t length) {
@@ -143,6 +116,14 @@ static void put_quoted(struct text *text, const char *bytes, size_t length) {
     text->used += length + 2;
 }
 
+static void put_string(struct text *text, const json_t *value) {
+    size_t length = json_string_length(value);
+    if (needs_escape(json_string_value(value), length))
+        put_as_jansson(text, value);
+    else
+        put_quoted(text, json_string_value(value), length);
+}
+
 static void put_break(struct text *text, unsigned depth) {
     size_t count = 1 + 2 * (size_t)depth;
     char *at = text->indented ? reserve(text, count) : NULL;
@@ -151,68 +132,6 @@ static void put_break(struct text *text, unsigned depth) {
     memset(at, ' ', count);
     *at = '\n';
     text->used += count;
-}
-
-static void put_name(struct text *text, const char *name, size_t length, unsigned depth) {
-    put_break(text, depth);
-    put_quoted(text, name, length);
-    put(text, ": ", text->indented ? 2 : 1);
-}
-
-#define PUT_NAME(text, literal, depth) put_name(text, literal, sizeof(literal) - 1, depth)
-
-static void put_bucket(struct text *text, const struct la_print_bucket *bucket, unsigned depth) {
-    put_break(text, depth);
-    put(text, "{", 1);
-    PUT_NAME(text, "from", depth + 1);
-    put_seconds(text, bucket->from_ns);
-    put(text, ",", 1);
-    PUT_NAME(text, "to", depth + 1);
-    put_seconds(text, bucket->to_ns);
-    put(text, ",", 1);
-    PUT_NAME(text, "count", depth + 1);
-    put_number(text, bucket->count);
-    put_break(text, depth);
-    put(text, "}", 1);
-}
-
-/* They hide in a string that begins with NUL, as no other does. */
-json_t *la_print_buckets(const struct la_print_bucket *buckets, size_t count) {
-    size_t size = count * sizeof *buckets;
-    char *bytes = malloc(1 + size);
-    if (!bytes)
-        return NULL;
-    bytes[0] = '\0';
-    if (size > 0)
-        memcpy(bytes + 1, buckets, size);
-    json_t *value = json_stringn_nocheck(bytes, 1 + size);
-    free(bytes);
-    return value;
-}
-
-static void put_buckets(struct text *text, const char *bytes, size_t size, unsigned depth) {
-    struct la_print_bucket bucket;
-    put(text, "[", 1);
-    for (size_t at = 0; at < size; at += sizeof bucket) {
-        if (at > 0)
-            put(text, ",", 1);
-        memcpy(&bucket, bytes + at, sizeof bucket);
-        put_bucket(text, &bucket, depth + 1);
-    }
-    if (size > 0)
-        put_break(text, depth);
-    put(text, "]", 1);
-}
-
-static void put_string(struct text *text, const json_t *value, unsigned depth) {
-    const char *string = json_string_value(value);
-    size_t length = json_string_length(value);
-    if (length > 0 && string[0] == '\0')
-        put_buckets(text, string + 1, length - 1, depth);
-    else if (needs_escape(string, length))
-        put_as_jansson(text, value);
-    else
-        put_quoted(text, string, length);
 }
 
 static void put_value(struct text *text, const json_t *value, unsigned depth);
@@ -236,7 +155,9 @@ static void put_object(struct text *text, json_t *object, unsigned depth) {
     put(text, "{", 1);
     for (void *at = json_object_iter(object); at;) {
         const char *name = json_object_iter_key(at);
-        put_name(text, name, strlen(name), depth + 1);
+        put_break(text, depth + 1);
+        put_quoted(text, name, strlen(name));
+        put(text, ": ", text->indented ? 2 : 1);
         put_value(text, json_object_iter_value(at), depth + 1);
         at = json_object_iter_next(object, at);
         if (at)
@@ -256,7 +177,7 @@ static void put_value(struct text *text, const json_t *value, unsigned depth) {
         put_array(text, value, depth);
         break;
     case JSON_STRING:
-        put_string(text, value, depth);
+        put_string(text, value);
         break;
     case JSON_INTEGER:
         put_integer(text, value);

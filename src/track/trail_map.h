@@ -93,10 +93,10 @@ struct step {
 
 /* What comes in eight bytes: two bits that say how it is written, frames, microseconds, ticks, and
  * the IP ID. The first step has no microseconds and ticks, and its frame takes their place. Then
- * the others as far as they are needed. */
+ * the others as far as they are needed. One that finds no room so is written wide: a byte,
+ * nanoseconds and frames in four each, ticks and IP ID in two. */
 enum {
-    STEP_WIDE =
-        1 << 0, /* instead: a byte, nanoseconds and frames in four, ticks and IP ID in two */
+    STEP_WIDE = 1 << 0,
     STEP_WINDOW = 1 << 1, /* not the sender's last */
     STEP_FRAMES_SHIFT = 2,
     STEP_FRAMES_BITS = 17,
@@ -105,7 +105,7 @@ enum {
     STEP_TICKS_SHIFT = STEP_TIME_SHIFT + STEP_TIME_BITS,
     STEP_TICKS_BITS = 9,
     STEP_ID_SHIFT = STEP_TICKS_SHIFT + STEP_TICKS_BITS,
-    STEP_MOST = 23, /* bytes of one, and what may be read or written behind it */
+    STEP_MOST = 23, /* bytes of one, and what may be written behind it */
 };
 _Static_assert(STEP_ID_SHIFT + 16 == 64, "a word");
 
