@@ -337,20 +337,13 @@ static void count_service(struct adding *adding) {
         count_failure(adding);
 }
 
-static const struct la_observation *first_syn(const struct la_connection *c) {
-    for (size_t i = 0; i < c->log_count; i++)
-        if ((c->log[i].flags & (LA_SYN | LA_ACK)) == LA_SYN)
-            return &c->log[i];
-    return NULL;
-}
-
 static void count_syn(struct adding *adding) {
-    const struct la_observation *syn = first_syn(adding->c);
-    if (!syn || !(syn->options & LA_HAS_TIMESTAMPS) || syn->tsval == 0)
+    const struct la_connection *c = adding->c;
+    if (c->opened_tsval == 0)
         return;
-    int64_t ms = syn->time_ns / LA_MSEC - (syn->time_ns % LA_MSEC < 0);
-    if (note_syn(adding->stock, adding->edge, ms * 65536 + adding->c->side[LA_CLIENT].port,
-                 (int64_t)syn->tsval + 1) != LA_OK)
+    int64_t ms = c->opened_ns / LA_MSEC - (c->opened_ns % LA_MSEC < 0);
+    if (note_syn(adding->stock, adding->edge, ms * 65536 + c->side[LA_CLIENT].port,
+                 (int64_t)c->opened_tsval + 1) != LA_OK)
         adding->status = LA_ENOMEM;
 }
 

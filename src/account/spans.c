@@ -2,7 +2,6 @@
 
 #include "account/sockets.h"
 #include "base/time.h"
-#include "decode/segment.h"
 #include "track/listening.h"
 
 /* From histories */
@@ -35,72 +34,8 @@ static void take_spell(void *context, const struct la_spell *spell) {
             spell->since_ns, spell->until_ns);
 }
 
-/* From the segments of an ordinary connection: nothing was repeated, reset or lost in it. When they
- * passed here is near enough: a span is looked at by the second. */
-
-struct moments {
-    int64_t syn_ack_ns, open_ns;        /* INT64_MAX: never */
-    int64_t fin_ns[2], fin_acked_ns[2]; /* by the side that sent the FIN */
-};
-
-/* A FIN that is not sent again by then was acknowledged, whether the capture saw it or not. */
-#define QUIET_NS (1500 * LA_MSEC)
-
-static bool acknowledges(const struct la_observation *o, const struct la_endpoint *peer) {
-    return (o->flags & LA_ACK) && o->ack == peer->fin_end && peer->fin_seen;
-}
-
-static void note(int64_t *moment, int64_t ns) {
-    if (*moment == INT64_MAX)
-        *moment = ns;
-}
-
-static void read_moments(const struct la_connection *c, struct moments *m) {
-    const struct la_observation *o = c->log, *end = c->log + c->log_count;
-    *m = (struct moments){INT64_MAX, INT64_MAX, {INT64_MAX, INT64_MAX}, {INT64_MAX, INT64_MAX}};
-    for (; o < end && (m->syn_ack_ns == INT64_MAX || m->open_ns == INT64_MAX); o++) {
-        if (o->from == LA_SERVER)
-            note(&m->syn_ack_ns, o->time_ns);
-        else if (o->flags & LA_ACK)
-            note(&m->open_ns, o->time_ns);
-    }
-    for (o = c->log; o < end; o++) {
-        if (o->flags & LA_FIN)
-            note(&m->fin_ns[o->from], o->time_ns);
-        if (m->fin_ns[!o->from] != INT64_MAX && acknowledges(o, &c->side[!o->from]))
-            note(&m->fin_acked_ns[!o->from], o->time_ns);
-    }
-    for (unsigned side = 0; side < 2; side++)
-        if (m->fin_ns[side] != INT64_MAX && m->fin_acked_ns[side] == INT64_MAX &&
-            m->fin_ns[side] + c->profile[side]->rto_min_ns + QUIET_NS <
-                la_heard_until(c, m->fin_ns[side]))
-            m->fin_acked_ns[side] = m->fin_ns[side];
-}
-
-/* What nearly every log is: SYN, SYN-ACK, ACK; FIN, the ACK of it unless the next tells as much,
- * FIN, ACK. False where it is another one. */
-static bool read_usual_moments(const struct la_connection *c, struct moments *m) {
-    size_t count = c->log_count;
-    if (count < 6 || count > 7)
-        return false;
-    const struct la_observation *log = c->log, *fin = &log[3], *acked = &log[4];
-    const struct la_observation *answer = &log[count - 2], *last = &log[count - 1];
-    unsigned first = fin->from;
-    bool opened = log[0].from == LA_CLIENT && log[1].from == LA_SERVER &&
-                  log[2].from == LA_CLIENT && !(log[0].flags & LA_ACK) && (log[2].flags & LA_ACK) &&
-                  !((log[0].flags | log[1].flags | log[2].flags) & LA_FIN);
-    bool closed = (fin->flags & answer->flags & LA_FIN) && answer->from != first &&
-                  last->from == first && acknowledges(last, &c->side[!first]) &&
-                  acked->from != first && acknowledges(acked, &c->side[first]) &&
-                  (acked == answer || !(acked->flags & LA_FIN));
-    m->syn_ack_ns = log[1].time_ns;
-    m->open_ns = log[2].time_ns;
-    m->fin_ns[first] = fin->time_ns;
-    m->fin_ns[!first] = answer->time_ns;
-    m->fin_acked_ns[first] = acked->time_ns;
-    m->fin_acked_ns[!first] = last->time_ns;
-    return opened && closed;
-}
+/* From the milestones of an ordinary connection. When its segments passed here is near enough: a
+ * span is looked at by the second. */
 
 /* What never began has no second that ends. */
 static int64_t end_of_second(int64_t ns) {
@@ -132,7 +67,8 @@ static bool is_opened(const struct la_connection *c) {
 }
 
 /* INT64_MAX: never. */
-static int64_t open_since(const struct la_connection *c, const struct moments *m, unsigned side) {
+static int64_t open_since(const struct la_connection *c, const struct la_milestones *m,
+                          unsigned side) {
     if (c->opening == LA_OPENING_MID_STREAM)
         return c->first.time_ns;
     if (side == LA_CLIENT)
@@ -146,7 +82,7 @@ static int64_t request_given_up(const struct la_connection *c, int64_t syn_ack_n
     return syn_ack_ns + (shown ? LA_SEC : c->profile[LA_SERVER]->syn_ack_retry_total_ns);
 }
 
-static void tell_opening(struct reading *reading, const struct moments *m, unsigned side) {
+static void tell_opening(struct reading *reading, const struct la_milestones *m, unsigned side) {
     const struct la_connection *c = reading->c;
     int64_t first_ns = c->first.time_ns, open_ns = open_since(c, m, side);
     if (c->opening == LA_OPENING_MID_STREAM)
@@ -160,7 +96,7 @@ static void tell_opening(struct reading *reading, const struct moments *m, unsig
 }
 
 /* The side that closes first, or both. */
-static void tell_active_close(struct reading *reading, const struct moments *m, unsigned side,
+static void tell_active_close(struct reading *reading, const struct la_milestones *m, unsigned side,
                               bool whole) {
     const struct la_profile *profile = reading->c->profile[side];
     int64_t peer_ns = m->fin_ns[!side];
@@ -181,7 +117,8 @@ static void tell_active_close(struct reading *reading, const struct moments *m, 
             (heard_ns > peer_ns ? heard_ns : peer_ns) + profile->time_wait_ns);
 }
 
-static void tell_passive_close(struct reading *reading, const struct moments *m, unsigned side) {
+static void tell_passive_close(struct reading *reading, const struct la_milestones *m,
+                               unsigned side) {
     int64_t own_ns = m->fin_ns[side];
     say(reading, side, LA_ST_CLOSE_WAIT, m->fin_ns[!side], own_ns);
     if (own_ns != INT64_MAX)
@@ -189,7 +126,8 @@ static void tell_passive_close(struct reading *reading, const struct moments *m,
 }
 
 /* The whole of it, or only its TIME-WAIT. */
-static void tell_side(struct reading *reading, const struct moments *m, unsigned side, bool whole) {
+static void tell_side(struct reading *reading, const struct la_milestones *m, unsigned side,
+                      bool whole) {
     static const enum la_closer closer[2] = {LA_CLOSER_CLIENT, LA_CLOSER_SERVER};
     enum la_closer first = reading->c->first_closer;
     int64_t open_ns = open_since(reading->c, m, side);
@@ -206,7 +144,7 @@ static void tell_side(struct reading *reading, const struct moments *m, unsigned
 }
 
 /* Of what opened and closed within a second only TIME-WAIT is left when somebody looks. */
-static bool is_brief(struct reading *reading, const struct moments *m) {
+static bool is_brief(struct reading *reading, const struct la_milestones *m) {
     const struct la_connection *c = reading->c;
     reading->second_end_ns = end_of_second(c->first.time_ns);
     return is_in_second(reading, m->fin_acked_ns[0]) && is_in_second(reading, m->fin_acked_ns[1]) &&
@@ -218,7 +156,7 @@ static bool is_brief(struct reading *reading, const struct moments *m) {
 void la_spans_of(const struct la_connection *connection, unsigned waits, unsigned sides,
                  la_span_sink *sink, void *context) {
     struct reading reading = {connection, sink, context, INT64_MIN + LA_SEC};
-    struct moments moments;
+    const struct la_milestones *milestones = &connection->milestones;
     if (connection->remarkable) {
         (void)la_spells_of(connection, take_spell, &reading);
         return;
@@ -227,11 +165,9 @@ void la_spans_of(const struct la_connection *connection, unsigned waits, unsigne
         waits &= sides &= 1u << LA_CLIENT; /* a SYN, and nothing else */
     if (waits == 0)
         return;
-    if (!read_usual_moments(connection, &moments))
-        read_moments(connection, &moments);
-    if (is_brief(&reading, &moments))
+    if (is_brief(&reading, milestones))
         sides = 0;
     for (unsigned side = 0; side < 2; side++)
         if (waits >> side & 1)
-            tell_side(&reading, &moments, side, sides >> side & 1);
+            tell_side(&reading, milestones, side, sides >> side & 1);
 }

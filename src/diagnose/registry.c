@@ -66,6 +66,8 @@ uint64_t la_kinds_to_examine(uint64_t enabled, unsigned traits) {
 void la_diagnose_connection(struct la_connection *connection, uint64_t kinds, la_finding_sink *sink,
                             void *context) {
     struct la_finding finding;
+    if (kinds != 0)
+        la_connection_tell(connection);
     for (uint64_t left = kinds; left != 0; left &= left - 1) {
         int k = __builtin_ctzll(left);
         const struct la_diagnosis *row = registry[k];

@@ -185,6 +185,7 @@ static bool counts(const struct la_connection *c, unsigned side, const struct la
 bool la_close_wait_of(const struct la_connection *c, unsigned side, struct la_close_wait *out) {
     if (!la_may_have_waited(c, side))
         return false;
+    la_connection_tell(c);
     memset(out, 0, sizeof *out);
     if (!find_start(c, side, out) || !find_end(c, side, out))
         return false;

@@ -30,13 +30,18 @@ struct la_close_wait {
 /* How long a CLOSE-WAIT of `side` must be quiet to count. */
 int64_t la_close_wait_least_ns(const struct la_connection *c, unsigned side);
 
-/* Most connections are too short for it, or both ends close at once. */
+/* Most connections are too short for it, or both ends close at once. Of an ordinary one that is
+ * closed its FINs tell more, as no estimate of the way makes it longer than from one to the other
+ * here. */
 static inline bool la_may_have_waited(const struct la_connection *c, unsigned side) {
     const struct la_endpoint *me = &c->side[side], *peer = &c->side[!side];
+    const int64_t *fin_ns = c->milestones.fin_ns;
     bool ended = me->fin > 0 || me->rst > 0 || peer->rst > 0;
-    int64_t until = ended ? c->last.time_ns : c->capture_end_ns;
-    return until - c->first.time_ns >= c->profile[side]->close_wait_ns && peer->fin > 0 &&
-           me->seen && !me->fin_unseen;
+    bool closed = !c->remarkable && me->fin > 0 && peer->fin > 0;
+    int64_t from = closed ? fin_ns[!side] : c->first.time_ns;
+    int64_t until = closed ? fin_ns[side] : ended ? c->last.time_ns : c->capture_end_ns;
+    return until - from >= c->profile[side]->close_wait_ns && peer->fin > 0 && me->seen &&
+           !me->fin_unseen;
 }
 
 /* False when `side` was not in CLOSE-WAIT for that long, or when the packets do not tell. Needs the

@@ -357,16 +357,37 @@ struct la_elsewhere {
     size_t reset_count;
 };
 
+/* When a connection opened and closed, as its first segments of each kind passed here. INT64_MAX:
+ * never. */
+struct la_milestones {
+    int64_t syn_ack_ns;      /* the server's first segment */
+    int64_t open_ns;         /* the client's first one with an ACK */
+    int64_t fin_ns[2];       /* by the side that sent the FIN */
+    int64_t fin_acked_ns[2]; /* the same */
+};
+
 /* From one packet of the whole capture to the next, longer than anything is waited for. */
 struct la_pause {
     int64_t from_ns, until_ns;
 };
 
+/* Of a connection that went where others went before only this is told at once, as hardly anybody
+ * asks for more: who the ends are, how many packets and flags each sent, its last time and shortest
+ * turnaround; when it began, opened, closed and ended; the words for it as a whole; and the
+ * vantage. The log is NULL before the rest was told, and what else follows from the numbers of
+ * segments says nothing. */
+struct la_untold {
+    void (*tell)(void *context);
+    void *context;
+};
+
 struct la_connection {
     struct la_endpoint side[2]; /* LA_CLIENT, LA_SERVER */
     bool initiator_known;
-    uint32_t incarnation; /* from 1 */
-    int64_t opened_ns;    /* of its first SYN; LA_TIME_NONE when none was seen */
+    uint32_t incarnation;  /* from 1 */
+    int64_t opened_ns;     /* of its first SYN; LA_TIME_NONE when none was seen */
+    uint32_t opened_tsval; /* which that SYN bore; 0: none */
+    struct la_milestones milestones;
     struct la_where first, last;
     enum la_opening opening;
     enum la_ending ending;
@@ -390,6 +411,7 @@ struct la_connection {
     const struct la_meanwhile
         *meanwhile;       /* NULL: the first SYN was answered, and what followed too */
     bool remarkable;      /* anything beside opening, talking and closing: it has histories */
+    bool fin_left_data;   /* a FIN that did not acknowledge all the data of its receiver */
     uint64_t log_dropped; /* observations that did not fit into its log */
     bool evicted;         /* given up under the memory limit */
     struct la_vantage vantage;
@@ -412,7 +434,14 @@ struct la_connection {
     /* Sets of diagnosis kinds found, 1 << enum la_kind; filled by diagnose. Those of the attempt
      * are taken back where its client turns out to have scanned. */
     uint64_t findings, attempt_findings;
+    const struct la_untold *untold; /* NULL: all of it is told */
 };
+
+/* Has the rest told of a connection that is lent by the tracker. */
+static inline void la_connection_tell(const struct la_connection *c) {
+    if (c->untold)
+        c->untold->tell(c->untold->context);
+}
 
 /* Which side of `other`, another life of the same 4-tuple, is `side` of `c`. */
 static inline unsigned la_side_in(const struct la_connection *other, const struct la_connection *c,

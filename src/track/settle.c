@@ -386,8 +386,10 @@ bool view_fill(struct view *view, const struct settle_context *context, const st
     c->incarnation = live->incarnation;
     c->opened_ns = LA_TIME_NONE;
     for (size_t i = 0; i < live->log.count && c->opened_ns == LA_TIME_NONE; i++)
-        if ((view->log[i].flags & (LA_SYN | LA_ACK)) == LA_SYN)
+        if ((view->log[i].flags & (LA_SYN | LA_ACK)) == LA_SYN) {
             c->opened_ns = view->log[i].time_ns;
+            c->opened_tsval = view->log[i].options & LA_HAS_TIMESTAMPS ? view->log[i].tsval : 0;
+        }
     c->duplicates = live->duplicates;
     c->log_dropped = live->log.dropped;
     fill_icmp(view, live, client);
@@ -412,12 +414,18 @@ void view_liken(struct view *view, const struct settle_context *context,
     view_fill_ends(view, context, item->host, item->port, item->v6, attempt->side);
     client->isn = o->seq = attempt->seq;
     client->next = attempt->seq + 1;
-    client->tsval = o->tsval = attempt->tsval;
+    client->tsval = c->opened_tsval = o->tsval = attempt->tsval;
     int64_t time_ns = item->expire_ns - LIVE_REMEMBERED_NS;
     client->last_ns = c->opened_ns = o->time_ns = time_ns;
     o->frame = attempt->frame;
     c->first.time_ns = c->last.time_ns = time_ns;
     c->first.frame = c->last.frame = attempt->frame;
+}
+
+void settle_ordinary(struct view *view) {
+    settle_milestones(view);
+    settle_vantage(view);
+    settle_words(view);
 }
 
 void live_turnarounds(const struct live *live, int64_t out[2]) {

@@ -69,12 +69,21 @@ void live_turnarounds(const struct live *live, int64_t out[2]);
 /* How often the timestamps of a side tick in a second, from the log; 0: unknown. */
 double settle_clock_rate(const struct la_connection *c, unsigned side);
 
+/* The lines of a log at which its connection's milestones are; LA_NOWHERE: none. */
+struct milestone_lines {
+    size_t syn_ack, open, fin[2], fin_acked[2];
+};
+void settle_milestone_lines(const struct la_connection *c, struct milestone_lines *lines);
+
 /* The steps, in this order, on a filled view whose neighbours are set. Each is a file. */
-void settle_vantage(struct view *view);   /* where the capture point lies */
-void settle_clocks(struct view *view);    /* how fast timestamps tick; one-way times */
-void settle_arrivals(struct view *view);  /* which segments arrived */
-void settle_histories(struct view *view); /* both ends through the state table */
-void settle_resets(struct view *view);    /* what drew each RST */
-void settle_words(struct view *view);     /* opening, ending, first closer, Zeek's words */
+void settle_milestones(struct view *view); /* when it opened and closed */
+void settle_vantage(struct view *view);    /* where the capture point lies */
+void settle_clocks(struct view *view);     /* how fast timestamps tick; one-way times */
+void settle_arrivals(struct view *view);   /* which segments arrived */
+void settle_histories(struct view *view);  /* both ends through the state table */
+void settle_resets(struct view *view);     /* what drew each RST */
+void settle_words(struct view *view);      /* opening, ending, first closer, Zeek's words */
+/* Those that nobody does without. */
+void settle_ordinary(struct view *view);
 
 #endif

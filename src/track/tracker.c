@@ -38,6 +38,9 @@ struct la_tracker {
     struct recycle_table *recycle;
     struct meanwhile_table *meanwhile;
     struct trails *trails;
+    struct la_untold untold;            /* of the connection on a trail that is handed on now: */
+    const struct trail_item *told_item; /* ... its item */
+    int64_t told_end_ns;
     struct wheel_slot wheel[WHEEL]; /* by the second in which records expire */
     struct wheel_slot spare;        /* memory of the list that was looked at last */
     int64_t now_ns;                 /* of the capture; LA_TIME_NONE before the first segment */
@@ -156,9 +159,9 @@ static bool is_remarkable(const struct la_tracker *tracker, const struct la_conn
  * other neighbour is not looked at: it has no bearing on this pair. */
 static void settle_all_three(struct la_tracker *tracker, const struct la_connection *older,
                              const struct la_connection *newer) {
-    static void (*const steps[])(struct view * view) = {settle_vantage,  settle_clocks,
-                                                        settle_arrivals, settle_histories,
-                                                        settle_resets,   settle_words};
+    static void (*const steps[])(struct view * view) = {
+        settle_milestones, settle_vantage, settle_clocks, settle_arrivals,
+        settle_histories,  settle_resets,  settle_words};
     const bool present[3] = {older != NULL, true, newer != NULL};
     struct view *views = tracker->views;
     views[1].connection.previous = older;
@@ -171,12 +174,6 @@ static void settle_all_three(struct la_tracker *tracker, const struct la_connect
         for (int i = 0; i < 3; i++)
             if (present[i])
                 steps[step](&views[i]);
-}
-
-/* The steps that nobody does without. */
-static void settle_ordinary(struct view *view) {
-    settle_vantage(view);
-    settle_words(view);
 }
 
 static int64_t heard_in(const struct la_tunnel_end *end, int64_t from_ns) {
@@ -817,16 +814,32 @@ static void settle_leader(struct la_tracker *tracker, const struct trail_item *i
     live_release(&live, tracker->pool);
 }
 
+static struct settle_context trail_context(const struct la_tracker *tracker,
+                                           const struct trail_item *item, int64_t end_ns) {
+    return context_of(tracker, trail_last_seen(tracker->trails, item), end_ns);
+}
+
+static void tell_rest(void *context) {
+    struct la_tracker *tracker = context;
+    const struct settle_context settling =
+        trail_context(tracker, tracker->told_item, tracker->told_end_ns);
+    if (!trail_tell_rest(tracker->trails, &settling, tracker->told_item))
+        tracker->out_of_memory = true;
+}
+
 static void settle_trail(struct la_tracker *tracker, const struct trail_item *item,
                          int64_t end_ns) {
-    const struct settle_context context =
-        context_of(tracker, trail_last_seen(tracker->trails, item), end_ns);
+    const struct settle_context context = trail_context(tracker, item, end_ns);
     struct view *view = trail_tell_story(tracker->trails, &context, item);
     if (!view) {
         settle_leader(tracker, item, end_ns);
         return;
     }
     settle_vantage(view);
+    tracker->told_item = item;
+    tracker->told_end_ns = end_ns;
+    tracker->untold = (struct la_untold){tell_rest, tracker};
+    view->connection.untold = &tracker->untold;
     tracker->options.on_settled(tracker->options.context, &view->connection);
 }
 

@@ -57,9 +57,12 @@ struct last_seen trail_last_seen(const struct trails *trails, const struct trail
  * anything remarkable about it. */
 void trail_learn_story(struct trails *trails, const struct trail_item *item,
                        const struct view *view);
-/* The view of an item, settled but for settle_vantage(); lent until the next one. NULL when that
- * story was not learnt. */
+/* The view of an item, settled but for settle_vantage(), with what is told at once (struct
+ * la_untold); lent until the next one. NULL when that story was not learnt. */
 struct view *trail_tell_story(struct trails *trails, const struct settle_context *context,
                               const struct trail_item *item);
+/* The rest of it, in the view that is lent. False when out of memory. */
+bool trail_tell_rest(struct trails *trails, const struct settle_context *context,
+                     const struct trail_item *item);
 
 #endif

@@ -13,19 +13,20 @@ struct sample {
     bool is_of_data;
 };
 
-/* The first connection that ended at a place, as it was settled, but for the bytes of payload. For
- * the next one all of it stays but what follows from numbers: who the ends are, times, frames,
- * sequence numbers and timestamps, bytes, windows, turnarounds, the delay of the opening, and the
- * vantage. A new field of struct la_connection that depends on numbers has to be told as well. */
+/* Where its milestones are, by step. */
+struct story_milestones {
+    uint8_t syn_ack, open, fin[2], fin_acked[2];
+};
+
+/* The first connection that ended at a place, as it was settled. Of the next one all of it stays
+ * but what follows from numbers; and of that only as much is told at once as everybody asks for
+ * (struct la_untold). */
 struct story {
     struct la_connection connection;
-    struct la_observation log[TRAIL_STEPS];
-    uint8_t depth, log_count;
+    uint8_t depth;
     struct manner manners[TRAIL_STEPS];
-    uint8_t entries[TRAIL_STEPS]; /* of the log, from 1, by step; 0: not logged */
-    uint8_t last[2];              /* steps of LA_CLIENT, LA_SERVER; from 1, 0: none */
-    uint8_t last_data[2];         /* with payload */
-    uint8_t scale[2];             /* of the windows of that side */
+    struct story_milestones milestones;
+    uint8_t last[2]; /* steps of LA_CLIENT, LA_SERVER */
     uint8_t sample_count[2];
     struct sample samples[2][SAMPLES]; /* LA_CLIENT, LA_SERVER: the turnarounds of that side */
 };
@@ -48,25 +49,17 @@ static bool add_sample(struct story *story, unsigned side, struct sample sample)
     return true;
 }
 
-/* The step that an entry of the log is. */
-static uint8_t step_of_entry(const struct story *story, size_t entry) {
-    uint8_t i = 0;
-    while (story->entries[i] != entry + 1)
-        i++;
-    return i;
-}
-
-/* What each side answered when: its turnarounds, as settling measures them. False when there are
- * too many. */
+/* What each side answered when: its turnarounds, as settling measures them. `steps` are those of
+ * the log's lines. False when there are too many. */
 static bool learn_samples(struct story *story, const struct view *view, const struct trails *trails,
-                          const uint16_t way[TRAIL_STEPS]) {
-    for (size_t i = 0; i < story->log_count; i++) {
+                          const uint16_t way[TRAIL_STEPS], const uint8_t steps[TRAIL_STEPS]) {
+    size_t count = view->connection.log_count;
+    for (size_t i = 0; i < count; i++) {
         const struct la_observation *asked = &view->log[i];
-        size_t answer =
-            settle_is_timed(asked) ? settle_answer_to(view, story->log_count, i) : LA_NOWHERE;
+        size_t answer = settle_is_timed(asked) ? settle_answer_to(view, count, i) : LA_NOWHERE;
         if (answer == LA_NOWHERE)
             continue;
-        struct sample sample = {step_of_entry(story, i), step_of_entry(story, answer), false};
+        struct sample sample = {steps[i], steps[answer], false};
         if (!add_sample(story, !asked->from, sample))
             return false;
     }
@@ -79,40 +72,46 @@ static bool learn_samples(struct story *story, const struct view *view, const st
     return true;
 }
 
-/* RFC 7323, 2.2: only when both have offered it. */
-static void learn_scales(struct story *story) {
-    const struct la_endpoint *ends = story->connection.side;
-    bool scaled = ends[0].window_scale >= 0 && ends[1].window_scale >= 0;
-    for (unsigned role = 0; scaled && role < 2; role++)
-        story->scale[role] = (uint8_t)ends[role].window_scale;
+/* False when one is missing. */
+static bool learn_milestones(struct story *story, const uint8_t steps[TRAIL_STEPS]) {
+    struct story_milestones *m = &story->milestones;
+    struct milestone_lines lines;
+    settle_milestone_lines(&story->connection, &lines);
+    if (lines.syn_ack == LA_NOWHERE || lines.open == LA_NOWHERE)
+        return false;
+    m->syn_ack = steps[lines.syn_ack];
+    m->open = steps[lines.open];
+    for (unsigned side = 0; side < 2; side++) {
+        if (lines.fin[side] == LA_NOWHERE || lines.fin_acked[side] == LA_NOWHERE)
+            return false;
+        m->fin[side] = steps[lines.fin[side]];
+        m->fin_acked[side] = steps[lines.fin_acked[side]];
+    }
+    return true;
 }
 
 static struct story *make_story(const struct trails *trails, uint16_t number,
                                 const struct view *view) {
     struct story *story = calloc(1, sizeof *story);
     uint16_t way[TRAIL_STEPS];
+    uint8_t steps[TRAIL_STEPS]; /* by line of the log */
+    size_t lines = 0;
     if (!story)
         return NULL;
     story->connection = view->connection;
     story->depth = (uint8_t)trail_way(trails, number, way);
-    for (unsigned i = 0; i < story->depth; i++) {
+    for (uint8_t i = 0; i < story->depth; i++) {
         const struct place *place = &trails->places[way[i]];
-        unsigned role = place->manner.role;
         story->manners[i] = place->manner;
+        story->last[place->manner.role] = i;
         if (place->is_logged)
-            story->entries[i] = ++story->log_count;
-        story->last[role] = (uint8_t)(i + 1);
-        if (place->manner.carries & CARRIES_PAYLOAD)
-            story->last_data[role] = (uint8_t)(i + 1);
+            steps[lines++] = i;
     }
-    learn_scales(story);
-    bool whole = story->log_count == view->connection.log_count;
-    if (whole)
-        memcpy(story->log, view->log, story->log_count * sizeof *view->log);
-    for (unsigned role = 0; role < 2; role++)
-        story->connection.side[role].bytes -= story->connection.side[role].data_bytes;
-    if (whole && learn_samples(story, view, trails, way))
+    if (lines == view->connection.log_count && learn_milestones(story, steps) &&
+        learn_samples(story, view, trails, way, steps)) {
+        story->connection.log = NULL;
         return story;
+    }
     free(story);
     return NULL;
 }
@@ -128,78 +127,59 @@ void trail_learn_story(struct trails *trails, const struct trail_item *item,
     trails->places[item->trail.place].story = trails->story_count;
 }
 
-/* The view holds the story already when it is told twice in a row. */
+/* The view holds the story already when it is told twice in a row. There is room in it for whoever
+ * asks for the rest. */
 static bool open_story(struct trails *trails, uint16_t number) {
-    const struct story *story = trails->stories[number - 1];
     struct view *view = &trails->view;
     if (trails->told == number)
         return true;
     if (!view_reserve(view, TRAIL_STEPS))
         return false;
-    view->connection = story->connection;
-    view->connection.log = view->log;
-    memcpy(view->log, story->log, story->log_count * sizeof *view->log);
+    view->connection = trails->stories[number - 1]->connection;
     trails->told = number;
     return true;
 }
 
-/* What its steps were, as they are told; times count from the first one. */
-struct telling {
-    const struct story *story;
-    struct walk walk;
-    int64_t times_ns[TRAIL_STEPS];
-    uint64_t said[2]; /* bytes of payload */
-};
-
-static void tell_entry(const struct walk *walk, struct la_observation *o) {
-    o->time_ns = walk->time_ns;
-    o->frame = walk->frame;
-    o->seq = walk->seq;
-    o->ack = walk->ack;
-    o->payload = walk->step.payload;
-    o->tsval = walk->tsval;
-    o->tsecr = walk->tsecr;
-}
-
-static void tell_steps(struct telling *telling, const struct trail_item *item,
-                       struct la_observation *log) {
-    const struct story *story = telling->story;
-    struct walk *walk = &telling->walk;
-    walk_from(walk, &item->trail, item->steps, 0);
-    for (unsigned i = 0; i < story->depth; i++) {
-        const struct manner *manner = &story->manners[i];
-        walk_on(walk, manner);
-        telling->times_ns[i] = walk->time_ns;
-        telling->said[manner->role] += walk->step.payload;
-        if (story->entries[i] > 0)
-            tell_entry(walk, &log[story->entries[i] - 1]);
+/* When its steps were, from the first one on. Returns the frame of that. */
+static uint64_t tell_times(const struct story *story, const uint8_t *steps,
+                           int64_t times_ns[TRAIL_STEPS]) {
+    struct step step;
+    const uint8_t *at = get_step(steps, &step, &story->manners[0], 0, true);
+    uint64_t frame = step.frames;
+    int64_t time_ns = step.elapsed_ns;
+    times_ns[0] = time_ns;
+    for (unsigned i = 1; i < story->depth; i++) {
+        at = get_step(at, &step, &story->manners[i], 0, false);
+        time_ns += step.elapsed_ns;
+        times_ns[i] = time_ns;
     }
+    return frame;
 }
 
-static int64_t took_ns(const struct telling *telling, const struct sample *sample) {
-    int64_t took = telling->times_ns[sample->answer] - telling->times_ns[sample->asked];
+static int64_t took_ns(const int64_t times_ns[TRAIL_STEPS], const struct sample *sample) {
+    int64_t took = times_ns[sample->answer] - times_ns[sample->asked];
     return sample->is_of_data ? flow_sample_ns((float)la_seconds(took)) : took;
 }
 
-static void tell_end(const struct telling *telling, unsigned role, int64_t first_ns,
-                     struct la_endpoint *end) {
-    const struct story *story = telling->story;
-    const struct walk *walk = &telling->walk;
-    const struct la_endpoint *known = &story->connection.side[role];
-    int64_t samples[SAMPLES];
-    end->isn = walk->trail->isn[role];
-    end->next = end->fin_end = walk->ends.next[role];
-    end->acked = walk->ends.next[!role];
-    end->tsval = walk->ends.tsval[role];
-    end->window = (uint32_t)walk->ends.window[role] << story->scale[role];
-    end->data_bytes = telling->said[role];
-    end->bytes = known->bytes + telling->said[role];
-    end->last_ns = first_ns + telling->times_ns[story->last[role] - 1];
-    if (story->last_data[role] > 0)
-        end->last_data_ns = first_ns + telling->times_ns[story->last_data[role] - 1];
-    for (unsigned i = 0; i < story->sample_count[role]; i++)
-        samples[i] = took_ns(telling, &story->samples[role][i]);
-    settle_turnaround(samples, story->sample_count[role], INT64_MAX, end);
+static int64_t least_turnaround(const struct story *story, unsigned role,
+                                const int64_t times_ns[TRAIL_STEPS]) {
+    int64_t least = INT64_MAX;
+    for (unsigned i = 0; i < story->sample_count[role]; i++) {
+        int64_t took = took_ns(times_ns, &story->samples[role][i]);
+        least = took < least ? took : least;
+    }
+    return story->sample_count[role] > 0 ? least : -1;
+}
+
+static void tell_milestones(const struct story *story, int64_t first_ns,
+                            const int64_t times_ns[TRAIL_STEPS], struct la_milestones *m) {
+    const struct story_milestones *steps = &story->milestones;
+    m->syn_ack_ns = first_ns + times_ns[steps->syn_ack];
+    m->open_ns = first_ns + times_ns[steps->open];
+    for (unsigned side = 0; side < 2; side++) {
+        m->fin_ns[side] = first_ns + times_ns[steps->fin[side]];
+        m->fin_acked_ns[side] = first_ns + times_ns[steps->fin_acked[side]];
+    }
 }
 
 struct view *trail_tell_story(struct trails *trails, const struct settle_context *context,
@@ -208,25 +188,35 @@ struct view *trail_tell_story(struct trails *trails, const struct settle_context
     struct view *view = &trails->view;
     if (number == 0 || !open_story(trails, number))
         return NULL;
-    struct telling telling;
-    telling.story = trails->stories[number - 1];
-    telling.said[0] = telling.said[1] = 0;
+    const struct story *story = trails->stories[number - 1];
     struct la_connection *c = &view->connection;
+    int64_t times_ns[TRAIL_STEPS];
     view_fill_ends(view, context, item->item.host, item->item.port, item->item.v6,
                    item->trail.client);
-    tell_steps(&telling, item, view->log);
-    int64_t last_ns = item->item.expire_ns - LIVE_REMEMBERED_NS;
-    int64_t first_ns = last_ns - telling.walk.time_ns;
-    for (unsigned i = 0; i < telling.story->log_count; i++)
-        view->log[i].time_ns += first_ns;
-    for (unsigned role = 0; role < 2; role++)
-        tell_end(&telling, role, first_ns, &c->side[role]);
+    c->first.frame = tell_times(story, item->steps, times_ns);
+    c->last.time_ns = item->item.expire_ns - LIVE_REMEMBERED_NS;
+    int64_t first_ns = c->last.time_ns - times_ns[story->depth - 1];
+    for (unsigned role = 0; role < 2; role++) {
+        c->side[role].last_ns = first_ns + times_ns[story->last[role]];
+        c->side[role].rtt_min_ns = least_turnaround(story, role, times_ns);
+    }
+    tell_milestones(story, first_ns, times_ns, &c->milestones);
     c->incarnation = item->trail.lives;
     c->opened_ns = c->first.time_ns = first_ns;
-    c->first.frame = view->log[0].frame; /* the SYN always is in the log */
-    c->last.time_ns = last_ns;
-    c->last.frame = telling.walk.frame;
-    if (c->connect_delay_ns >= 0) /* the SYN-ACK is always the second */
-        c->connect_delay_ns = telling.times_ns[1];
+    c->opened_tsval = item->trail.tsval[LA_CLIENT];
+    if (c->connect_delay_ns >= 0) /* the SYN-ACK always is the second */
+        c->connect_delay_ns = times_ns[1];
     return view;
+}
+
+bool trail_tell_rest(struct trails *trails, const struct settle_context *context,
+                     const struct trail_item *item) {
+    struct live live = {0};
+    trail_read(trails, item, &live);
+    bool filled = view_fill(&trails->view, context, &live);
+    if (filled)
+        settle_ordinary(&trails->view);
+    live_release(&live, trails->pool);
+    trails->told = 0;
+    return filled;
 }

@@ -147,6 +147,25 @@ static enum la_state state_at(const struct la_endpoint *end, int64_t ns) {
     return state;
 }
 
+/* A FIN that does not acknowledge all that its receiver has sent by the end, and that was
+ * acknowledged (but for the receiver's own FIN). */
+static bool leaves_data(const struct la_connection *c, const struct la_observation *fin) {
+    const struct la_endpoint *me = &c->side[fin->from], *peer = &c->side[!fin->from];
+    uint32_t until = peer->fin_seen ? peer->fin_end - 1 : peer->next;
+    if (seq_lt(me->acked, until))
+        until = me->acked;
+    return peer->data_bytes > 0 && fin->ack - until > 1;
+}
+
+static bool any_fin_left_data(const struct la_connection *c) {
+    if (c->side[0].data_bytes == 0 && c->side[1].data_bytes == 0)
+        return false;
+    for (size_t i = 0; i < c->log_count; i++)
+        if ((c->log[i].flags & LA_FIN) && leaves_data(c, &c->log[i]))
+            return true;
+    return false;
+}
+
 void settle_words(struct view *view) {
     struct la_connection *c = &view->connection;
     c->opening = opening_of(c);
@@ -155,6 +174,7 @@ void settle_words(struct view *view) {
     c->connect_delay_ns = la_connect_delay_ns(c);
     c->late_cause = (uint8_t)la_late_cause_of(c, NULL);
     c->zeek_conn_state = zeek_conn_state(c);
+    c->fin_left_data = any_fin_left_data(c);
     for (int side = 0; side < 2; side++)
         c->side[side].state = state_at(&c->side[side], c->last.time_ns);
 }

@@ -13,7 +13,6 @@
 #include "account/overview.h"
 #include "base/histogram.h"
 #include "base/time.h"
-#include "decode/segment.h"
 
 #define START (INT64_C(1780000000) * LA_SEC)
 #define END (START + 955 * LA_SEC)
@@ -140,30 +139,15 @@ struct shape {
     unsigned clients, servers, ports, connections;
 };
 
-static struct la_observation seen(unsigned from, unsigned flags, int64_t ns, unsigned class) {
-    return (struct la_observation){.time_ns = START + ns,
-                                   .frame = 1 + (uint64_t)ns / LA_USEC,
-                                   .from = (uint8_t)from,
-                                   .flags = (uint8_t)flags,
-                                   .class = (uint8_t) class};
-}
-
-/* A bare connection: SYN, SYN-ACK, ACK, and a close in seven segments, or less of it. NULL: it only
- * takes its random numbers. */
+/* A bare connection: SYN, SYN-ACK, ACK, and a close, or less of it. NULL: it only takes its random
+ * numbers. */
 static void add_connection(struct la_accounts *accounts, uint64_t *random,
                            const struct shape *shape) {
     const struct la_profile *profile = la_profile_default();
-    int64_t at = (int64_t)pick(random, 900000) * LA_MSEC, open = at + 20 * LA_MSEC;
+    int64_t at = START + (int64_t)pick(random, 900000) * LA_MSEC, open = at + 20 * LA_MSEC;
     int64_t closes = open + (int64_t)pick(random, 50000) * LA_MSEC;
     unsigned first = pick(random, 2), outcome = pick(random, 10);
-    struct la_observation log[] = {
-        seen(LA_CLIENT, LA_SYN, at, LA_CLASS_SYN),
-        seen(LA_SERVER, LA_SYN | LA_ACK, at + 10 * LA_MSEC, LA_CLASS_SYN_ACK),
-        seen(LA_CLIENT, LA_ACK, open, LA_CLASS_HANDSHAKE_ACK),
-        seen(first, LA_FIN | LA_ACK, closes, LA_CLASS_FIN),
-        seen(!first, LA_FIN | LA_ACK, closes + 10 * LA_MSEC, LA_CLASS_FIN),
-        seen(first, LA_ACK, closes + 20 * LA_MSEC, LA_CLASS_ACK_OF_FIN),
-    };
+    bool opens = outcome < 7, answered = outcome < 8;
     struct la_connection c = {
         .side = {{.addr = host(pick(random, shape->clients)),
                   .port = (uint16_t)(32768 + pick(random, 500)),
@@ -173,27 +157,31 @@ static void add_connection(struct la_accounts *accounts, uint64_t *random,
                   .port = (uint16_t)(80 + pick(random, shape->ports)),
                   .packets = 2}},
         .initiator_known = true,
-        .opened_ns = START + at,
-        .first = {START + at, log[0].frame, 0},
-        .last = {log[5].time_ns, log[5].frame, 0},
-        .opening = outcome < 7 ? LA_OPENING_HANDSHAKE : LA_OPENING_HALF_OPEN + outcome - 7,
-        .first_closer = first == LA_CLIENT ? LA_CLOSER_CLIENT : LA_CLOSER_SERVER,
+        .opened_ns = at,
+        .first = {at, 1 + (uint64_t)(at - START) / LA_USEC, 0},
+        .last = {closes + 20 * LA_MSEC, 1, 0},
+        .opening = opens ? LA_OPENING_HANDSHAKE : LA_OPENING_HALF_OPEN + outcome - 7,
+        .first_closer = !opens               ? LA_CLOSER_NONE
+                        : first == LA_CLIENT ? LA_CLOSER_CLIENT
+                                             : LA_CLOSER_SERVER,
         .connect_delay_ns = INT64_C(1) << pick(random, 34),
         .late_cause = (uint8_t)pick(random, LA_LATE_CAUSE_COUNT),
-        .log = log,
-        .log_count = outcome < 7    ? 6
-                     : outcome == 7 ? 2
-                                    : 1,
+        .opened_tsval = pick(random, 1 << 30),
+        .milestones = {answered ? at + 10 * LA_MSEC : INT64_MAX,
+                       opens ? open : INT64_MAX,
+                       {INT64_MAX, INT64_MAX},
+                       {INT64_MAX, INT64_MAX}},
+        .log_count = opens      ? 6
+                     : answered ? 2
+                                : 1,
         .capture_end_ns = END,
         .profile = {profile, profile},
     };
-    log[0].options = LA_HAS_TIMESTAMPS;
-    log[0].tsval = pick(random, 1 << 30);
-    c.side[0].fin_seen = c.side[1].fin_seen = outcome < 7;
-    c.side[first].fin_end = log[4].ack = 9;
-    c.side[!first].fin_end = log[5].ack = 5;
-    if (outcome >= 7)
-        c.first_closer = LA_CLOSER_NONE;
+    if (opens) {
+        c.milestones.fin_ns[first] = closes;
+        c.milestones.fin_ns[!first] = c.milestones.fin_acked_ns[first] = closes + 10 * LA_MSEC;
+        c.milestones.fin_acked_ns[!first] = closes + 20 * LA_MSEC;
+    }
     if (accounts)
         assert_int_equal(la_accounts_add(accounts, &c), LA_OK);
 }

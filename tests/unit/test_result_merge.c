@@ -60,8 +60,8 @@ static void add_random_connection(struct la_result *result, uint64_t *state) {
                              .cause = (uint8_t)pick(state, LA_RESET_CAUSE_COUNT)};
     struct la_observation log[] = {
         {.class = LA_CLASS_SYN},
-        {.class = LA_CLASS_SYN_ACK, .time_ns = pick(state, 100000000)},
-        {.class = LA_CLASS_HANDSHAKE_ACK, .time_ns = 200000000},
+        {.class = LA_CLASS_SYN_ACK},
+        {.class = LA_CLASS_HANDSHAKE_ACK},
     };
     const struct la_profile *linux_like = la_profile_default();
     struct la_connection connection = {
@@ -81,6 +81,10 @@ static void add_random_connection(struct la_result *result, uint64_t *state) {
         .duplicates = pick(state, 3),
         .log_dropped = pick(state, 3),
         .evicted = pick(state, 2),
+        .milestones = {pick(state, 100000000),
+                       200000000,
+                       {INT64_MAX, INT64_MAX},
+                       {INT64_MAX, INT64_MAX}},
         .log = log,
         .log_count = 3,
         .resets = &reset,
