@@ -21,13 +21,29 @@ struct cursor {
     bool contradicted;  /* the last failed read went past a `wire` that a length field had set */
 };
 
-/* Big-endian values out of the byte arrays of a header copied by cur_copy(). */
+#if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+enum { TURNED_ROUND = 0 };
+#else
+enum { TURNED_ROUND = 1 }; /* the bytes of this machine's words, against those on the wire */
+#endif
+
+/* Big-endian values out of the byte arrays of a header. */
 static inline uint16_t be16(const uint8_t bytes[2]) {
-    return (uint16_t)(bytes[0] << 8 | bytes[1]);
+    uint16_t value;
+    memcpy(&value, bytes, sizeof value);
+    return TURNED_ROUND ? __builtin_bswap16(value) : value;
 }
 
 static inline uint32_t be32(const uint8_t bytes[4]) {
-    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+    uint32_t value;
+    memcpy(&value, bytes, sizeof value);
+    return TURNED_ROUND ? __builtin_bswap32(value) : value;
+}
+
+static inline uint64_t be64(const uint8_t bytes[8]) {
+    uint64_t value;
+    memcpy(&value, bytes, sizeof value);
+    return TURNED_ROUND ? __builtin_bswap64(value) : value;
 }
 
 static inline struct cursor cur_from(const uint8_t *data, uint32_t caplen, uint32_t len) {

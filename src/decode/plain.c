@@ -7,8 +7,11 @@
 #include "decode/walk.h"
 
 enum {
+    AT_ONCE = 128,       /* packets */
     SEGMENTS_AHEAD = 16, /* another core may have had the memory of a segment */
-    FRAGMENT_AT = offsetof(struct ipv4_header, fragment), /* TTL and protocol follow */
+    LENGTH_AT = offsetof(struct ipv4_header, total_length), /* the identification follows */
+    FRAGMENT_AT = offsetof(struct ipv4_header, fragment),   /* TTL and protocol follow */
+    AT_TCP = sizeof(struct ethernet_header) + sizeof(struct ipv4_header),
     FRAGMENT_AND_PROTOCOL = IPV4_FRAGMENT << 16 | 0xff,
 };
 
@@ -18,66 +21,97 @@ static __attribute__((noinline)) void note_options(struct la_segment *segment,
     tcp_options(segment, cur_from(options, size, size), size);
 }
 
-/* A segment of `sent` bytes, of which `captured` (at least those of a TCP header) are there. */
-static inline __attribute__((always_inline)) bool plain_tcp(const uint8_t *bytes, uint32_t captured,
-                                                            int32_t sent,
-                                                            struct la_segment *restrict segment) {
+/* The options that follow a TCP header, and were taken for bare timestamps. False when the header
+ * is shorter than it may be. */
+static inline __attribute__((always_inline)) bool plain_options(const struct tcp_header *tcp,
+                                                                struct la_segment *segment) {
+    const uint8_t *options = (const uint8_t *)(tcp + 1);
+    uint32_t size = tcp_header_size(tcp_ack_window(tcp));
+    if (size == HEADER_OF_SYN && note_options_of_syn(segment, options))
+        return true;
+    segment->tsval = segment->tsecr = 0;
+    segment->options &= (uint16_t)~LA_HAS_TIMESTAMPS;
+    if (size > sizeof *tcp)
+        note_options(segment, options, size - (uint32_t)sizeof *tcp);
+    return size >= sizeof *tcp;
+}
+
+/* A segment of `sent` bytes, of which `captured` (at least those of a TCP header) are there, of
+ * which only the IP header is left to note. Its options are taken for bare timestamps: `*otherwise`
+ * is 0 when that is what they are. */
+static inline __attribute__((always_inline)) bool
+plain_tcp(const uint8_t *bytes, uint32_t captured, int32_t sent, const struct la_packet *packet,
+          struct la_segment *segment, uint32_t *otherwise) {
     const struct tcp_header *tcp = (const void *)bytes;
-    uint32_t size = (uint32_t)(tcp->offset >> 4) * 4;
+    uint64_t ack_window = tcp_ack_window(tcp);
+    uint32_t size = tcp_header_size(ack_window);
     int32_t payload = sent - (int32_t)size;
-    if (size < sizeof *tcp || payload < 0 || captured < size)
+    if (payload < 0 || captured < size)
         return false;
-    note_tcp(segment, tcp);
+    *otherwise = (be32(bytes + size - 12) - NOP_NOP_TIMESTAMPS) | (size ^ STAMPED_HEADER);
+    begin_stamped(segment, packet);
+    note_tcp(segment, tcp, ack_window);
     segment->payload = (uint32_t)payload;
-    const uint8_t *options = bytes + sizeof *tcp;
-    size -= (uint32_t)sizeof *tcp;
-    if (!note_usual_options(segment, options, size))
-        note_options(segment, options, size);
+    note_timestamps(segment, bytes + size - 8);
     return true;
 }
 
 /* A packet whose IP header lies `at` bytes from its beginning. */
-static inline __attribute__((always_inline)) bool
-plain_ipv4(const struct la_packet *packet, uint32_t at, struct la_segment *restrict segment) {
+static inline __attribute__((always_inline)) bool plain_ipv4(const struct la_packet *packet,
+                                                             size_t at, struct la_segment *segment,
+                                                             uint32_t *otherwise) {
     const uint8_t *bytes = packet->data + at;
     const struct ipv4_header *ip = (const void *)bytes;
-    if (packet->caplen < at + sizeof *ip + sizeof(struct tcp_header))
-        return false;
-    uint32_t total = be16(ip->total_length);
-    if (ip->version_length != 0x45 ||
+    if (packet->caplen < at + sizeof *ip + sizeof(struct tcp_header) ||
+        ip->version_length != 0x45 ||
         (be32(bytes + FRAGMENT_AT) & FRAGMENT_AND_PROTOCOL) != PROTOCOL_TCP)
         return false;
-    begin_segment(segment, packet);
-    note_ipv4(segment, ip);
-    return plain_tcp(bytes + sizeof *ip, packet->caplen - at - (uint32_t)sizeof *ip,
-                     (int32_t)total - (int32_t)sizeof *ip, segment);
+    uint32_t length_id = be32(bytes + LENGTH_AT);
+    if (!plain_tcp(bytes + sizeof *ip, packet->caplen - (uint32_t)(at + sizeof *ip),
+                   (int32_t)(length_id >> 16) - (int32_t)sizeof *ip, packet, segment, otherwise))
+        return false;
+    segment->ip_id = (uint16_t)length_id;
+    segment->ttl = ip->ttl;
+    segment->options = ip_options(ip) | LA_HAS_TIMESTAMPS;
+    la_addr_set_v4(&segment->src, ip->src);
+    la_addr_set_v4(&segment->dst, ip->dst);
+    return true;
 }
 
-static bool plain_ipv6(const struct la_packet *packet, uint32_t at,
-                       struct la_segment *restrict segment) {
+static bool plain_ipv6(const struct la_packet *packet, size_t at, struct la_segment *segment,
+                       uint32_t *otherwise) {
     const uint8_t *bytes = packet->data + at;
     const struct ipv6_header *ip = (const void *)bytes;
     if (packet->caplen < at + sizeof *ip + sizeof(struct tcp_header))
         return false;
     uint32_t length = be16(ip->payload_length);
-    if (ip->version >> 4 != 6 || ip->next != PROTOCOL_TCP || length == 0)
+    if (ip->version >> 4 != 6 || ip->next != PROTOCOL_TCP || length == 0 ||
+        !plain_tcp(bytes + sizeof *ip, packet->caplen - (uint32_t)(at + sizeof *ip),
+                   (int32_t)length, packet, segment, otherwise))
         return false;
-    begin_segment(segment, packet);
     note_ipv6(segment, ip);
-    return plain_tcp(bytes + sizeof *ip, packet->caplen - at - (uint32_t)sizeof *ip,
-                     (int32_t)length, segment);
+    segment->options = LA_HAS_TIMESTAMPS;
+    return true;
 }
 
 static bool plain_ip(const struct la_packet *packet, enum layer layer, size_t at,
                      struct la_segment *segment) {
+    uint32_t otherwise;
     switch (layer) {
     case LAYER_IPV4:
-        return plain_ipv4(packet, (uint32_t)at, segment);
+        if (!plain_ipv4(packet, at, segment, &otherwise))
+            return false;
+        at += sizeof(struct ipv4_header);
+        break;
     case LAYER_IPV6:
-        return plain_ipv6(packet, (uint32_t)at, segment);
+        if (!plain_ipv6(packet, at, segment, &otherwise))
+            return false;
+        at += sizeof(struct ipv6_header);
+        break;
     default:
         return false;
     }
+    return otherwise == 0 || plain_options((const void *)(packet->data + at), segment);
 }
 
 static bool plain_tagged(const struct la_packet *packet, struct la_segment *segment) {
@@ -138,26 +172,44 @@ static __attribute__((noinline)) bool plain_otherwise(const struct la_packet *pa
 }
 
 static inline __attribute__((always_inline)) bool
-plain_segment(const struct la_packet *packet, struct la_segment *restrict segment) {
+plain_segment(const struct la_packet *packet, struct la_segment *segment, uint32_t *otherwise) {
     const struct ethernet_header *header = (const void *)packet->data;
     return packet->linktype == LINKTYPE_ETHERNET &&
            packet->caplen >=
                sizeof *header + sizeof(struct ipv4_header) + sizeof(struct tcp_header) &&
-           be16(header->type) == ETHERTYPE_IPV4 && plain_ipv4(packet, sizeof *header, segment);
+           be16(header->type) == ETHERTYPE_IPV4 &&
+           plain_ipv4(packet, sizeof *header, segment, otherwise);
 }
 
-/* Inside of a larger function there would not be registers enough. */
+/* Which options a segment has nobody could foretell, since each is of another connection than the
+ * one before. So all are read as bare timestamps at first, and those that were something else are
+ * read together afterwards: most of them are SYNs.
+ *
+ * Inside of a larger function there would not be registers enough. */
 __attribute__((noinline)) size_t plain_segments(const struct la_packet *packets, size_t count,
-                                                struct la_segment *segments) {
-    size_t n = 0;
-    for (; n < count; n++) {
-        if (!plain_segment(&packets[n], &segments[n])) {
-            if (!plain_otherwise(&packets[n], &segments[n]))
-                break;
-            if (segments[n].tunnels)
-                return n + 1;
+                                                struct la_segment *restrict segments) {
+    uint8_t others[AT_ONCE];
+    size_t other_count = 0, n = 0;
+    count = count < AT_ONCE ? count : AT_ONCE;
+    while (n < count) {
+        uint32_t otherwise;
+        if (__builtin_expect(plain_segment(&packets[n], &segments[n], &otherwise), 1)) {
+            others[other_count] = (uint8_t)n;
+            other_count += otherwise != 0;
+            la_prefetch_to_write(&segments[n + SEGMENTS_AHEAD], sizeof *segments);
+            n++;
+            continue;
         }
-        la_prefetch_to_write(&segments[n + SEGMENTS_AHEAD], sizeof *segments);
+        if (!plain_otherwise(&packets[n], &segments[n]))
+            break;
+        n++;
+        if (segments[n - 1].tunnels)
+            break;
+    }
+    for (size_t i = 0; i < other_count; i++) {
+        const uint8_t *data = packets[others[i]].data;
+        if (!plain_options((const void *)(data + AT_TCP), &segments[others[i]]))
+            return others[i];
     }
     return n;
 }

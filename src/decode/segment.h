@@ -62,7 +62,9 @@ struct la_notice {
     uint8_t type, code;      /* of ICMPv6 where the reporter's address is IPv6 */
 };
 
-/* Two lines of a cache, because segments go from core to core.
+/* Two lines of a cache, because segments go from core to core. Ports and sequence number, and both
+ * timestamps, lie in the reverse order of that on the wire: where the machine's order of bytes is
+ * the reverse as well, they are turned round as one word.
  *
  * Of a notice, addresses, ports and sequence number are those of the segment that it quotes, TTL
  * and identification its own; there are no flags and no payload. */
@@ -70,20 +72,21 @@ struct la_segment {
     int64_t time_ns;
     uint64_t frame;
     struct la_addr src, dst; /* innermost IP header; of a source route, the last address */
-    uint32_t seq, ack;
+    uint32_t seq;
+    uint16_t dport, sport;
+    uint32_t ack;
     uint32_t payload;    /* bytes of TCP payload, from the IP header (or, for super-segments with IP
                             length 0, from the capture), whether captured or not */
     uint32_t wire_bytes; /* bytes of the frame on the wire */
-    uint32_t tsval, tsecr; /* 0 without LA_HAS_TIMESTAMPS */
+    uint32_t tsecr, tsval; /* 0 without LA_HAS_TIMESTAMPS */
     union {
         uint32_t sack[8]; /* start, end of up to four blocks; only sack_count of them are set */
         struct la_notice notice; /* with LA_IS_NOTICE */
     };
-    uint16_t input;
-    uint16_t sport, dport;
     uint16_t ip_id;  /* the low 16 bits for IPv6, 0 without a fragment header */
     uint16_t window; /* as on the wire, unscaled */
     /* What many segments have in common, side by side: see LA_SEGMENT_FORM. */
+    uint16_t input;
     uint16_t options;  /* LA_HAS_... */
     uint16_t tunnels;  /* LA_TUNNEL_... */
     uint16_t vlans[2]; /* outermost first; VLAN identifiers, 0 when absent */
@@ -96,8 +99,8 @@ struct la_segment {
 
 _Static_assert(sizeof(struct la_segment) == 128, "two lines of a cache");
 
-/* From here to its end a segment has no number of its own: options, places, flags, TTL. */
-#define LA_SEGMENT_FORM offsetof(struct la_segment, options)
+/* From here to its end a segment has no number of its own: places, options, flags, TTL. */
+#define LA_SEGMENT_FORM offsetof(struct la_segment, input)
 enum { LA_SEGMENT_FORM_SIZE = sizeof(struct la_segment) - LA_SEGMENT_FORM };
 
 #endif

@@ -141,10 +141,11 @@ enum layer tcp_segment(struct walk *walk) {
     struct cursor whole = walk->at;
     if (!cur_copy(&walk->at, &tcp, sizeof tcp))
         return walk_short(walk, PART_TCP);
-    uint32_t size = (uint32_t)(tcp.offset >> 4) * 4;
+    uint64_t ack_window = tcp_ack_window(&tcp);
+    uint32_t size = tcp_header_size(ack_window);
     if (size < sizeof tcp || (size > whole.wire && whole.bounded))
         return walk_malformed(walk, PART_TCP);
-    note_tcp(segment, &tcp);
+    note_tcp(segment, &tcp, ack_window);
     segment->payload = whole.wire > size ? whole.wire - size : 0;
     uint32_t options = size - (uint32_t)sizeof tcp;
     bool whole_options = options <= walk->at.remaining;

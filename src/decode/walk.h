@@ -122,7 +122,7 @@ enum layer link_mpls(struct walk *walk);
 /* plain.c */
 /* Packets that one look is enough for, instead of a walk, from the first on. Returns how many gave
  * a segment: up to the first that is not that plain, or cut, or malformed, and up to the first that
- * was in a tunnel. */
+ * was in a tunnel; and no more than some dozens at once. */
 size_t plain_segments(const struct la_packet *packets, size_t count, struct la_segment *segments);
 
 /* network.c */

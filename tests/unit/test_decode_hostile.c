@@ -179,11 +179,18 @@ static void build_any_plain(struct test_packet *p) {
                                       3, 4, 0, 0,    0, 0, 1, 3,  3, 7};
     const struct test_tcp syn = {
         .flags = LA_SYN, .options = options, .option_bytes = sizeof options};
+    const struct test_tcp bare = {.flags = LA_RST};
     begin(p);
-    if (next_random(3) == 0)
+    switch (next_random(4)) {
+    case 0:
         put_tcp(p, &syn);
-    else
+        break;
+    case 1:
+        put_tcp(p, &bare);
+        break;
+    default:
         put_usual_tcp(p);
+    }
     bool six = next_random(2);
     if (six)
         put_ipv6(p, 6);
@@ -266,6 +273,56 @@ static void plain_packets_are_what_a_walk_finds(void **state) {
     la_decoder_free(walking);
 }
 
+/* A packet that may have been cut and damaged, its bytes in memory of their own. */
+static struct la_packet any_plain_packet(unsigned number) {
+    struct test_packet p;
+    build_any_plain(&p);
+    uint32_t size = (uint32_t)size_of(&p), caplen = next_random(8) ? size : next_random(size);
+    if (next_random(8) == 0)
+        at(&p, next_random(size))[0] = (uint8_t)next_random(256);
+    uint8_t *data = malloc(caplen ? caplen : 1);
+    assert_non_null(data);
+    memcpy(data, at(&p, 0), caplen);
+    return (struct la_packet){.time_ns = (int64_t)number,
+                              .frame = number,
+                              .data = data,
+                              .caplen = caplen,
+                              .len = size,
+                              .linktype = p.linktype};
+}
+
+/* However many are looked at together, and whatever stands beside them. */
+static void rows_of_plain_packets_are_what_a_walk_finds(void **state) {
+    (void)state;
+    enum { ROUNDS = 2000, ROW = 200 };
+    struct la_decoder *plain = la_decoder_new(), *walking = la_decoder_new();
+    static struct la_packet packets[ROW];
+    static struct la_segment segments[ROW + 64]; /* some are asked for ahead */
+    unsigned together = 0;
+    random_state = 12;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        unsigned count = 1 + next_random(ROW);
+        for (unsigned i = 0; i < count; i++)
+            packets[i] = any_plain_packet(i);
+        memset(segments, 0xa5, sizeof segments);
+        for (unsigned i = 0, n; i<count; i += n> 0 ? n : 1) {
+            n = (unsigned)la_decode_plain(plain, packets + i, count - i, segments + i);
+            assert_true(n <= count - i);
+            together += n > 1;
+            for (unsigned k = i; k < i + n; k++) {
+                struct outcome walked = decode_bytes(walking, &packets[k], packets[k].data);
+                assert_int_equal(walked.result, LA_DECODED_TCP);
+                assert_true(is_equal(&segments[k], &walked.segment));
+            }
+        }
+        for (unsigned i = 0; i < count; i++)
+            free((void *)(uintptr_t)packets[i].data);
+    }
+    assert_true(together > ROUNDS);
+    la_decoder_free(plain);
+    la_decoder_free(walking);
+}
+
 static void put_tag(struct test_packet *p, uint16_t type) {
     put16(p, type);
     put16(p, 7);
@@ -339,6 +396,7 @@ int main(void) {
         cmocka_unit_test(no_mutation_crashes_and_the_counts_always_add_up),
         cmocka_unit_test(noise_of_every_link_type_does_not_crash),
         cmocka_unit_test(plain_packets_are_what_a_walk_finds),
+        cmocka_unit_test(rows_of_plain_packets_are_what_a_walk_finds),
         cmocka_unit_test(a_row_of_plain_packets_ends_where_one_is_not),
         cmocka_unit_test(a_hundred_nested_headers_are_too_deep),
         cmocka_unit_test(an_endless_label_stack_is_too_deep),
