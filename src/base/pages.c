@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* The first blocks stay on small pages, which only become resident as they are touched: a small
- * capture costs little. */
-enum { LARGE_PAGE = 2 * 1024 * 1024, SMALL_BLOCKS = 8 };
+/* Where the system gives large pages unasked, a block is one. Nobody asks for them: most of this
+ * memory is written once and read once, and where a virtual machine gives free memory back to its
+ * host, a large page is new memory of the host's each time, at ten times the price. */
+enum { LARGE_PAGE = 2 * 1024 * 1024 };
 /* So much is worth giving back to the system: more than results take that are gathered while
- * shards end. It is a call for each piece, and breaks up the large page around it. */
+ * shards end. It is a call for each piece. */
 enum { RETURN_MOST = 32 * 1024 * 1024 };
 
 struct free_piece {
@@ -57,8 +58,6 @@ static char *make_block(struct la_pages *pages, size_t size) {
     void *block = aligned_alloc(LARGE_PAGE, size);
     if (!block)
         return NULL;
-    if (pages->count >= SMALL_BLOCKS)
-        (void)madvise(block, size, MADV_HUGEPAGE); /* a wish: small pages do as well */
     return pages->blocks[pages->count++] = block;
 }
 
@@ -118,6 +117,6 @@ void la_pages_return(struct la_pages *pages, void *piece) {
     pages->returned_bytes += LA_PIECE;
     pthread_mutex_unlock(&pages->lock);
     if (worth)
-        (void)madvise(piece, LA_PIECE, MADV_DONTNEED); /* a wish as well */
+        (void)madvise(piece, LA_PIECE, MADV_DONTNEED); /* a wish */
     la_pages_give_row(pages, piece, 1);
 }

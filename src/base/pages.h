@@ -1,7 +1,5 @@
-/* Memory by the piece, cut from blocks that the system is asked to back with large pages: with
- * tables of hundreds of megabytes most of the time goes into page faults and address translation
- * otherwise. One source serves all tables of an analysis, so that what it rounds up is rounded up
- * once. */
+/* Memory by the piece, cut from larger blocks. One source serves all tables of an analysis, so that
+ * what it rounds up is rounded up once. */
 #ifndef LA_BASE_PAGES_H
 #define LA_BASE_PAGES_H
 
