@@ -98,6 +98,7 @@ void *la_pool_take(struct la_pool *pool, size_t size) {
     if (!block)
         return cut(pool, class_sizes[class]);
     pool->free[class] = block->next;
+    __builtin_prefetch(block->next, 1);
     return block;
 }
 

@@ -99,8 +99,15 @@ struct la_segment {
 
 _Static_assert(sizeof(struct la_segment) == 128, "two lines of a cache");
 
-/* From here to its end a segment has no number of its own: places, options, flags, TTL. */
+/* From here to its end, two words, a segment has no number of its own: places, options, flags, TTL.
+ */
 #define LA_SEGMENT_FORM offsetof(struct la_segment, input)
 enum { LA_SEGMENT_FORM_SIZE = sizeof(struct la_segment) - LA_SEGMENT_FORM };
+_Static_assert(LA_SEGMENT_FORM_SIZE == 2 * sizeof(uint64_t), "compared word by word");
+
+/* Whether it opens: a SYN without ACK. */
+static inline bool la_is_first(const struct la_segment *segment) {
+    return (segment->flags & (LA_SYN | LA_ACK)) == LA_SYN;
+}
 
 #endif

@@ -100,29 +100,40 @@ static size_t likely_slot(const struct recycle_table *recycle, const struct home
 }
 
 /* A SYN, or a FIN if it is the client's: who else sends it is not looked up, or seldom. */
-static bool is_looked_up(const struct recycle_table *recycle, const struct la_segment *segment) {
-    unsigned kind = segment->flags & (LA_SYN | LA_FIN | LA_ACK);
-    return recycle->capacity > 0 && (kind == LA_SYN || (kind & LA_FIN));
+static bool is_looked_up(const struct la_segment *segment) {
+    return la_is_first(segment) || (segment->flags & LA_FIN);
 }
 
-void recycle_prefetch_tag(const struct recycle_table *recycle, const struct key *key,
-                          const struct la_segment *segment) {
-    if (is_looked_up(recycle, segment))
-        __builtin_prefetch(
-            &recycle
-                 ->tags[home_of(recycle, key->host[key->swapped], key->host[!key->swapped]).slot]);
+static struct home home_of_key(const struct recycle_table *recycle, const struct key *key) {
+    return home_of(recycle, key->host[key->swapped], key->host[!key->swapped]);
 }
 
-void recycle_prefetch_entry(const struct recycle_table *recycle, const struct key *key,
-                            const struct la_segment *segment) {
-    if (!is_looked_up(recycle, segment))
+void recycle_prefetch_tags(const struct recycle_table *recycle, const struct key *keys,
+                           const struct la_segment *const *segments, size_t count) {
+    if (recycle->capacity == 0)
         return;
-    struct home home = home_of(recycle, key->host[key->swapped], key->host[!key->swapped]);
+    for (size_t i = 0; i < count; i++)
+        if (is_looked_up(segments[i]))
+            __builtin_prefetch(&recycle->tags[home_of_key(recycle, &keys[i]).slot]);
+}
+
+static void prefetch_entry(const struct recycle_table *recycle, const struct key *key,
+                           bool is_syn) {
+    struct home home = home_of_key(recycle, key);
     size_t slot = likely_slot(recycle, &home);
-    if ((segment->flags & LA_SYN) && recycle->tags[slot] == 0)
+    if (is_syn && recycle->tags[slot] == 0)
         return;
     __builtin_prefetch(entry_at(recycle, slot), 1);
     __builtin_prefetch(&entry_at(recycle, slot)->used, 1); /* half of them lie in two lines */
+}
+
+void recycle_prefetch_entries(const struct recycle_table *recycle, const struct key *keys,
+                              const struct la_segment *const *segments, size_t count) {
+    if (recycle->capacity == 0)
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (is_looked_up(segments[i]))
+            prefetch_entry(recycle, &keys[i], segments[i]->flags & LA_SYN);
 }
 
 /* The slot that has it, or where it is to be put. */
@@ -183,14 +194,14 @@ static size_t count_young(const struct recycle_table *recycle, int64_t now_ns) {
     return young;
 }
 
-/* Rebuilds the table without what has grown too old to matter; larger by a fifth when that is not
- * enough, as it is seldom met and mostly in vain, but takes memory all the time. False when out of
- * memory, which the pool tells as well: then nothing is known any more. */
+/* Rebuilds the table without what has grown too old to matter; larger by two fifths when that is
+ * not enough, as it is seldom met and mostly in vain, but takes memory all the time. False when out
+ * of memory, which the pool tells as well: then nothing is known any more. */
 static bool rebuild(struct recycle_table *recycle, int64_t now_ns) {
     struct recycle_table old = *recycle;
     size_t young = count_young(&old, now_ns), blocks = old.capacity / IN_BLOCK;
     if (young * 10 >= old.capacity * 7)
-        blocks = young * 3 / 2 / IN_BLOCK + 1;
+        blocks = young * 7 / 4 / IN_BLOCK + 1;
     struct entry **fresh = calloc(blocks, sizeof *fresh);
     uint8_t *tags = calloc(blocks, IN_BLOCK);
     if (!fresh || !tags) {

@@ -13,12 +13,13 @@ struct recycle_table *recycle_new(struct la_pool *pool);
 void recycle_free(struct recycle_table *recycle);
 size_t recycle_bytes(const struct recycle_table *recycle);
 
-/* Ask for the memory in which a segment is going to be looked up: first the tag, later the entry.
+/* Ask for the memory in which segments are going to be looked up: first the tags, later the
+ * entries.
  */
-void recycle_prefetch_tag(const struct recycle_table *recycle, const struct key *key,
-                          const struct la_segment *segment);
-void recycle_prefetch_entry(const struct recycle_table *recycle, const struct key *key,
-                            const struct la_segment *segment);
+void recycle_prefetch_tags(const struct recycle_table *recycle, const struct key *keys,
+                           const struct la_segment *const *segments, size_t count);
+void recycle_prefetch_entries(const struct recycle_table *recycle, const struct key *keys,
+                              const struct la_segment *const *segments, size_t count);
 
 /* Looks at a segment that was just taken in: a client's FIN after its server's is remembered; a SYN
  * older than what is remembered becomes a suspect (its extra says so); another SYN of the same host

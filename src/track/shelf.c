@@ -1,5 +1,7 @@
 #include "track/shelf.h"
 
+#include "base/prefetch.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -103,6 +105,7 @@ struct shelf_item *shelf_put(struct shelf *shelf, enum shelf_kind kind, size_t s
     shelf->count++;
     item->size = (uint16_t)size;
     item->kind = (uint8_t)kind;
+    la_prefetch_to_write((uint8_t *)item + size, 2 * LA_CACHE_LINE); /* the next one's */
     return item;
 }
 

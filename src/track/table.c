@@ -13,7 +13,7 @@ enum { MAX_PAST = 1 << 20 };
 
 /* Sixteenths. Most that are looked for among the records are there, and found at once; on the shelf
  * emptier slots would cost more memory than searches in vain cost time. */
-enum { LIVES_FILL = 4, SHELVED_FILL = 13 };
+enum { LIVES_FILL = 8, SHELVED_FILL = 13 };
 
 static bool add_slab(struct table *table) {
     if (table->slab_count == table->slab_capacity) {
@@ -152,7 +152,8 @@ static uint64_t end_of(uint32_t host, uint16_t port) {
 static inline uint32_t tag_of(const struct table *table, const uint32_t host[2],
                               const uint16_t port[2], bool v6) {
     const uint32_t words[4] = {host[0], host[1], (uint32_t)port[0] << 16 | port[1], v6};
-    return la_hash_pairs(&table->hash_key, words);
+    uint32_t hash = la_hash_pairs(&table->hash_key, words);
+    return hash + (hash == SLOT_EMPTY);
 }
 
 /* By address, not by index: the order of sides must not depend on who came first. */
@@ -189,7 +190,8 @@ static __attribute__((noinline)) bool key_of_v6(struct table *table,
     return true;
 }
 
-bool table_key(struct table *table, const struct la_segment *segment, struct key *key) {
+static inline bool make_key(struct table *table, const struct la_segment *segment,
+                            struct key *key) {
     key->v6 = !la_addr_is_v4(&segment->src);
     if (key->v6)
         return key_of_v6(table, segment, key);
@@ -199,48 +201,52 @@ bool table_key(struct table *table, const struct la_segment *segment, struct key
     return true;
 }
 
-void table_prefetch_slot(const struct table *table, const struct key *key) {
-    slots_prefetch(&table->lives, key->tag);
+/* A SYN is mostly the first of its 4-tuple, and looked for on the shelf as well, in vain. */
+bool table_key(struct table *table, const struct la_segment *segment, struct key *key) {
+    if (!make_key(table, segment, key))
+        return false;
+    const struct slot_row *live = slots_row(&table->lives, key->tag);
+    const struct slot_row *item = slots_row(&table->shelved, key->tag);
+    __builtin_prefetch(live);
+    __builtin_prefetch(
+        (const void *)(uintptr_t)la_select(la_is_first(segment), (uintptr_t)item, (uintptr_t)live));
+    return true;
 }
 
-struct live *table_prefetch_record(const struct table *table, const struct key *key) {
-    uint32_t index = slots_first(&table->lives, key->tag);
-    struct live *record = table_at(table, index);
-    const void *slot = table_shelving(table, key);
-    la_prefetch_to_write(record, sizeof *record);
-    __builtin_prefetch((const void *)(uintptr_t)la_select(index == LA_NO_LIVE, (uintptr_t)slot,
-                                                          (uintptr_t)record));
-    return record;
+void table_likely(const struct table *table, const struct key *keys, size_t count,
+                  struct live **likely) {
+    const struct slots lives = table->lives;
+    for (size_t i = 0; i < count; i++) {
+        likely[i] = table_at(table, slots_likely(&lives, keys[i].tag));
+        la_prefetch_to_write(likely[i], sizeof *likely[i]);
+    }
 }
 
 void table_prefetch_item(const struct table *table, const struct key *key) {
-    uint32_t place = slots_first(&table->shelved, key->tag);
+    uint32_t place = slots_likely(&table->shelved, key->tag);
     if (place != SLOT_EMPTY)
         la_prefetch_to_write(shelf_at(table->shelf, place), 128);
 }
 
 static struct live *find_live(const struct table *table, const struct key *key) {
-    uint32_t tag = key->tag, index;
-    for (size_t i = slots_home(&table->lives, tag);; i++) {
-        i = slots_next(&table->lives, i, tag);
-        if ((index = table->lives.at[i].number) == SLOT_EMPTY)
-            return NULL;
-        struct live *live = table_at(table, index);
+    size_t at = slots_find(&table->lives, key->tag);
+    for (; at != SLOT_NOWHERE; at = slots_next(&table->lives, at + 1, key->tag)) {
+        struct live *live = table_at(table, slots_number(&table->lives, at));
         if (key_is_of(key, live->host, live->port, live->flags & LIVE_V6))
             return live;
     }
+    return NULL;
 }
 
 static uint32_t find_shelved(const struct table *table, const struct key *key) {
-    uint32_t tag = key->tag, place;
-    for (size_t i = slots_home(&table->shelved, tag);; i++) {
-        i = slots_next(&table->shelved, i, tag);
-        if ((place = table->shelved.at[i].number) == SLOT_EMPTY)
-            return SHELF_NOTHING;
+    size_t at = slots_find(&table->shelved, key->tag);
+    for (; at != SLOT_NOWHERE; at = slots_next(&table->shelved, at + 1, key->tag)) {
+        uint32_t place = slots_number(&table->shelved, at);
         const struct shelf_item *item = shelf_at(table->shelf, place);
         if (key_is_of(key, item->host, item->port, item->v6))
             return place;
     }
+    return SHELF_NOTHING;
 }
 
 struct found table_find(const struct table *table, const struct key *key) {
@@ -252,6 +258,7 @@ static uint32_t take_index(struct table *table) {
     uint32_t index = table->free_list;
     if (index != LA_NO_LIVE) {
         table->free_list = table_at(table, index)->older;
+        la_prefetch_to_write(table_at(table, table->free_list), sizeof(struct live));
         return index;
     }
     if (table->top == INDICES || (table->top / TABLE_SLAB == table->slab_count && !add_slab(table)))

@@ -75,7 +75,8 @@ struct taken {
 struct table *table_new(struct la_pages *pages);
 void table_free(struct table *table);
 
-/* False when out of memory (an IPv6 address could not be noted). */
+/* Its key. Asks for the slots in which it is going to be found. False when out of memory (an IPv6
+ * address could not be noted). */
 bool table_key(struct table *table, const struct la_segment *segment, struct key *key);
 /* The rest of a key that has `v6`, from who sends and who receives. */
 void table_order_key(const struct table *table, struct key *key, const uint32_t host[2],
@@ -86,14 +87,14 @@ struct found {
     uint32_t shelved; /* SHELF_NOTHING: none */
 };
 struct found table_find(const struct table *table, const struct key *key);
-/* Ask for the memory that table_find() will touch, each when the one before can have arrived: the
- * slot; the record that is likely meant, which is returned; or, when that is nobody's, an item. */
-void table_prefetch_slot(const struct table *table, const struct key *key);
-struct live *table_prefetch_record(const struct table *table, const struct key *key);
+/* When the slots can have arrived: the records that are likely meant, which are asked for. */
+void table_likely(const struct table *table, const struct key *keys, size_t count,
+                  struct live **likely);
+/* Asks for an item, of a key that no record was found for. */
 void table_prefetch_item(const struct table *table, const struct key *key);
 /* What table_shelve() will touch, to be asked for. */
 static inline const void *table_shelving(const struct table *table, const struct key *key) {
-    return &table->shelved.at[slots_home(&table->shelved, key->tag)];
+    return slots_row(&table->shelved, key->tag);
 }
 /* Whether a record that was there when its memory was asked for still is that of its 4-tuple. */
 static inline bool table_is_newest(const struct live *likely, const struct key *key) {

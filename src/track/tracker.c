@@ -627,7 +627,8 @@ static void shelve_closed(struct la_tracker *tracker, const struct key *key, str
 }
 
 /* Whether nobody but their own connection asks what its segments do. */
-static bool is_private(const struct la_tracker *tracker, const struct live *live, unsigned client) {
+static inline bool is_private(const struct la_tracker *tracker, const struct live *live,
+                              unsigned client) {
     return !meanwhile_listens(tracker->meanwhile, live) &&
            !recycle_listens(tracker->recycle, live, client);
 }
@@ -655,21 +656,46 @@ static void shelve_trail(struct la_tracker *tracker, const struct key *key, stru
     tracker->shelved_ns[SHELF_CLOSED] = item->expire_ns;
 }
 
-/* The next segment of a record on a trail; false when it is none, and the record as others are. */
-static bool go_on_trail(struct la_tracker *tracker, const struct key *key, struct live *live,
-                        const struct la_segment *s) {
-    unsigned marks, d = key->swapped;
-    if (!is_private(tracker, live, live->on_trail.client) ||
-        !trail_go_on(tracker->trails, live, d, s, &marks)) {
-        trail_leave(tracker->trails, live);
-        return false;
-    }
+/* What few steps come to, that is one or two of each connection's. */
+static __attribute__((noinline)) bool come_to(struct la_tracker *tracker, const struct key *key,
+                                              struct live *live, const struct la_segment *s,
+                                              unsigned marks) {
     if (marks & TRAIL_STAMPED)
-        recycle_remember(tracker->recycle, live, d, s);
-    arm(tracker, live, marks & TRAIL_OVER, s->time_ns);
+        recycle_remember(tracker->recycle, live, key->swapped, s);
     if (marks & TRAIL_CLOSED)
         shelve_trail(tracker, key, live);
     return true;
+}
+
+/* A step was taken. */
+__attribute__((always_inline)) static inline bool arrive(struct la_tracker *tracker,
+                                                         const struct key *key, struct live *live,
+                                                         const struct la_segment *s,
+                                                         unsigned marks) {
+    arm(tracker, live, marks & TRAIL_OVER, s->time_ns);
+    return marks & (TRAIL_STAMPED | TRAIL_CLOSED) ? come_to(tracker, key, live, s, marks) : true;
+}
+
+static __attribute__((noinline)) bool go_on_anyway(struct la_tracker *tracker,
+                                                   const struct key *key, struct live *live,
+                                                   const struct la_segment *s) {
+    unsigned marks;
+    if (is_private(tracker, live, live->on_trail.client) &&
+        trail_go_on(tracker->trails, live, key->swapped, s, &marks))
+        return arrive(tracker, key, live, s, marks);
+    trail_leave(tracker->trails, live);
+    return false;
+}
+
+/* The next segment of a record on a trail; false when it is none, and the record as others are.
+ * Nothing is called before it is known which way it goes, so that no register has to be saved. */
+static bool go_on_trail(struct la_tracker *tracker, const struct key *key, struct live *live,
+                        const struct la_segment *s) {
+    unsigned marks;
+    return is_private(tracker, live, live->on_trail.client) &&
+                   trail_go_usual_way(tracker->trails, live, key->swapped, s, &marks)
+               ? arrive(tracker, key, live, s, marks)
+               : go_on_anyway(tracker, key, live, s);
 }
 
 /* False when it needs a record. */
@@ -1037,49 +1063,53 @@ static enum la_status take_notice(struct la_tracker *tracker, const struct la_se
  * when it is closed; then the shelf is asked for as well. */
 static inline void prefetch_rest(const struct la_tracker *tracker, const struct key *key,
                                  const struct live *live, const struct la_segment *segment) {
-    bool is_first = (segment->flags & (LA_SYN | LA_ACK)) == LA_SYN; /* most are of their 4-tuple */
     bool is_last = trail_nears_end(tracker->trails, live);
+    __builtin_prefetch(live->log.bytes);
     __builtin_prefetch(live->log.bytes + live->log.used, 1);
     __builtin_prefetch((const void *)(uintptr_t)la_select(
         is_last, (uintptr_t)table_shelving(tracker->table, key), (uintptr_t)live->log.bytes));
     if (live->flow)
         la_prefetch_to_write(live->flow, sizeof *live->flow);
-    if ((live->self | (uint32_t)is_first) == LA_NO_LIVE)
+    if ((live->self | (uint32_t)la_is_first(segment)) == LA_NO_LIVE)
         table_prefetch_item(tracker->table, key);
 }
 
 /* Segments may have been decoded on another core. The table is far larger than any cache, and the
  * next segment is of another connection: the memory of a whole group is asked for before the first
- * of them is looked at. */
-enum la_status la_tracker_segments(struct la_tracker *tracker,
-                                   const struct la_segment *const *segments, size_t count) {
+ * of them is looked at. `more` follow. */
+static enum la_status take_group(struct la_tracker *tracker,
+                                 const struct la_segment *const *segments, size_t count,
+                                 size_t more) {
     struct key keys[GROUP];
     struct live *likely[GROUP];
-    for (size_t done = 0; done < count;) {
-        size_t group = count - done < GROUP ? count - done : GROUP;
-        for (size_t i = 0; i < group; i++) {
-            if (done + i + SEGMENTS_AHEAD < count)
-                la_prefetch(segments[done + i + SEGMENTS_AHEAD], sizeof *segments[0]);
-            if (!table_key(tracker->table, segments[done + i], &keys[i]))
-                return LA_ENOMEM;
-            table_prefetch_slot(tracker->table, &keys[i]);
-            recycle_prefetch_tag(tracker->recycle, &keys[i], segments[done + i]);
-        }
-        for (size_t i = 0; i < group; i++) {
-            likely[i] = table_prefetch_record(tracker->table, &keys[i]);
-            recycle_prefetch_entry(tracker->recycle, &keys[i], segments[done + i]);
-        }
-        for (size_t i = 0; i < group; i++)
-            prefetch_rest(tracker, &keys[i], likely[i], segments[done + i]);
-        for (size_t i = 0; i < group; i++) {
-            const struct la_segment *segment = segments[done + i];
-            enum la_status status = segment->options & LA_IS_NOTICE
-                                        ? take_notice(tracker, segment, &keys[i])
-                                        : take_segment(tracker, &keys[i], likely[i], segment);
-            if (status != LA_OK)
-                return LA_ENOMEM;
-        }
-        done += group;
+    for (size_t i = 0; i < count; i++) {
+        if (i + SEGMENTS_AHEAD < count + more)
+            la_prefetch(segments[i + SEGMENTS_AHEAD], sizeof *segments[0]);
+        if (!table_key(tracker->table, segments[i], &keys[i]))
+            return LA_ENOMEM;
+    }
+    recycle_prefetch_tags(tracker->recycle, keys, segments, count);
+    table_likely(tracker->table, keys, count, likely);
+    recycle_prefetch_entries(tracker->recycle, keys, segments, count);
+    for (size_t i = 0; i < count; i++)
+        prefetch_rest(tracker, &keys[i], likely[i], segments[i]);
+    for (size_t i = 0; i < count; i++) {
+        enum la_status status = segments[i]->options & LA_IS_NOTICE
+                                    ? take_notice(tracker, segments[i], &keys[i])
+                                    : take_segment(tracker, &keys[i], likely[i], segments[i]);
+        if (status != LA_OK)
+            return LA_ENOMEM;
+    }
+    return LA_OK;
+}
+
+enum la_status la_tracker_segments(struct la_tracker *tracker,
+                                   const struct la_segment *const *segments, size_t count) {
+    for (size_t group; count > 0; segments += group) {
+        group = count < GROUP ? count : GROUP;
+        count -= group;
+        if (take_group(tracker, segments, group, count) != LA_OK)
+            return LA_ENOMEM;
     }
     return tracker->out_of_memory || la_pool_failed(tracker->pool) ? LA_ENOMEM : LA_OK;
 }

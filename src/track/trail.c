@@ -11,7 +11,7 @@ enum { TRIED = 64, LEFT_TO_FOLLOWED = 4, TRY_EACH = 16 };
 enum { ENDS = 1 << 7 }; /* a mark: from here on no trail leads */
 
 struct trails *trails_new(struct la_pool *pool) {
-    struct trails *trails = calloc(1, sizeof *trails);
+    struct trails *trails = calloc(1, sizeof *trails); /* of places hardly any page is touched */
     if (!trails)
         return NULL;
     trails->pool = pool;
@@ -50,8 +50,8 @@ static inline unsigned carries(const struct la_segment *s, bool lags) {
 static inline void form_of(const struct la_segment *s, unsigned role, bool lags,
                            uint64_t form[FORM_WORDS]) {
     form_read(s, form);
-    form[2] = (uint32_t)(s->wire_bytes - s->payload) | (uint64_t)s->input << FORM_INPUT_SHIFT |
-              (uint64_t)role << FORM_ROLE_SHIFT | (uint64_t)carries(s, lags) << FORM_CARRIES_SHIFT;
+    form[2] = (uint32_t)(s->wire_bytes - s->payload) | (uint64_t)role << FORM_ROLE_SHIFT |
+              (uint64_t)carries(s, lags) << FORM_CARRIES_SHIFT;
 }
 
 static struct manner manner_of(const struct la_segment *s, unsigned role, bool lags,
@@ -71,7 +71,6 @@ static void segment_at(const struct walk *walk, const struct place *place, struc
     form_write(place->form, s);
     s->time_ns = walk->time_ns;
     s->frame = walk->frame;
-    s->input = (uint16_t)(place->form[2] >> FORM_INPUT_SHIFT);
     s->wire_bytes = (uint32_t)place->form[2] + walk->step.payload;
     s->payload = walk->step.payload;
     s->window = (uint16_t)walk->step.window;
@@ -123,9 +122,11 @@ static struct live headed(const struct live *live) {
     return fresh;
 }
 
-static struct trail trail_of(const struct on_trail *on) {
+static inline struct trail trail_of(const struct live *live) {
+    const struct on_trail *on = &live->on_trail;
     return (struct trail){.place = on->place & (PLACES_MOST - 1),
-                          .client = on->client != 0,
+                          .client = on->client & 1u,
+                          .lives = live->incarnation,
                           .isn = {on->isn[0], on->isn[1]},
                           .tsval = {on->tsval[0], on->tsval[1]}};
 }
@@ -135,7 +136,7 @@ static struct place *syn_of(struct trails *trails, const struct on_trail *on) {
 }
 
 void trail_leave(struct trails *trails, struct live *live) {
-    const struct trail trail = trail_of(&live->on_trail);
+    const struct trail trail = trail_of(live);
     struct la_log steps = live->log;
     syn_of(trails, &live->on_trail)->left++;
     *live = headed(live);
@@ -197,7 +198,7 @@ static void learn_step(const struct trails *trails, const struct live *live,
                        const struct la_segment *s, struct place *place) {
     const struct on_trail *on = &live->on_trail;
     struct live trial = headed(live);
-    const struct trail trail = trail_of(on);
+    const struct trail trail = trail_of(live);
     retrace(trails, &trail, live->log.bytes, &trial);
     unsigned side = place->manner.role ^ on->client;
     const struct flow was = trial.flow ? *trial.flow : (struct flow){.extra = NULL};
@@ -305,14 +306,30 @@ static bool make_room(struct trails *trails, struct la_log *steps) {
     return true;
 }
 
-static inline bool has_room(struct trails *trails, struct la_log *steps) {
-    return steps->used + STEP_MOST <= steps->capacity || make_room(trails, steps);
+static inline bool has_room(const struct la_log *steps) {
+    return steps->used + STEP_MOST <= steps->capacity;
+}
+
+/* A step was written, up to `end`. */
+static inline void move_on(struct live *live, const struct place *place, const struct la_segment *s,
+                           uint32_t ticks, const uint8_t *end) {
+    struct on_trail *on = &live->on_trail;
+    unsigned role = place->manner.role;
+    uint32_t next = on->ends.next[role] + s->payload + place->manner.consumes;
+    live->log.used = (uint16_t)(end - live->log.bytes);
+    on->last_ns = s->time_ns;
+    on->last_frame = s->frame;
+    on->ends.window[role] = s->window;
+    on->ends.tsval[role] += ticks;
+    on->ends.next[role] = next;
+    on->used[place->depth - 1u] = next;
+    on->place = place->number;
 }
 
 /* What a step has for itself. False when the numbers are not those that its sender was expected to
  * send, or find no room in a step. */
-static inline bool measure(const struct on_trail *on, unsigned role, const struct la_segment *s,
-                           struct step *step) {
+static bool measure(const struct on_trail *on, unsigned role, const struct la_segment *s,
+                    struct step *step) {
     uint64_t elapsed = (uint64_t)s->time_ns - (uint64_t)on->last_ns;
     uint64_t frames = s->frame - on->last_frame;
     *step = (struct step){
@@ -329,19 +346,16 @@ static inline bool measure(const struct on_trail *on, unsigned role, const struc
 }
 
 /* Whether this segment is that step. */
-static inline bool is_at(const struct place *place, const struct on_trail *on, unsigned role,
-                         bool lags, const struct la_segment *s) {
+static bool is_at(const struct place *place, const struct on_trail *on, unsigned role, bool lags,
+                  const struct la_segment *s) {
     uint64_t form[FORM_WORDS];
     form_of(s, role, lags, form);
     return is_same(place->form, form) && s->ack == on->used[place->manner.acks];
 }
 
-/* Takes the step, and says what it comes to. False when there is none to take. In one piece with
- * what was looked at before. */
-__attribute__((always_inline)) static inline bool take_step(struct trails *trails,
-                                                            struct live *live, unsigned role,
-                                                            const struct la_segment *s,
-                                                            bool is_first, unsigned *marks) {
+/* Takes a step, and says what it comes to. False when there is none to take. */
+static bool take_step(struct trails *trails, struct live *live, unsigned role,
+                      const struct la_segment *s, bool is_first, unsigned *marks) {
     struct on_trail *on = &live->on_trail;
     struct step step;
     if (!measure(on, role, s, &step))
@@ -349,18 +363,43 @@ __attribute__((always_inline)) static inline bool take_step(struct trails *trail
     const struct place *place = &trails->places[trails->places[on->place].likely];
     if (!is_at(place, on, role, step.lag != 0, s))
         place = other_step(trails, live, role, step.lag != 0, s);
-    if (!place || !has_room(trails, &live->log))
+    if (!place || !(has_room(&live->log) || make_room(trails, &live->log)))
         return false;
+    move_on(live, place, s, step.ticks,
+            put_step(live->log.bytes + live->log.used, &step, &place->manner, on->ends.window[role],
+                     is_first));
+    *marks = place->marks;
+    return true;
+}
+
+/* The usual step: the one taken last from there, whose numbers find room in a word, and which
+ * echoes the newest timestamp. What is unusual about a segment comes together without a branch:
+ * nobody could guess what it is, and it hardly ever is anything. */
+__attribute__((always_inline)) static inline bool go_usual_way(const struct trails *trails,
+                                                               struct live *live, unsigned role,
+                                                               const struct la_segment *s,
+                                                               bool is_first, unsigned *marks) {
+    const struct on_trail *on = &live->on_trail;
+    const struct place *place = &trails->places[trails->places[on->place].likely];
+    uint64_t elapsed = (uint64_t)s->time_ns - (uint64_t)on->last_ns, usec = elapsed / 1000;
+    uint64_t frames = s->frame - on->last_frame;
+    uint32_t ticks = (s->tsval - on->ends.tsval[role]) & place->manner.stamped;
+    uint32_t lag = (on->ends.tsval[role ^ 1] - s->tsecr) & place->manner.stamped;
+    uint64_t form[FORM_WORDS];
+    form_of(s, role, false, form);
+    uint64_t unusual = (form[0] ^ place->form[0]) | (form[1] ^ place->form[1]) |
+                       (form[2] ^ place->form[2]) | (s->ack ^ on->used[place->manner.acks]) |
+                       (s->seq ^ on->ends.next[role]) |
+                       beyond_word(usec, is_first ? 0 : frames, ticks) | (usec * 1000 ^ elapsed) |
+                       lag | s->payload >> 16 | (s->window - 1u) >> 16;
+    if (unusual != 0 || !has_room(&live->log))
+        return false;
+    unsigned how = s->window != on->ends.window[role] ? STEP_WINDOW : 0;
     uint8_t *at = live->log.bytes + live->log.used;
-    live->log.used +=
-        (uint16_t)(put_step(at, &step, &place->manner, on->ends.window[role], is_first) - at);
-    on->last_ns = s->time_ns;
-    on->last_frame = s->frame;
-    on->ends.window[role] = s->window;
-    on->ends.tsval[role] += step.ticks;
-    on->ends.next[role] += step.payload + place->manner.consumes;
-    on->used[place->depth - 1] = on->ends.next[role];
-    on->place = place->number;
+    put_little_endian(at, step_word(how, usec, frames, ticks, s->ip_id));
+    move_on(live, place, s, ticks,
+            put_window_and_payload(at + sizeof(uint64_t), how, place->manner.carries, s->window,
+                                   s->payload));
     *marks = place->marks;
     return true;
 }
@@ -382,13 +421,14 @@ bool trail_begin(struct trails *trails, struct live *live, unsigned side,
                  const struct la_segment *syn) {
     struct on_trail *on = &live->on_trail;
     unsigned marks;
-    if (syn->ack != 0 || syn->payload > 0 || syn->tsecr != 0)
+    if (syn->ack != 0 || syn->payload > 0 || syn->tsecr != 0 || !make_room(trails, &live->log))
         return false;
     on->client = (uint8_t)side;
     on->last_ns = syn->time_ns;
     set_out(on, LA_CLIENT, syn);
-    if (take_step(trails, live, LA_CLIENT, syn, true, &marks) &&
-        is_worthwhile(syn_of(trails, on))) {
+    bool is_begun = go_usual_way(trails, live, LA_CLIENT, syn, true, &marks) ||
+                    take_step(trails, live, LA_CLIENT, syn, true, &marks);
+    if (is_begun && is_worthwhile(syn_of(trails, on))) {
         live->flags |= LIVE_ON_TRAIL;
         return true;
     }
@@ -397,16 +437,26 @@ bool trail_begin(struct trails *trails, struct live *live, unsigned side,
     return false;
 }
 
+/* A side's first segment sets what is expected of it. False when it is no SYN. */
+static inline bool introduce(struct on_trail *on, unsigned role, const struct la_segment *s) {
+    if (on->ends.window[role] != 0)
+        return true;
+    if (!(s->flags & LA_SYN))
+        return false;
+    set_out(on, role, s);
+    return true;
+}
+
+bool trail_go_usual_way(const struct trails *trails, struct live *live, unsigned side,
+                        const struct la_segment *s, unsigned *marks) {
+    unsigned role = side ^ live->on_trail.client;
+    return introduce(&live->on_trail, role, s) && go_usual_way(trails, live, role, s, false, marks);
+}
+
 bool trail_go_on(struct trails *trails, struct live *live, unsigned side,
                  const struct la_segment *s, unsigned *marks) {
-    struct on_trail *on = &live->on_trail;
-    unsigned role = side ^ on->client;
-    if (on->ends.window[role] == 0) { /* and what measure() expects is its own */
-        if (!(s->flags & LA_SYN))
-            return false;
-        set_out(on, role, s);
-    }
-    return take_step(trails, live, role, s, false, marks);
+    unsigned role = side ^ live->on_trail.client;
+    return introduce(&live->on_trail, role, s) && take_step(trails, live, role, s, false, marks);
 }
 
 bool trail_nears_end(const struct trails *trails, const struct live *live) {
@@ -425,8 +475,7 @@ size_t trail_item_size(const struct live *live) {
 void trail_write(struct trails *trails, struct live *live, struct trail_item *item) {
     const struct on_trail *on = &live->on_trail;
     struct place *syn = syn_of(trails, on);
-    item->trail = trail_of(on);
-    item->trail.lives = live->incarnation;
+    item->trail = trail_of(live);
     memcpy(item->steps, live->log.bytes, live->log.used);
     if (on->learnt)
         syn->left++;
@@ -439,8 +488,7 @@ struct last_seen trail_last_seen(const struct trails *trails, const struct trail
     const struct place *place = &trails->places[item->trail.place];
     struct la_segment last;
     form_write(place->form, &last);
-    return (struct last_seen){item->item.expire_ns - LIVE_REMEMBERED_NS,
-                              (uint16_t)(place->form[2] >> FORM_INPUT_SHIFT), last.tunnels};
+    return (struct last_seen){item->item.expire_ns - LIVE_REMEMBERED_NS, last.input, last.tunnels};
 }
 
 /* Where it begins, as far as that follows from its steps. */

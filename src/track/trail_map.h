@@ -13,12 +13,11 @@
 enum { PLACES_MOST = 4096, PLACE_BUCKETS = PLACES_MOST / 2, STORIES_MOST = 256 };
 
 /* All about a segment that decides what it does to an ordinary connection. The first two words are
- * the end of struct la_segment, where they overlap; the third has the rest. */
-enum { FORM_WORDS = 3, FORM_SECOND = LA_SEGMENT_FORM_SIZE - sizeof(uint64_t) };
+ * the end of struct la_segment; the third has the rest. */
+enum { FORM_WORDS = 3 };
 enum {
-    FORM_INPUT_SHIFT = 32, /* below it: bytes on the wire, without the payload */
-    FORM_ROLE_SHIFT = 48,
-    FORM_CARRIES_SHIFT = 49,
+    FORM_ROLE_SHIFT = 32, /* below it: bytes on the wire, without the payload */
+    FORM_CARRIES_SHIFT = 33,
 };
 
 /* What a segment has that others have not. */
@@ -55,20 +54,17 @@ struct place {
 };
 
 static inline void form_read(const struct la_segment *s, uint64_t form[2]) {
-    const uint8_t *from = (const uint8_t *)s + LA_SEGMENT_FORM;
-    memcpy(&form[0], from, sizeof form[0]);
-    memcpy(&form[1], from + FORM_SECOND, sizeof form[1]);
+    memcpy(form, (const uint8_t *)s + LA_SEGMENT_FORM, LA_SEGMENT_FORM_SIZE);
 }
 
 static inline void form_write(const uint64_t form[2], struct la_segment *s) {
-    uint8_t *to = (uint8_t *)s + LA_SEGMENT_FORM;
-    memcpy(to, &form[0], sizeof form[0]);
-    memcpy(to + FORM_SECOND, &form[1], sizeof form[1]);
+    memcpy((uint8_t *)s + LA_SEGMENT_FORM, form, LA_SEGMENT_FORM_SIZE);
 }
 
 struct story;
 
 struct trails {
+    struct place places[PLACES_MOST];
     struct la_pool *pool; /* borrowed */
     struct la_hash_key hash_key;
     uint32_t count; /* of places; the first is where all begin */
@@ -77,7 +73,6 @@ struct trails {
     struct view view;
     uint16_t told; /* number of the story that the view holds; 0: none */
     uint16_t buckets[PLACE_BUCKETS];
-    struct place places[PLACES_MOST];
 };
 
 void stories_free(struct trails *trails);
@@ -124,31 +119,44 @@ static inline uint32_t get_short(const uint8_t *p) {
     return p[0] | (uint32_t)p[1] << 8;
 }
 
-/* `window` is the sender's last. Some steps need theirs, or a payload, and nobody can foretell
- * which, as each is of another connection: either is written in any case, and then stepped over or
- * not. */
-__attribute__((always_inline)) static inline uint8_t *put_step(uint8_t *p, const struct step *step,
-                                                               const struct manner *manner,
-                                                               uint32_t window, bool is_first) {
+/* Zero when the numbers of a step find room in a word. `usec` is the time that has elapsed, rounded
+ * down. */
+static inline uint64_t beyond_word(uint64_t usec, uint64_t frames, uint32_t ticks) {
+    return usec >> STEP_TIME_BITS | frames >> STEP_FRAMES_BITS | ticks >> STEP_TICKS_BITS;
+}
+
+static inline uint64_t step_word(unsigned how, uint64_t usec, uint64_t frames, uint32_t ticks,
+                                 uint16_t ip_id) {
+    return how | frames << STEP_FRAMES_SHIFT | usec << STEP_TIME_SHIFT |
+           (uint64_t)ticks << STEP_TICKS_SHIFT | (uint64_t)ip_id << STEP_ID_SHIFT;
+}
+
+/* What follows the word. Some steps need their window, or a payload, and nobody can foretell which,
+ * as each is of another connection: either is written in any case, and then stepped over or not. */
+static inline uint8_t *put_window_and_payload(uint8_t *p, unsigned how, unsigned carries,
+                                              uint32_t window, uint32_t payload) {
+    put_short(p, window);
+    p += STEP_WINDOW_BYTES(how);
+    put_short(p, payload);
+    return p + STEP_PAYLOAD_BYTES(carries);
+}
+
+/* `window` is the sender's last. */
+static inline uint8_t *put_step(uint8_t *p, const struct step *step, const struct manner *manner,
+                                uint32_t window, bool is_first) {
     uint32_t usec = step->elapsed_ns / 1000;
     unsigned how = step->window != window ? STEP_WINDOW : 0, carries = manner->carries;
-    uint32_t beyond =
-        usec >> STEP_TIME_BITS | step->frames >> STEP_FRAMES_BITS | step->ticks >> STEP_TICKS_BITS;
-    if (is_first || (beyond == 0 && usec * 1000 == step->elapsed_ns)) {
-        put_little_endian(p, how | (uint64_t)step->frames << STEP_FRAMES_SHIFT |
-                                 (uint64_t)usec << STEP_TIME_SHIFT |
-                                 (uint64_t)step->ticks << STEP_TICKS_SHIFT |
-                                 (uint64_t)step->ip_id << STEP_ID_SHIFT);
+    if (is_first ||
+        (beyond_word(usec, step->frames, step->ticks) == 0 && usec * 1000 == step->elapsed_ns)) {
+        put_little_endian(p,
+                          step_word(how, usec, step->frames, step->ticks, (uint16_t)step->ip_id));
         p += sizeof(uint64_t);
     } else {
         *p++ = (uint8_t)(how | STEP_WIDE);
         put_little_endian(p, step->elapsed_ns | (uint64_t)step->frames << 32);
         p = put_short(put_short(p + 8, step->ticks), step->ip_id);
     }
-    put_short(p, step->window);
-    p += STEP_WINDOW_BYTES(how);
-    put_short(p, step->payload);
-    p += STEP_PAYLOAD_BYTES(carries);
+    p = put_window_and_payload(p, how, carries, step->window, step->payload);
     return carries & CARRIES_LAG ? put_short(p, step->lag) : p;
 }
 
