@@ -1,15 +1,21 @@
 #define _DEFAULT_SOURCE /* madvise */
 #include "base/pages.h"
 
+#include "base/time.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 
-/* Where the system gives large pages unasked, a block is one. Nobody asks for them: most of this
- * memory is written once and read once, and where a virtual machine gives free memory back to its
- * host, a large page is new memory of the host's each time, at ten times the price. */
-enum { LARGE_PAGE = 2 * 1024 * 1024 };
+/* Memory is on large pages as long as the system has some at hand: one fault instead of 512, and an
+ * address translation that holds large tables. Where a virtual machine has given free memory back
+ * to its host, each large page is new memory of the host's, and takes ten times as long as the
+ * small ones of its size: whoever had to wait for one does not ask for more. The first blocks stay
+ * small, which only become resident as they are touched: a small capture costs little. */
+enum { LARGE_PAGE = 2 * 1024 * 1024, SMALL_BLOCKS = 8 };
+enum { LARGE_PAGE_AT_HAND_NS = 500 * 1000 };
 /* So much is worth giving back to the system: more than results take that are gathered while
  * shards end. It is a call for each piece. */
 enum { RETURN_MOST = 32 * 1024 * 1024 };
@@ -26,6 +32,7 @@ struct la_pages {
     size_t rest_bytes;
     struct free_piece *free; /* given back */
     size_t returned_bytes;   /* to the system */
+    bool had_to_wait;        /* for a large page */
 };
 
 struct la_pages *la_pages_new(void) {
@@ -45,6 +52,21 @@ void la_pages_free(struct la_pages *pages) {
     free(pages);
 }
 
+static int64_t monotonic_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * LA_SEC + now.tv_nsec;
+}
+
+static void enlarge(struct la_pages *pages, char *block, size_t size) {
+    for (char *page = block; page < block + size && !pages->had_to_wait; page += LARGE_PAGE) {
+        int64_t before = monotonic_ns();
+        (void)madvise(page, LARGE_PAGE, MADV_HUGEPAGE); /* a wish: small pages do as well */
+        *(volatile char *)page = 0;
+        pages->had_to_wait = monotonic_ns() - before > LARGE_PAGE_AT_HAND_NS;
+    }
+}
+
 /* `size` bytes that are freed with the rest; a multiple of LARGE_PAGE. */
 static char *make_block(struct la_pages *pages, size_t size) {
     if (pages->count == pages->capacity) {
@@ -55,9 +77,11 @@ static char *make_block(struct la_pages *pages, size_t size) {
         pages->blocks = blocks;
         pages->capacity = capacity;
     }
-    void *block = aligned_alloc(LARGE_PAGE, size);
+    char *block = aligned_alloc(LARGE_PAGE, size);
     if (!block)
         return NULL;
+    if (pages->count >= SMALL_BLOCKS)
+        enlarge(pages, block, size);
     return pages->blocks[pages->count++] = block;
 }
 
