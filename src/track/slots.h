@@ -54,7 +54,8 @@ static inline bool slots_is_full(const struct slot_row *row) {
 /* The next slot with that tag, from the one at `from`; SLOT_NOWHERE: none. */
 static inline size_t slots_next(const struct slots *slots, size_t from, uint32_t tag) {
     size_t mask = slots->count - 1, at = from / LA_LANES & mask;
-    unsigned equal = la_lanes_equal(slots->rows[at].tags, tag) & LA_ALL_LANES << from % LA_LANES;
+    unsigned rest = (unsigned)LA_ALL_LANES << from % LA_LANES;
+    unsigned equal = la_lanes_equal(slots->rows[at].tags, tag) & rest;
     while (equal == 0) {
         if (!slots_is_full(&slots->rows[at]))
             return SLOT_NOWHERE;
