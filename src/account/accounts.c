@@ -237,6 +237,7 @@ static bool was_open(enum la_outcome outcome) {
 struct adding {
     struct la_stock *stock;
     const struct la_connection *c;
+    int64_t first_s; /* the second of its first packet */
     enum la_outcome outcome;
     struct la_service *service;
     struct la_edge *edge; /* NULL: left out */
@@ -248,8 +249,10 @@ static void raise(struct adding *adding, unsigned side, unsigned strand,
                   const struct la_span *span) {
     bool server = side == LA_SERVER;
     struct la_series *series = server ? &adding->service->series : &adding->edge->series;
-    if (la_series_raise(server ? NULL : adding->stock, series, strand, span->from_ns,
-                        span->until_ns) != LA_OK)
+    bool ends = span->until_ns != INT64_MAX;
+    if (la_series_raise(server ? NULL : adding->stock, series, strand,
+                        la_floor_seconds(span->from_ns),
+                        ends ? la_floor_seconds(span->until_ns) : INT64_MAX) != LA_OK)
         adding->status = LA_ENOMEM;
 }
 
@@ -291,7 +294,7 @@ static void take_span(void *context, const struct la_span *span) {
 }
 
 static void count_event(struct adding *adding, unsigned strand) {
-    if (la_series_add(NULL, &adding->service->series, adding->c->first.time_ns, strand, 1) != LA_OK)
+    if (la_series_add(NULL, &adding->service->series, adding->first_s, strand, 1) != LA_OK)
         adding->status = LA_ENOMEM;
 }
 
@@ -417,8 +420,12 @@ static enum la_status find_service(struct la_accounts *accounts, struct adding *
 }
 
 enum la_status la_accounts_add(struct la_accounts *accounts, const struct la_connection *c) {
-    struct adding adding = {
-        .stock = &accounts->stock, .c = c, .outcome = outcome_of(c), .status = LA_OK};
+    struct adding adding = {.stock = &accounts->stock,
+                            .c = c,
+                            .first_s = la_floor_seconds(c->first.time_ns),
+                            .outcome = outcome_of(c),
+                            .status = LA_OK};
+    struct la_span wait;
     if (c->capture_end_ns > accounts->end_ns)
         accounts->end_ns = c->capture_end_ns;
     if (find_service(accounts, &adding) != LA_OK)
@@ -433,7 +440,9 @@ enum la_status la_accounts_add(struct la_accounts *accounts, const struct la_con
     /* The client's sockets are counted by the edge alone, but for TIME-WAITs of what was open. */
     unsigned server = 1u << LA_SERVER, client = adding.edge ? 1u << LA_CLIENT : 0;
     unsigned waits = was_open(adding.outcome) ? 1u << LA_CLIENT : client;
-    if (was_open(adding.outcome) || c->opening != LA_OPENING_MID_STREAM)
+    if (la_brief_wait_of(c, adding.first_s, &wait))
+        take_span(&adding, &wait);
+    else if (was_open(adding.outcome) || c->opening != LA_OPENING_MID_STREAM)
         la_spans_of(c, waits | server, client | server, take_span, &adding);
     return adding.status;
 }

@@ -50,29 +50,21 @@ static enum la_status reach(struct la_stock *stock, struct la_series *series, in
     return widen(stock, series);
 }
 
-__attribute__((always_inline)) static inline enum la_status add_at(struct la_stock *stock,
-                                                                   struct la_series *series,
-                                                                   int64_t second, unsigned strand,
-                                                                   int64_t count) {
+enum la_status la_series_add(struct la_stock *stock, struct la_series *series, int64_t second,
+                             unsigned strand, int64_t count) {
     if (!covers(series, second) && reach(stock, series, second, second) != LA_OK)
         return LA_ENOMEM;
     return la_sums_add(stock, &series->sums, key_of(series, second, strand), count);
 }
 
-enum la_status la_series_add(struct la_stock *stock, struct la_series *series, int64_t ns,
-                             unsigned strand, int64_t count) {
-    return add_at(stock, series, la_floor_seconds(ns), strand, count);
-}
-
 enum la_status la_series_raise(struct la_stock *stock, struct la_series *series, unsigned strand,
-                               int64_t from_ns, int64_t until_ns) {
-    int64_t from_s = la_floor_seconds(from_ns), until_s = la_floor_seconds(until_ns);
+                               int64_t from_s, int64_t until_s) {
     if (from_s >= until_s)
         return LA_OK; /* over before anybody looked */
-    enum la_status status = add_at(stock, series, from_s, strand, 1);
-    if (status != LA_OK || until_ns == INT64_MAX)
+    enum la_status status = la_series_add(stock, series, from_s, strand, 1);
+    if (status != LA_OK || until_s == INT64_MAX)
         return status;
-    return add_at(stock, series, until_s, strand, -1);
+    return la_series_add(stock, series, until_s, strand, -1);
 }
 
 static enum la_status copy(struct la_stock *stock, struct la_series *into,

@@ -35,12 +35,13 @@ struct la_series {
     bool used;
 };
 
-/* Adds `count` at a time. LA_OK or LA_ENOMEM. */
-enum la_status la_series_add(struct la_stock *stock, struct la_series *series, int64_t ns,
+/* Adds `count` in a second. LA_OK or LA_ENOMEM. */
+enum la_status la_series_add(struct la_stock *stock, struct la_series *series, int64_t second,
                              unsigned strand, int64_t count);
-/* A level that is one higher from `from_ns` up to `until_ns`; INT64_MAX: to the end. */
+/* A level that is one higher at the end of the second `from_s`, and up to `until_s`; INT64_MAX: to
+ * the end. */
 enum la_status la_series_raise(struct la_stock *stock, struct la_series *series, unsigned strand,
-                               int64_t from_ns, int64_t until_ns);
+                               int64_t from_s, int64_t until_s);
 enum la_status la_series_merge(struct la_stock *stock, struct la_series *into,
                                const struct la_series *from);
 void la_series_release(struct la_stock *stock, struct la_series *series);

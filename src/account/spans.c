@@ -38,13 +38,13 @@ static void take_spell(void *context, const struct la_spell *spell) {
  * span is looked at by the second. */
 
 /* What never began has no second that ends. */
-static int64_t end_of_second(int64_t ns) {
-    int64_t second = la_floor_seconds(ns);
+static int64_t end_of_second(int64_t second) {
     return second < INT64_MAX / LA_SEC ? (second + 1) * LA_SEC : INT64_MAX;
 }
 
-static bool is_in_second(const struct reading *reading, int64_t ns) {
-    return (uint64_t)reading->second_end_ns - (uint64_t)ns - 1 < LA_SEC;
+/* Whether that second is the one that ends then. */
+static bool is_before(int64_t second_end_ns, int64_t ns) {
+    return (uint64_t)second_end_ns - (uint64_t)ns - 1 < LA_SEC;
 }
 
 /* Most states of an ordinary connection are over within the second in which they began, and need
@@ -52,8 +52,8 @@ static bool is_in_second(const struct reading *reading, int64_t ns) {
 __attribute__((always_inline)) static inline void say(struct reading *reading, unsigned side,
                                                       enum la_state state, int64_t from_ns,
                                                       int64_t until_ns) {
-    if (!is_in_second(reading, from_ns))
-        reading->second_end_ns = end_of_second(from_ns);
+    if (!is_before(reading->second_end_ns, from_ns))
+        reading->second_end_ns = end_of_second(la_floor_seconds(from_ns));
     if (until_ns >= reading->second_end_ns || until_ns > reading->c->capture_end_ns)
         hand_on(reading, side, state, from_ns, until_ns);
 }
@@ -95,26 +95,40 @@ static void tell_opening(struct reading *reading, const struct la_milestones *m,
             is_opened(c) ? m->open_ns : request_given_up(c, m->syn_ack_ns));
 }
 
+static int64_t close_acked(const struct la_milestones *m, unsigned side) {
+    return least(m->fin_acked_ns[side], m->fin_ns[!side]);
+}
+
+/* Whether FIN-WAIT-2, since `acked_ns`, is over before the peer's FIN comes. Whoever speaks after
+ * its time-out has had none: it was shutdown(), not close(). */
+static bool has_given_up(const struct la_connection *c, const struct la_milestones *m,
+                         unsigned side, int64_t acked_ns) {
+    int64_t over_ns = acked_ns + c->profile[side]->fin_wait_2_orphan_ns;
+    return over_ns < m->fin_ns[!side] && c->side[side].last_ns < over_ns;
+}
+
+/* It begins with the peer's FIN, and again with whatever the peer sends. */
+static int64_t time_wait_until(const struct la_connection *c, const struct la_milestones *m,
+                               unsigned side) {
+    int64_t peer_ns = m->fin_ns[!side], heard_ns = c->side[!side].last_ns;
+    return (heard_ns > peer_ns ? heard_ns : peer_ns) + c->profile[side]->time_wait_ns;
+}
+
 /* The side that closes first, or both. */
 static void tell_active_close(struct reading *reading, const struct la_milestones *m, unsigned side,
                               bool whole) {
-    const struct la_profile *profile = reading->c->profile[side];
-    int64_t peer_ns = m->fin_ns[!side];
-    int64_t heard_ns = reading->c->side[!side].last_ns;
-    int64_t acked_ns = least(m->fin_acked_ns[side], peer_ns);
+    const struct la_connection *c = reading->c;
+    int64_t peer_ns = m->fin_ns[!side], acked_ns = close_acked(m, side);
     if (whole)
         say(reading, side, LA_ST_FIN_WAIT_1, m->fin_ns[side], acked_ns);
     if (acked_ns == INT64_MAX)
         return;
-    /* Whoever speaks after the time-out of FIN-WAIT-2 has had none: it was shutdown(), not close().
-     */
-    int64_t over_ns = acked_ns + profile->fin_wait_2_orphan_ns;
-    bool gone = over_ns < peer_ns && reading->c->side[side].last_ns < over_ns;
+    bool gone = has_given_up(c, m, side, acked_ns);
     if (whole)
-        say(reading, side, LA_ST_FIN_WAIT_2, acked_ns, gone ? over_ns : peer_ns);
+        say(reading, side, LA_ST_FIN_WAIT_2, acked_ns,
+            gone ? acked_ns + c->profile[side]->fin_wait_2_orphan_ns : peer_ns);
     if (peer_ns != INT64_MAX && !gone)
-        say(reading, side, LA_ST_TIME_WAIT, peer_ns,
-            (heard_ns > peer_ns ? heard_ns : peer_ns) + profile->time_wait_ns);
+        say(reading, side, LA_ST_TIME_WAIT, peer_ns, time_wait_until(c, m, side));
 }
 
 static void tell_passive_close(struct reading *reading, const struct la_milestones *m,
@@ -143,31 +157,32 @@ static void tell_side(struct reading *reading, const struct la_milestones *m, un
         tell_passive_close(reading, m, side);
 }
 
-/* Of what opened and closed within a second only TIME-WAIT is left when somebody looks. */
-static bool is_brief(struct reading *reading, const struct la_milestones *m) {
-    const struct la_connection *c = reading->c;
-    reading->second_end_ns = end_of_second(c->first.time_ns);
-    return is_in_second(reading, m->fin_acked_ns[0]) && is_in_second(reading, m->fin_acked_ns[1]) &&
-           is_in_second(reading, m->fin_ns[0]) && is_in_second(reading, m->fin_ns[1]) &&
-           is_in_second(reading, m->syn_ack_ns) && is_in_second(reading, m->open_ns) &&
-           is_opened(c) && c->capture_end_ns >= reading->second_end_ns;
+bool la_brief_wait_of(const struct la_connection *c, int64_t first_s, struct la_span *wait) {
+    const struct la_milestones *m = &c->milestones;
+    int64_t end_ns = end_of_second(first_s);
+    unsigned side = c->first_closer == LA_CLOSER_CLIENT ? LA_CLIENT : LA_SERVER;
+    bool one_waits = c->first_closer == LA_CLOSER_CLIENT || c->first_closer == LA_CLOSER_SERVER;
+    if (c->remarkable || !is_opened(c) || !one_waits || !is_before(end_ns, m->fin_acked_ns[0]) ||
+        !is_before(end_ns, m->fin_acked_ns[1]) || !is_before(end_ns, m->fin_ns[0]) ||
+        !is_before(end_ns, m->fin_ns[1]) || !is_before(end_ns, m->syn_ack_ns) ||
+        !is_before(end_ns, m->open_ns) || has_given_up(c, m, side, close_acked(m, side)))
+        return false;
+    int64_t until_ns = time_wait_until(c, m, side);
+    *wait = (struct la_span){side, LA_ST_TIME_WAIT, m->fin_ns[!side],
+                             until_ns > c->capture_end_ns ? INT64_MAX : until_ns};
+    return until_ns >= end_ns && end_ns <= c->capture_end_ns;
 }
 
 void la_spans_of(const struct la_connection *connection, unsigned waits, unsigned sides,
                  la_span_sink *sink, void *context) {
     struct reading reading = {connection, sink, context, INT64_MIN + LA_SEC};
-    const struct la_milestones *milestones = &connection->milestones;
     if (connection->remarkable) {
         (void)la_spells_of(connection, take_spell, &reading);
         return;
     }
     if (connection->log_count == 1 && connection->opening == LA_OPENING_UNANSWERED)
         waits &= sides &= 1u << LA_CLIENT; /* a SYN, and nothing else */
-    if (waits == 0)
-        return;
-    if (is_brief(&reading, milestones))
-        sides = 0;
     for (unsigned side = 0; side < 2; side++)
         if (waits >> side & 1)
-            tell_side(&reading, milestones, side, sides >> side & 1);
+            tell_side(&reading, &connection->milestones, side, sides >> side & 1);
 }

@@ -13,6 +13,12 @@ struct la_span {
 
 typedef void la_span_sink(void *context, const struct la_span *span);
 
+/* Of an ordinary connection that opened and closed within the second in which it began one
+ * TIME-WAIT is left when somebody looks, and la_spans_of() tells no other span: this is it. False
+ * where la_spans_of() has to be asked. `first_s` is the second of its first packet. */
+bool la_brief_wait_of(const struct la_connection *connection, int64_t first_s,
+                      struct la_span *wait);
+
 /* TIME-WAITs of the sides in `waits` (1 << LA_CLIENT, 1 << LA_SERVER), and all other states of
  * those in `sides` as well, which are some of them; more of both may be told. States that are over
  * within the second in which they began may be left out. */

@@ -121,7 +121,9 @@ static void a_level_is_exact_however_wide_the_bins(void **unused) {
             from[i] = -40 * LA_SEC + (int64_t)pick(&random, 100 + days * 86400) * LA_SEC +
                       pick(&random, 1000000000);
             until[i] = from[i] + (int64_t)pick(&random, 300000) * LA_MSEC;
-            assert_int_equal(la_series_raise(NULL, &series, LA_ST_ESTAB, from[i], until[i]), LA_OK);
+            assert_int_equal(la_series_raise(NULL, &series, LA_ST_ESTAB, la_floor_seconds(from[i]),
+                                             la_floor_seconds(until[i])),
+                             LA_OK);
         }
         struct levels levels = {from, until, SPANS, 0};
         assert_int_equal(la_series_walk(&series, check_level, &levels), LA_OK);

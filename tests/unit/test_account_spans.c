@@ -49,6 +49,7 @@ static void assert_agree(const struct la_connection *c, const struct spans *a,
 /* TIME-WAITs alone are told as they are with all the rest. */
 static void assert_waits(const struct la_connection *c, const struct spans *all) {
     struct spans waits = {.count = 0};
+    struct la_span brief;
     size_t count = 0;
     la_spans_of(c, BOTH, 0, keep, &waits);
     for (size_t i = 0; i < all->count; i++) {
@@ -61,7 +62,14 @@ static void assert_waits(const struct la_connection *c, const struct spans *all)
         assert_true(wait->from_ns == span->from_ns && wait->until_ns == span->until_ns);
     }
     assert_int_equal(count, waits.count);
-    seen.brief += count > 0 && count == all->count;
+    if (!la_brief_wait_of(c, la_floor_seconds(c->first.time_ns), &brief))
+        return;
+    assert_int_equal(all->count, 1);
+    assert_int_equal(brief.state, LA_ST_TIME_WAIT);
+    assert_int_equal(brief.side, all->items[0].side);
+    assert_true(brief.from_ns == all->items[0].from_ns);
+    assert_true(brief.until_ns == all->items[0].until_ns);
+    seen.brief++;
 }
 
 static void compare_both(void *context, struct la_connection *c) {
