@@ -1,5 +1,6 @@
 #include "account/overview.h"
 
+#include "base/prefetch.h"
 #include "base/time.h"
 
 #include <stdlib.h>
@@ -154,6 +155,8 @@ static size_t room_for_edges(const struct la_service *service) {
 static void list_sample(struct la_overview *overview, const struct la_service *service,
                         const struct la_sample *sample, bool seeks) {
     uint32_t count = la_sample_count(sample, seeks ? LA_SERVICE_SEEKERS : overview->clients_most);
+    for (uint32_t i = 0; i < count; i++) /* they lie anywhere */
+        la_prefetch(sample->kept[i].account, offsetof(struct la_edge, closers));
     for (uint32_t i = 0; i < count; i++) {
         const struct la_edge *edge = (const struct la_edge *)sample->kept[i].account;
         uint64_t connections = la_edge_connections(edge);

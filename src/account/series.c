@@ -50,6 +50,12 @@ static enum la_status reach(struct la_stock *stock, struct la_series *series, in
     return widen(stock, series);
 }
 
+/* No more than can be counted. */
+static void count_raises(struct la_series *series, uint32_t more) {
+    if (__builtin_add_overflow(series->raised, more, &series->raised))
+        series->raised = UINT32_MAX;
+}
+
 enum la_status la_series_add(struct la_stock *stock, struct la_series *series, int64_t second,
                              unsigned strand, int64_t count) {
     if (!covers(series, second) && reach(stock, series, second, second) != LA_OK)
@@ -61,6 +67,7 @@ enum la_status la_series_raise(struct la_stock *stock, struct la_series *series,
                                int64_t from_s, int64_t until_s) {
     if (from_s >= until_s)
         return LA_OK; /* over before anybody looked */
+    count_raises(series, 1);
     enum la_status status = la_series_add(stock, series, from_s, strand, 1);
     if (status != LA_OK || until_s == INT64_MAX)
         return status;
@@ -85,6 +92,7 @@ enum la_status la_series_merge(struct la_stock *stock, struct la_series *into,
         return copy(stock, into, from);
     if (reach(stock, into, from->first_s, from->last_s) != LA_OK)
         return LA_ENOMEM;
+    count_raises(into, from->raised);
     for (uint32_t at = 0; (sum = la_sums_next(&from->sums, &at));)
         if (la_sums_add(stock, &into->sums, key_of(into, second_of(from, sum), strand_of(sum)),
                         sum->count) != LA_OK)

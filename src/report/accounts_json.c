@@ -93,37 +93,44 @@ static void keep_host(struct host_sockets *shown, size_t *count, struct host_soc
     ++*count;
 }
 
-/* Through so many states a connection goes at most: unknown, SYN-SENT, SYN-RECV, ESTABLISHED,
- * FIN-WAIT-1, then FIN-WAIT-2 or CLOSING, and TIME-WAIT. */
-enum { STATES_IN_TURN = 7 };
-
-/* More sockets than this it cannot have had: each connection is in one state at a time. */
+/* More sockets than this it cannot have had. */
 static int64_t most_possible(const struct la_host_line *host) {
-    uint64_t connections = 0;
+    int64_t raised = 0;
     for (size_t i = 0; i < host->edge_count; i++)
-        connections += host->edges[i].connections;
-    for (size_t i = 0; i < host->service_count; i++)
-        connections += host->services[i].connections;
-    return (int64_t)(connections * STATES_IN_TURN);
+        raised += host->edges[i].edge->series.raised;
+    for (size_t i = 0; i < host->service_count; i++) {
+        const struct la_service_line *line = &host->services[i];
+        raised += (line->answers ? line->answers->series.raised : 0) +
+                  (int64_t)(line->silent ? line->silent->series.raised : 0);
+    }
+    return raised;
 }
 
+static bool try_host(const struct la_host_line *line, struct host_sockets *shown, size_t *count) {
+    struct host_sockets host = {.addr = line->addr};
+    if (*count == LA_REPORT_HOSTS && most_possible(line) < shown[LA_REPORT_HOSTS - 1].most)
+        return true;
+    if (la_host_sockets(line, &host.series) != LA_OK)
+        return false;
+    if (la_series_levels(&host.series, host.levels) != LA_OK) {
+        la_series_release(NULL, &host.series);
+        return false;
+    }
+    host.most = sum_peaks(&host);
+    keep_host(shown, count, &host);
+    return true;
+}
+
+/* Which order they are tried in does not matter, but those that serve mostly have more sockets than
+ * their clients, whose need not be counted then. */
 static bool choose_hosts(const struct la_overview *overview, struct host_sockets *shown,
                          size_t *count) {
     *count = 0;
-    for (size_t i = 0; i < overview->host_count; i++) {
-        struct host_sockets host = {.addr = overview->hosts[i].addr};
-        if (*count == LA_REPORT_HOSTS &&
-            most_possible(&overview->hosts[i]) < shown[LA_REPORT_HOSTS - 1].most)
-            continue;
-        if (la_host_sockets(&overview->hosts[i], &host.series) != LA_OK)
-            return false;
-        if (la_series_levels(&host.series, host.levels) != LA_OK) {
-            la_series_release(NULL, &host.series);
-            return false;
-        }
-        host.most = sum_peaks(&host);
-        keep_host(shown, count, &host);
-    }
+    for (int serves = 1; serves >= 0; serves--)
+        for (size_t i = 0; i < overview->host_count; i++)
+            if ((overview->hosts[i].service_count > 0) == serves &&
+                !try_host(&overview->hosts[i], shown, count))
+                return false;
     return true;
 }
 

@@ -203,6 +203,24 @@ get_step(const uint8_t *p, struct step *step, const struct manner *manner, uint3
     return p;
 }
 
+/* How long a step took that is not the first, where nothing else is asked of it; `*p` moves on to
+ * the next one. `more` bytes of it follow its window: see step_more(). */
+static inline uint32_t get_step_time(const uint8_t **p, unsigned more) {
+    uint64_t word = get_little_endian(*p);
+    more += (unsigned)STEP_WINDOW_BYTES(word);
+    if (word & STEP_WIDE) {
+        word = get_little_endian(*p + 1);
+        *p += 13 + more;
+        return (uint32_t)word;
+    }
+    *p += sizeof word + more;
+    return (uint32_t)(word >> STEP_TIME_SHIFT & ((1 << STEP_TIME_BITS) - 1)) * 1000;
+}
+
+static inline unsigned step_more(const struct manner *manner) {
+    return STEP_PAYLOAD_BYTES(manner->carries) + (manner->carries & CARRIES_LAG ? 2u : 0);
+}
+
 /* What a connection on a trail has been through, step by step. */
 struct walk {
     const struct trail *trail;

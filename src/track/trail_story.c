@@ -24,7 +24,7 @@ struct story_milestones {
 struct story {
     struct la_connection connection;
     uint8_t depth;
-    struct manner manners[TRAIL_STEPS];
+    uint8_t more[TRAIL_STEPS]; /* as get_step_time() asks for it */
     struct story_milestones milestones;
     uint8_t last[2]; /* steps of LA_CLIENT, LA_SERVER */
     uint8_t sample_count[2];
@@ -102,7 +102,7 @@ static struct story *make_story(const struct trails *trails, uint16_t number,
     story->depth = (uint8_t)trail_way(trails, number, way);
     for (uint8_t i = 0; i < story->depth; i++) {
         const struct place *place = &trails->places[way[i]];
-        story->manners[i] = place->manner;
+        story->more[i] = (uint8_t)step_more(&place->manner);
         story->last[place->manner.role] = i;
         if (place->is_logged)
             steps[lines++] = i;
@@ -143,17 +143,13 @@ static bool open_story(struct trails *trails, uint16_t number) {
 /* When its steps were, from the first one on. Returns the frame of that. */
 static uint64_t tell_times(const struct story *story, const uint8_t *steps,
                            int64_t times_ns[TRAIL_STEPS]) {
-    struct step step;
-    const uint8_t *at = get_step(steps, &step, &story->manners[0], 0, true);
-    uint64_t frame = step.frames;
-    int64_t time_ns = step.elapsed_ns;
-    times_ns[0] = time_ns;
-    for (unsigned i = 1; i < story->depth; i++) {
-        at = get_step(at, &step, &story->manners[i], 0, false);
-        time_ns += step.elapsed_ns;
-        times_ns[i] = time_ns;
-    }
-    return frame;
+    static const struct manner syn = {.carries = CARRIES_SYN};
+    struct step first;
+    const uint8_t *at = get_step(steps, &first, &syn, 0, true);
+    int64_t time_ns = times_ns[0] = 0;
+    for (unsigned i = 1; i < story->depth; i++)
+        times_ns[i] = time_ns += get_step_time(&at, story->more[i]);
+    return first.frames;
 }
 
 static int64_t took_ns(const int64_t times_ns[TRAIL_STEPS], const struct sample *sample) {

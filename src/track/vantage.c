@@ -76,7 +76,8 @@ void settle_vantage(struct view *view) {
         if (v->turnaround_ns[side] > echoed)
             v->turnaround_ns[side] = echoed;
     }
-    borrow(c, v->turnaround_ns);
+    if (c->previous || c->next || c->recycle || c->meanwhile)
+        borrow(c, v->turnaround_ns);
     int64_t y = v->turnaround_ns[LA_CLIENT], x = v->turnaround_ns[LA_SERVER];
     v->kind = LA_VANTAGE_UNKNOWN;
     v->fraction = -1;

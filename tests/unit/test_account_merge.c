@@ -215,6 +215,7 @@ static void assert_same_series(const struct la_series *a, const struct la_series
     assert_int_equal(a->first_s, b->first_s);
     assert_int_equal(a->last_s, b->last_s);
     assert_int_equal(a->shift, b->shift);
+    assert_int_equal(a->raised, b->raised);
     assert_same_sums(&a->sums, &b->sums);
 }
 
