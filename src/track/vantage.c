@@ -67,15 +67,21 @@ static int64_t echoed_within(const struct la_connection *c, unsigned side) {
     return least;
 }
 
+static void bound_by_echoes(const struct la_connection *c, int64_t turnaround_ns[2]) {
+    for (unsigned side = 0; side < 2; side++) {
+        int64_t echoed = echoed_within(c, side);
+        if (turnaround_ns[side] > echoed)
+            turnaround_ns[side] = echoed;
+    }
+}
+
 void settle_vantage(struct view *view) {
     struct la_connection *c = &view->connection;
     struct la_vantage *v = &c->vantage;
-    for (unsigned side = 0; side < 2; side++) {
+    for (unsigned side = 0; side < 2; side++)
         v->turnaround_ns[side] = c->side[side].rtt_min_ns;
-        int64_t echoed = c->remarkable ? echoed_within(c, side) : INT64_MAX;
-        if (v->turnaround_ns[side] > echoed)
-            v->turnaround_ns[side] = echoed;
-    }
+    if (c->remarkable)
+        bound_by_echoes(c, v->turnaround_ns);
     if (c->previous || c->next || c->recycle || c->meanwhile)
         borrow(c, v->turnaround_ns);
     int64_t y = v->turnaround_ns[LA_CLIENT], x = v->turnaround_ns[LA_SERVER];
