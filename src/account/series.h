@@ -31,7 +31,7 @@ enum { LA_SERIES_BINS = 512 };
 struct la_series {
     struct la_sums sums;     /* by bin and strand */
     int64_t first_s, last_s; /* seconds; valid when `used` */
-    uint32_t raised;         /* how often a level was, at most so high they are all together */
+    uint32_t raised;         /* how often a level was: the sum of all levels is never higher */
     uint8_t shift;           /* a bin is 2^shift seconds wide */
     bool used;
 };
