@@ -390,8 +390,8 @@ __attribute__((always_inline)) static inline bool go_usual_way(const struct trai
     uint64_t unusual = (form[0] ^ place->form[0]) | (form[1] ^ place->form[1]) |
                        (form[2] ^ place->form[2]) | (s->ack ^ on->used[place->manner.acks]) |
                        (s->seq ^ on->ends.next[role]) |
-                       beyond_word(usec, is_first ? 0 : frames, ticks) | (usec * 1000 ^ elapsed) |
-                       lag | s->payload >> 16 | (s->window - 1u) >> 16;
+                       (is_first ? frames >> 32 : beyond_word(usec, frames, ticks)) |
+                       (usec * 1000 ^ elapsed) | lag | s->payload >> 16 | (s->window - 1u) >> 16;
     if (unusual != 0 || !has_room(&live->log))
         return false;
     unsigned how = s->window != on->ends.window[role] ? STEP_WINDOW : 0;

@@ -401,6 +401,19 @@ static void what_is_too_various_is_settled_alike(void **unused) {
     compare(&all);
 }
 
+/* A step has 17 bits for the packets since the one before, and the first one 32 for its own. */
+static void packets_beyond_any_count_are_settled_alike(void **unused) {
+    (void)unused;
+    static struct traffic all = {.random = 16};
+    static const uint64_t strides[] = {1, 3000, 140000, UINT64_C(1) << 31};
+    for (size_t k = 0; k < sizeof strides / sizeof strides[0]; k++) {
+        make_traffic(&all, 10, 40, 150);
+        for (size_t i = 0; i < all.count; i++)
+            all.segments[i].frame = UINT32_MAX - all.count / 2 + all.segments[i].frame * strides[k];
+        compare(&all);
+    }
+}
+
 /* The capture misses the SYN-ACK, so that an ACK tells of the server's numbers, and then its data.
  */
 static void an_answer_without_syn_is_settled_alike(void **unused) {
@@ -440,6 +453,7 @@ int main(void) {
         cmocka_unit_test(who_follows_is_settled_as_who_went_first),
         cmocka_unit_test(a_crowd_is_settled_alike),
         cmocka_unit_test(what_is_too_various_is_settled_alike),
+        cmocka_unit_test(packets_beyond_any_count_are_settled_alike),
         cmocka_unit_test(an_answer_without_syn_is_settled_alike),
         cmocka_unit_test(data_behind_a_fin_is_settled_alike),
     };
