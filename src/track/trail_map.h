@@ -204,16 +204,24 @@ get_step(const uint8_t *p, struct step *step, const struct manner *manner, uint3
 }
 
 /* How long a step took that is not the first, where nothing else is asked of it; `*p` moves on to
- * the next one. `more` bytes of it follow its window: see step_more(). */
+ * the next one. `more` bytes of it follow its window: see step_more(). With branches, as which way
+ * they go is known from the connection before: where the next step is need not wait for this one.
+ */
 static inline uint32_t get_step_time(const uint8_t **p, unsigned more) {
     uint64_t word = get_little_endian(*p);
-    more += (unsigned)STEP_WINDOW_BYTES(word);
-    if (word & STEP_WIDE) {
-        word = get_little_endian(*p + 1);
-        *p += 13 + more;
+    *p += more;
+    switch (word & (STEP_WIDE | STEP_WINDOW)) {
+    case 0:
+        *p += sizeof word;
+        break;
+    case STEP_WINDOW:
+        *p += sizeof word + STEP_WINDOW_BYTES(STEP_WINDOW);
+        break;
+    default:
+        word = get_little_endian(*p - more + 1);
+        *p += 13 + STEP_WINDOW_BYTES((*p - more)[0]);
         return (uint32_t)word;
     }
-    *p += sizeof word + more;
     return (uint32_t)(word >> STEP_TIME_SHIFT & ((1 << STEP_TIME_BITS) - 1)) * 1000;
 }
 
