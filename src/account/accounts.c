@@ -237,12 +237,16 @@ static bool was_open(enum la_outcome outcome) {
 struct adding {
     struct la_stock *stock;
     const struct la_connection *c;
-    int64_t first_s; /* the second of its first packet */
     enum la_outcome outcome;
+    int64_t first_s; /* the second of its first packet; of one that was open */
     struct la_service *service;
     struct la_edge *edge; /* NULL: left out */
     enum la_status status;
 };
+
+static int64_t first_second(const struct la_connection *c) {
+    return la_floor_seconds(c->first.time_ns);
+}
 
 /* Of a client only where there is an edge. */
 static void raise(struct adding *adding, unsigned side, unsigned strand,
@@ -293,8 +297,8 @@ static void take_span(void *context, const struct la_span *span) {
         raise_aged(adding, span->side);
 }
 
-static void count_event(struct adding *adding, unsigned strand) {
-    if (la_series_add(NULL, &adding->service->series, adding->first_s, strand, 1) != LA_OK)
+static void count_event(struct adding *adding, int64_t second, unsigned strand) {
+    if (la_series_add(NULL, &adding->service->series, second, strand, 1) != LA_OK)
         adding->status = LA_ENOMEM;
 }
 
@@ -303,19 +307,19 @@ static void count_failure(struct adding *adding) {
     const struct la_connection *c = adding->c;
     const struct la_endpoint *client = &c->side[LA_CLIENT];
     if (adding->outcome == LA_OUTCOME_REFUSED)
-        count_event(adding, LA_STRAND_REFUSED);
+        count_event(adding, first_second(c), LA_STRAND_REFUSED);
     else if (client->syn > 1)
-        count_event(adding, LA_STRAND_IN_VAIN);
+        count_event(adding, first_second(c), LA_STRAND_IN_VAIN);
     else if (client->syn == 1 && client->packets == client->syn + client->rst &&
              (client->rst > 0 ||
               la_heard_until(c, c->first.time_ns) - c->first.time_ns >= REPEAT_NS))
-        count_event(adding, LA_STRAND_ONCE);
+        count_event(adding, first_second(c), LA_STRAND_ONCE);
 }
 
 static void count_delay(struct adding *adding) {
     const struct la_connection *c = adding->c;
     int64_t delay_ns = c->connect_delay_ns;
-    count_event(adding, LA_STRAND_OPENED);
+    count_event(adding, adding->first_s, LA_STRAND_OPENED);
     if (delay_ns < 0)
         return;
     if (la_delays_add(NULL, &adding->service->delays, c->late_cause, la_histogram_bucket(delay_ns),
@@ -323,7 +327,7 @@ static void count_delay(struct adding *adding) {
         adding->status = LA_ENOMEM;
     if (delay_ns >= LATE_NS) {
         adding->service->late++;
-        count_event(adding, LA_STRAND_LATE);
+        count_event(adding, adding->first_s, LA_STRAND_LATE);
     }
 }
 
@@ -420,11 +424,8 @@ static enum la_status find_service(struct la_accounts *accounts, struct adding *
 }
 
 enum la_status la_accounts_add(struct la_accounts *accounts, const struct la_connection *c) {
-    struct adding adding = {.stock = &accounts->stock,
-                            .c = c,
-                            .first_s = la_floor_seconds(c->first.time_ns),
-                            .outcome = outcome_of(c),
-                            .status = LA_OK};
+    struct adding adding = {
+        .stock = &accounts->stock, .c = c, .outcome = outcome_of(c), .status = LA_OK};
     struct la_span wait;
     if (c->capture_end_ns > accounts->end_ns)
         accounts->end_ns = c->capture_end_ns;
@@ -434,13 +435,15 @@ enum la_status la_accounts_add(struct la_accounts *accounts, const struct la_con
         return LA_OK;
     if (find_edge(accounts, &adding) != LA_OK)
         return LA_ENOMEM;
+    if (was_open(adding.outcome))
+        adding.first_s = first_second(c);
     count_service(&adding);
     if (adding.edge)
         count_edge(&adding);
     /* The client's sockets are counted by the edge alone, but for TIME-WAITs of what was open. */
     unsigned server = 1u << LA_SERVER, client = adding.edge ? 1u << LA_CLIENT : 0;
     unsigned waits = was_open(adding.outcome) ? 1u << LA_CLIENT : client;
-    if (la_brief_wait_of(c, adding.first_s, &wait))
+    if (was_open(adding.outcome) && la_brief_wait_of(c, adding.first_s, &wait))
         take_span(&adding, &wait);
     else if (was_open(adding.outcome) || c->opening != LA_OPENING_MID_STREAM)
         la_spans_of(c, waits | server, client | server, take_span, &adding);
