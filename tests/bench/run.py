@@ -2,9 +2,10 @@
 """The benchmark: lastack beside a bare libpcap loop over the same generated capture.
 
 Every command runs in turn, round after round, with the capture in the page cache; the figures are
-medians. Seconds and their ratio to the bare loop, CPU seconds, packets a second, the peak of
-anonymous memory (RssAnon) and of all resident memory (VmHWM), both sampled. Other analysers are
-timed, once, where they are installed. All of it goes to BUILD/bench/result.json too.
+medians. Seconds and their ratio to the bare loop, CPU seconds, packets a second; and the peak of
+anonymous memory (RssAnon) and of all resident memory (VmHWM), which are sampled in a round of their
+own: who looks at a process all the time takes a part of the machine. Other analysers run once,
+where they are installed. All of it goes to BUILD/bench/result.json too.
 
     tests/bench/run.py [--build DIR] [--quick] [--shapes churn,web,bulk,flood] [--rounds N]
                        [--scale X] [--time-scale X] [--concurrency N] [--compressed] [--no-peers]
@@ -32,7 +33,7 @@ GOAL_DIAGNOSES = 1.3  # as slow as without any, by CPU time: the rest of the mac
 GOAL_COMPRESSED = 1.15  # of the slower of the decompressor alone and the plain file in one thread
 PEER_TIMEOUT = 600  # seconds
 PEER_MEMORY = 0.5  # of the machine's; some of them would take more than there is
-SAMPLE = 0.003  # seconds between two looks at a process's memory
+SAMPLE = 0.001  # seconds between two looks at a process's memory
 
 
 def peers(capture, scratch):
@@ -92,14 +93,15 @@ class Sampler(threading.Thread):
             self.resident = max(self.resident, int(kib.get("VmHWM", 0)) * 1024)
 
 
-def measure(command, timeout=None):
-    """One run: its times and memory, or None when the command failed or took too long."""
+def measure(command, timeout=None, sample=True):
+    """One run: its times, and its memory when that is sampled; None when it failed or took too long."""
     errors = tempfile.TemporaryFile()
     start = time.monotonic()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=errors)
     sampler = Sampler(process.pid)
-    sampler.start()
+    if sample:
+        sampler.start()
     killer = threading.Timer(timeout, process.kill) if timeout else None
     if killer:
         killer.start()
@@ -108,8 +110,9 @@ def measure(command, timeout=None):
     process.returncode = os.waitstatus_to_exitcode(status)
     if killer:
         killer.cancel()
-    sampler.stopped.set()
-    sampler.join()
+    if sample:
+        sampler.stopped.set()
+        sampler.join()
     if process.returncode != 0:
         errors.seek(0)
         said = errors.read().decode(errors="replace").strip().splitlines()
@@ -154,15 +157,15 @@ def contestants(build, path, options):
     return commands
 
 
-def summary(runs):
-    """The median of each figure; the highest of the memory, which sampling can only understate."""
+def summary(sampled, timed):
+    """The median of each time, and the memory of the run in which it was sampled."""
     return {
-        "rounds": len(runs),
-        "seconds": statistics.median(run["seconds"] for run in runs),
-        "seconds_least": min(run["seconds"] for run in runs),
-        "cpu": statistics.median(run["cpu"] for run in runs),
-        "anonymous": max(run["anonymous"] for run in runs),
-        "resident": max(run["resident"] for run in runs),
+        "rounds": len(timed),
+        "seconds": statistics.median(run["seconds"] for run in timed),
+        "seconds_least": min(run["seconds"] for run in timed),
+        "cpu": statistics.median(run["cpu"] for run in timed),
+        "anonymous": sampled["anonymous"],
+        "resident": sampled["resident"],
     }
 
 
@@ -171,17 +174,17 @@ def bench(build, shape, options):
     warm(capture)
     commands = contestants(build, capture, options)
     runs = {name: [] for name in commands}
-    for _ in range(options.rounds):
+    for number in range(1 + options.rounds):
         for name, command in commands.items():
-            run = measure(command)
+            run = measure(command, sample=number == 0)
             if run:
                 runs[name].append(run)
     with tempfile.TemporaryDirectory(dir=build / "bench") as scratch:
         for name, command in (peers(str(capture), scratch) if options.peers else {}).items():
             run = measure(limited(command), PEER_TIMEOUT)
-            runs[name] = [run] if run else []
+            runs[name] = [run, run] if run else []
 
-    results = {name: summary(these) for name, these in runs.items() if these}
+    results = {name: summary(these[0], these[1:]) for name, these in runs.items() if these[1:]}
     bare = results["bare loop"]["seconds"]
     for result in results.values():
         result["ratio"] = result["seconds"] / bare
