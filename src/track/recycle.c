@@ -1,6 +1,7 @@
 #include "track/recycle.h"
 
 #include "base/prefetch.h"
+#include "base/select.h"
 #include "base/time.h"
 #include "track/pack.h"
 #include "track/settle.h"
@@ -70,17 +71,12 @@ static struct la_recycle *suspicion_of(struct live *live) {
     return extra && extra->suspect ? &extra->recycle : NULL;
 }
 
-/* Where the entry of a pair is looked for, and by what it is told from most others: those that
- * collide are passed over without a look at them. */
-struct home {
-    size_t slot;
-    uint8_t tag;
-};
-
-static struct home home_of(const struct recycle_table *recycle, uint32_t client, uint32_t server) {
+static struct recycle_home home_of(const struct recycle_table *recycle, uint32_t client,
+                                   uint32_t server) {
     uint64_t word = (uint64_t)client << 32 | server;
     uint64_t hash = la_hash(&recycle->hash_key, &word, 1);
-    return (struct home){la_multiply_high(hash, recycle->capacity), (uint8_t)(hash | 1)};
+    return (struct recycle_home){.slot = la_multiply_high(hash, recycle->capacity),
+                                 .tag = (uint8_t)(hash | 1)};
 }
 
 static size_t next_slot(const struct recycle_table *recycle, size_t slot) {
@@ -92,53 +88,57 @@ static struct entry *entry_at(const struct recycle_table *recycle, size_t slot) 
 }
 
 /* The first slot of a home that is free or may have it. */
-static size_t likely_slot(const struct recycle_table *recycle, const struct home *home) {
+static size_t likely_slot(const struct recycle_table *recycle, const struct recycle_home *home) {
     size_t slot = home->slot;
     while (recycle->tags[slot] != 0 && recycle->tags[slot] != home->tag)
         slot = next_slot(recycle, slot);
     return slot;
 }
 
-/* A SYN, or a FIN if it is the client's: who else sends it is not looked up, or seldom. */
+/* A SYN, or a FIN if it is the client's, which mostly has the higher port: nothing else is looked
+ * up, or seldom. No branch, as nobody could foretell which it is. */
 static bool is_looked_up(const struct la_segment *segment) {
-    return la_is_first(segment) || (segment->flags & LA_FIN);
+    bool is_fin = (segment->flags & LA_FIN) != 0, is_from_above = segment->sport > segment->dport;
+    return la_is_first(segment) | (is_fin & is_from_above);
 }
 
-static struct home home_of_key(const struct recycle_table *recycle, const struct key *key) {
-    return home_of(recycle, key->host[key->swapped], key->host[!key->swapped]);
-}
-
-void recycle_prefetch_tags(const struct recycle_table *recycle, const struct key *keys,
-                           const struct la_segment *const *segments, size_t count) {
+void recycle_ask_tags(const struct recycle_table *recycle, const struct key *keys,
+                      const struct la_segment *const *segments, size_t count,
+                      struct recycle_asked *asked) {
+    uint8_t which[RECYCLE_ASKED];
+    asked->count = 0;
     if (recycle->capacity == 0)
         return;
-    for (size_t i = 0; i < count; i++)
-        if (is_looked_up(segments[i]))
-            __builtin_prefetch(&recycle->tags[home_of_key(recycle, &keys[i]).slot]);
+    for (size_t i = 0; i < count; i++) {
+        which[asked->count] = (uint8_t)i;
+        asked->count += is_looked_up(segments[i]);
+    }
+    for (size_t i = 0; i < asked->count; i++) {
+        const struct key *key = &keys[which[i]];
+        struct recycle_home *home = &asked->homes[i];
+        *home = home_of(recycle, key->host[key->swapped], key->host[!key->swapped]);
+        home->is_syn = (segments[which[i]]->flags & LA_SYN) != 0;
+        __builtin_prefetch(&recycle->tags[home->slot]);
+    }
 }
 
-static void prefetch_entry(const struct recycle_table *recycle, const struct key *key,
-                           bool is_syn) {
-    struct home home = home_of_key(recycle, key);
-    size_t slot = likely_slot(recycle, &home);
-    if (is_syn && recycle->tags[slot] == 0)
-        return;
-    __builtin_prefetch(entry_at(recycle, slot), 1);
-    __builtin_prefetch(&entry_at(recycle, slot)->used, 1); /* half of them lie in two lines */
+/* A SYN whose tag is not there asks no entry. */
+void recycle_ask_entries(const struct recycle_table *recycle, const struct recycle_asked *asked) {
+    for (size_t i = 0; i < asked->count; i++) {
+        size_t slot = likely_slot(recycle, &asked->homes[i]);
+        const struct entry *entry = entry_at(recycle, slot);
+        const uint8_t *tag = &recycle->tags[slot];
+        bool is_enough = asked->homes[i].is_syn & (*tag == 0);
+        __builtin_prefetch((const void *)la_select(is_enough, (uintptr_t)tag, (uintptr_t)entry), 1);
+        __builtin_prefetch(
+            (const void *)la_select(is_enough, (uintptr_t)tag, (uintptr_t)&entry->used),
+            1); /* half of them lie in two lines */
+    }
 }
 
-void recycle_prefetch_entries(const struct recycle_table *recycle, const struct key *keys,
-                              const struct la_segment *const *segments, size_t count) {
-    if (recycle->capacity == 0)
-        return;
-    for (size_t i = 0; i < count; i++)
-        if (is_looked_up(segments[i]))
-            prefetch_entry(recycle, &keys[i], segments[i]->flags & LA_SYN);
-}
-
-/* The slot that has it, or where it is to be put. */
-static size_t slot_for(const struct recycle_table *recycle, const struct entry *want) {
-    struct home home = home_of(recycle, want->client, want->server);
+/* The slot from a home on that has it, or where it is to be put. */
+static size_t slot_from(const struct recycle_table *recycle, struct recycle_home home,
+                        const struct entry *want) {
     for (;; home.slot = next_slot(recycle, home.slot)) {
         home.slot = likely_slot(recycle, &home);
         const struct entry *entry = entry_at(recycle, home.slot);
@@ -147,6 +147,10 @@ static size_t slot_for(const struct recycle_table *recycle, const struct entry *
              entry->used == want->used))
             return home.slot;
     }
+}
+
+static size_t slot_for(const struct recycle_table *recycle, const struct entry *want) {
+    return slot_from(recycle, home_of(recycle, want->client, want->server), want);
 }
 
 /* What is known of a pair must not depend on how many others there are: an entry only goes when it
@@ -165,7 +169,7 @@ static struct entry *block_of(struct recycle_table *recycle, size_t slot) {
 }
 
 static bool put_again(struct recycle_table *fresh, const struct entry *entry) {
-    struct home home = home_of(fresh, entry->client, entry->server);
+    struct recycle_home home = home_of(fresh, entry->client, entry->server);
     size_t slot = home.slot;
     while (fresh->tags[slot] != 0)
         slot = next_slot(fresh, slot);
@@ -236,13 +240,16 @@ void recycle_remember(struct recycle_table *recycle, const struct live *live, un
     if (recycle->count * 5 >= recycle->capacity * 4 && !rebuild(recycle, fin->time_ns))
         return;
     struct entry want = key_of(live, client);
-    size_t slot = slot_for(recycle, &want);
+    struct recycle_home home = home_of(recycle, want.client, want.server);
+    size_t slot = slot_from(recycle, home, &want);
     struct entry *entry = entry_at(recycle, slot);
+    if (recycle->tags[slot] != 0) { /* a new one is not read: that would have to be waited for */
+        want.refuted = entry->refuted;
+        want.waiting = entry->waiting;
+        want.waiting_count = entry->waiting_count;
+    }
     recycle->count += recycle->tags[slot] == 0;
-    recycle->tags[slot] = home_of(recycle, want.client, want.server).tag;
-    want.refuted = entry->refuted;
-    want.waiting = entry->waiting;
-    want.waiting_count = entry->waiting_count;
+    recycle->tags[slot] = home.tag;
     want.tsval = fin->tsval;
     want.port[LA_CLIENT] = live->port[client];
     want.port[LA_SERVER] = live->port[!client];

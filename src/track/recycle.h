@@ -13,13 +13,27 @@ struct recycle_table *recycle_new(struct la_pool *pool);
 void recycle_free(struct recycle_table *recycle);
 size_t recycle_bytes(const struct recycle_table *recycle);
 
+/* Where the table begins to look for a pair, and by what its entry is told from most others. */
+struct recycle_home {
+    size_t slot;
+    uint8_t tag;
+    bool is_syn;
+};
+
+/* Of the segments of a group, at most RECYCLE_ASKED, those that are looked up. */
+enum { RECYCLE_ASKED = 32 };
+struct recycle_asked {
+    size_t count;
+    struct recycle_home homes[RECYCLE_ASKED];
+};
+
 /* Ask for the memory in which segments are going to be looked up: first the tags, later the
  * entries.
  */
-void recycle_prefetch_tags(const struct recycle_table *recycle, const struct key *keys,
-                           const struct la_segment *const *segments, size_t count);
-void recycle_prefetch_entries(const struct recycle_table *recycle, const struct key *keys,
-                              const struct la_segment *const *segments, size_t count);
+void recycle_ask_tags(const struct recycle_table *recycle, const struct key *keys,
+                      const struct la_segment *const *segments, size_t count,
+                      struct recycle_asked *asked);
+void recycle_ask_entries(const struct recycle_table *recycle, const struct recycle_asked *asked);
 
 /* Looks at a segment that was just taken in: a client's FIN after its server's is remembered; a SYN
  * older than what is remembered becomes a suspect (its extra says so); another SYN of the same host

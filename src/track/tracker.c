@@ -19,7 +19,7 @@
 /* The same packet seen at another place, by another clock. */
 #define OTHER_POINT_NS (5 * LA_SEC)
 
-enum { WHEEL = 256, GROUP = 32, SEGMENTS_AHEAD = 6, AHEAD_AT_END = 8 };
+enum { WHEEL = 256, GROUP = RECYCLE_ASKED, SEGMENTS_AHEAD = 6, AHEAD_AT_END = 8 };
 enum { RETIRED_AHEAD = 1024 }; /* bytes of the shelf */
 /* So many records take little memory, and a SYN that is answered is best in one from the start. */
 enum { LIVES_FEW = 1024 };
@@ -1084,15 +1084,16 @@ static enum la_status take_group(struct la_tracker *tracker,
                                  size_t more) {
     struct key keys[GROUP];
     struct live *likely[GROUP];
+    struct recycle_asked asked;
     for (size_t i = 0; i < count; i++) {
         if (i + SEGMENTS_AHEAD < count + more)
             la_prefetch(segments[i + SEGMENTS_AHEAD], sizeof *segments[0]);
         if (!table_key(tracker->table, segments[i], &keys[i]))
             return LA_ENOMEM;
     }
-    recycle_prefetch_tags(tracker->recycle, keys, segments, count);
+    recycle_ask_tags(tracker->recycle, keys, segments, count, &asked);
     table_likely(tracker->table, keys, count, likely);
-    recycle_prefetch_entries(tracker->recycle, keys, segments, count);
+    recycle_ask_entries(tracker->recycle, &asked);
     for (size_t i = 0; i < count; i++)
         prefetch_rest(tracker, &keys[i], likely[i], segments[i]);
     for (size_t i = 0; i < count; i++) {
