@@ -1,4 +1,4 @@
-/* Eight numbers looked at side by side. */
+/* Eight numbers, or sixteen bytes, looked at side by side. */
 #ifndef LA_BASE_LANES_H
 #define LA_BASE_LANES_H
 
@@ -22,6 +22,21 @@ static inline unsigned la_lanes_equal(const uint32_t lanes[LA_LANES], uint32_t v
     unsigned equal = 0;
     for (unsigned i = 0; i < LA_LANES; i++)
         equal |= (unsigned)(lanes[i] == value) << i;
+    return equal;
+#endif
+}
+
+enum { LA_BYTE_LANES = 16 };
+
+/* The same for bytes, which need not be aligned. */
+static inline unsigned la_bytes_equal(const uint8_t bytes[LA_BYTE_LANES], uint8_t value) {
+#ifdef __SSE2__
+    __m128i all = _mm_loadu_si128((const __m128i *)(const void *)bytes);
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(all, _mm_set1_epi8((char)value)));
+#else
+    unsigned equal = 0;
+    for (unsigned i = 0; i < LA_BYTE_LANES; i++)
+        equal |= (unsigned)(bytes[i] == value) << i;
     return equal;
 #endif
 }

@@ -1,5 +1,6 @@
 #include "track/recycle.h"
 
+#include "base/lanes.h"
 #include "base/prefetch.h"
 #include "base/select.h"
 #include "base/time.h"
@@ -87,12 +88,23 @@ static struct entry *entry_at(const struct recycle_table *recycle, size_t slot) 
     return &recycle->blocks[slot / IN_BLOCK][slot % IN_BLOCK];
 }
 
-/* The first slot of a home that is free or may have it. */
-static size_t likely_slot(const struct recycle_table *recycle, const struct recycle_home *home) {
-    size_t slot = home->slot;
-    while (recycle->tags[slot] != 0 && recycle->tags[slot] != home->tag)
+/* The first slot from there on that is free or has this tag: mostly one of the first few, but
+ * nobody could foretell which. */
+static size_t free_or_tagged(const struct recycle_table *recycle, size_t slot, uint8_t tag) {
+    if (slot + LA_BYTE_LANES <= recycle->capacity) {
+        const uint8_t *tags = &recycle->tags[slot];
+        unsigned found = la_bytes_equal(tags, 0) | la_bytes_equal(tags, tag);
+        if (found != 0)
+            return slot + la_first_lane(found);
+        slot = next_slot(recycle, slot + LA_BYTE_LANES - 1);
+    }
+    while (recycle->tags[slot] != 0 && recycle->tags[slot] != tag)
         slot = next_slot(recycle, slot);
     return slot;
+}
+
+static size_t likely_slot(const struct recycle_table *recycle, const struct recycle_home *home) {
+    return free_or_tagged(recycle, home->slot, home->tag);
 }
 
 /* A SYN, or a FIN if it is the client's, which mostly has the higher port: nothing else is looked
@@ -170,9 +182,7 @@ static struct entry *block_of(struct recycle_table *recycle, size_t slot) {
 
 static bool put_again(struct recycle_table *fresh, const struct entry *entry) {
     struct recycle_home home = home_of(fresh, entry->client, entry->server);
-    size_t slot = home.slot;
-    while (fresh->tags[slot] != 0)
-        slot = next_slot(fresh, slot);
+    size_t slot = free_or_tagged(fresh, home.slot, 0);
     struct entry *block = block_of(fresh, slot);
     if (!block)
         return false;

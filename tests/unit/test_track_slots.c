@@ -125,12 +125,28 @@ static void lanes_are_compared_one_by_one(void **unused) {
     }
 }
 
+static void bytes_are_compared_one_by_one(void **unused) {
+    (void)unused;
+    uint8_t bytes[LA_BYTE_LANES + 3];
+    struct model model = {.random = 8};
+    for (unsigned round = 0; round < 2000; round++) {
+        unsigned expected = 0;
+        const uint8_t *from = bytes + round % 4;
+        for (unsigned i = 0; i < sizeof bytes; i++)
+            bytes[i] = (uint8_t)(draw(&model, 3) + 254);
+        for (unsigned i = 0; i < LA_BYTE_LANES; i++)
+            expected |= (unsigned)(from[i] == 255) << i;
+        assert_int_equal(la_bytes_equal(from, 255), expected);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_put_is_found_until_it_is_removed),
         cmocka_unit_test(what_strays_over_full_rows_is_found),
         cmocka_unit_test(a_tag_likely_leads_to_its_number),
         cmocka_unit_test(lanes_are_compared_one_by_one),
+        cmocka_unit_test(bytes_are_compared_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
