@@ -34,7 +34,6 @@ struct crew {
     unsigned missing[RING];    /* shards that have not taken the batch in that place */
     uint64_t last;             /* number of the batch after the last, which stands for the end */
     bool stopping;             /* nothing more is to be done */
-    bool finished;             /* ... as all is done */
     struct batch ring[RING];
 };
 
@@ -130,10 +129,7 @@ static void *help(void *context) {
     while (!crew->stopping)
         if (!work(crew, helper))
             wait_for_change(crew);
-    bool clears = crew->finished && helper == crew->helpers;
     pthread_mutex_unlock(&crew->lock);
-    if (clears)
-        crew->tasks.clear(crew->tasks.context);
     return NULL;
 }
 
@@ -160,20 +156,20 @@ struct crew *crew_new(unsigned threads, const struct crew_tasks *tasks) {
     return crew;
 }
 
-/* Called with the lock held. */
 static void stop(struct crew *crew) {
+    pthread_mutex_lock(&crew->lock);
     crew->stopping = true;
     tell_change(crew);
+    pthread_mutex_unlock(&crew->lock);
+    for (unsigned i = 0; i < crew->helper_count; i++)
+        pthread_join(crew->helpers[i].thread, NULL);
 }
 
 void crew_free(struct crew *crew) {
     if (!crew)
         return;
-    pthread_mutex_lock(&crew->lock);
-    stop(crew);
-    pthread_mutex_unlock(&crew->lock);
-    for (unsigned i = 0; i < crew->helper_count; i++)
-        pthread_join(crew->helpers[i].thread, NULL);
+    if (!crew->stopping)
+        stop(crew);
     pthread_mutex_destroy(&crew->lock);
     pthread_cond_destroy(&crew->changed);
     free(crew);
@@ -229,9 +225,6 @@ void crew_finish(struct crew *crew) {
     while (crew->missing[place] > 0)
         if (!work(crew, NULL))
             wait_for_change(crew);
-    crew->finished = true;
-    stop(crew);
     pthread_mutex_unlock(&crew->lock);
-    if (crew->helper_count == 0)
-        crew->tasks.clear(crew->tasks.context);
+    stop(crew);
 }

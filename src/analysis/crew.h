@@ -29,13 +29,12 @@ struct batch {
 
 struct crew;
 
-/* The first two are called for each shard, by one thread at a time: with each batch, and once after
- * the last. What is left to clear away then a helper does, while whoever reads goes on with what
- * was found. */
+/* Both are called for each shard, by one thread at a time: with each batch, and once after the
+ * last.
+ */
 struct crew_tasks {
     void (*take)(void *context, unsigned shard, const struct batch *batch);
     void (*finish)(void *context, unsigned shard);
-    void (*clear)(void *context);
     void *context;
 };
 
@@ -51,8 +50,7 @@ struct batch *crew_next(struct crew *crew);
 void crew_add(struct batch *batch, size_t n);
 /* Hands over the batch that crew_next() gave. */
 void crew_publish(struct crew *crew);
-/* Returns when every shard has taken every batch and is finished. What is to be cleared may only be
- * when the crew is freed. */
+/* Returns when every shard has taken every batch and is finished. */
 void crew_finish(struct crew *crew);
 
 #endif

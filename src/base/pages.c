@@ -45,12 +45,8 @@ struct la_pages *la_pages_new(void) {
 void la_pages_free(struct la_pages *pages) {
     if (!pages)
         return;
-    for (size_t i = 0; i < pages->count; i++) {
-        /* Emptied first, which holds up nobody: while a full one goes, no other thread gets memory
-         * from the system. */
-        (void)madvise(pages->blocks[i], LARGE_PAGE, MADV_DONTNEED);
+    for (size_t i = 0; i < pages->count; i++)
         free(pages->blocks[i]);
-    }
     free(pages->blocks);
     pthread_mutex_destroy(&pages->lock);
     free(pages);
