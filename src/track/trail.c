@@ -54,14 +54,18 @@ static inline void form_of(const struct la_segment *s, unsigned role, bool lags,
               (uint64_t)carries(s, lags) << FORM_CARRIES_SHIFT;
 }
 
-static struct manner manner_of(const struct la_segment *s, unsigned role, bool lags,
-                               unsigned acks) {
+/* `last` is its sender's last window. */
+static struct manner manner_of(const struct la_segment *s, unsigned role, bool lags, unsigned acks,
+                               uint16_t last) {
+    bool as_last = s->window == last;
     return (struct manner){
         .role = (uint8_t)role,
         .carries = (uint8_t)(carries(s, lags) | (s->flags & LA_SYN ? CARRIES_SYN : 0)),
         .acks = (uint8_t)acks,
         .consumes = (uint8_t)(((s->flags & LA_SYN) != 0) + ((s->flags & LA_FIN) != 0)),
         .stamped = stamped(s),
+        .window = as_last ? 0 : s->window,
+        .as_last = as_last ? UINT16_MAX : 0,
     };
 }
 
@@ -280,7 +284,7 @@ static __attribute__((noinline)) const struct place *other_step(struct trails *t
         return NULL;
     form_of(s, role, lags, form);
     struct place *place = find_step(trails, before, acks, form);
-    struct manner manner = manner_of(s, role, lags, acks);
+    struct manner manner = manner_of(s, role, lags, acks, on->ends.window[role]);
     if (!place)
         place = new_step(trails, live, s, &manner, form);
     if (!place || (place->marks & ENDS))
@@ -366,8 +370,8 @@ static bool take_step(struct trails *trails, struct live *live, unsigned role,
     if (!place || !(has_room(&live->log) || make_room(trails, &live->log)))
         return false;
     move_on(live, place, s, step.ticks,
-            put_step(live->log.bytes + live->log.used, &step, &place->manner, on->ends.window[role],
-                     is_first));
+            put_step(live->log.bytes + live->log.used, &step, &place->manner,
+                     expected_window(&place->manner, on->ends.window[role]), is_first));
     *marks = place->marks;
     return true;
 }
@@ -394,7 +398,8 @@ __attribute__((always_inline)) static inline bool go_usual_way(const struct trai
                        (usec * 1000 ^ elapsed) | lag | s->payload >> 16 | (s->window - 1u) >> 16;
     if (unusual != 0 || !has_room(&live->log))
         return false;
-    unsigned how = s->window != on->ends.window[role] ? STEP_WINDOW : 0;
+    unsigned how =
+        s->window != expected_window(&place->manner, on->ends.window[role]) ? STEP_WINDOW : 0;
     uint8_t *at = live->log.bytes + live->log.used;
     put_little_endian(at, step_word(how, usec, frames, ticks, s->ip_id));
     move_on(live, place, s, ticks,

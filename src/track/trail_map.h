@@ -34,7 +34,14 @@ struct manner {
     uint8_t acks;     /* the first step that it acknowledges up to its end */
     uint8_t consumes; /* sequence numbers beside the payload */
     uint32_t stamped; /* all bits when it has timestamps, else none */
+    uint16_t window;  /* of the first one here, when it was not its sender's last; else 0, */
+    uint16_t as_last; /* and all bits here */
 };
+
+/* The window that needs not be written. */
+static inline uint32_t expected_window(const struct manner *manner, uint32_t last) {
+    return manner->window | (last & manner->as_last);
+}
 
 struct place {
     uint64_t form[FORM_WORDS];
@@ -49,9 +56,10 @@ struct place {
     uint8_t depth;           /* steps up to here */
     uint8_t timed;           /* from 1: the step whose turnaround this one ends; 0: none */
     bool is_logged;          /* it is in the log */
+    uint16_t held_back;      /* of a SYN: so often it was not tried; wraps */
     uint32_t followed, left; /* of a SYN: how those that began with it have fared */
-    uint32_t held_back;      /* of a SYN: so often it was not tried */
 };
+_Static_assert(sizeof(struct place) == 64, "places are found by a shift");
 
 static inline void form_read(const struct la_segment *s, uint64_t form[2]) {
     memcpy(form, (const uint8_t *)s + LA_SEGMENT_FORM, LA_SEGMENT_FORM_SIZE);
@@ -92,7 +100,7 @@ struct step {
  * nanoseconds and frames in four each, ticks and IP ID in two. */
 enum {
     STEP_WIDE = 1 << 0,
-    STEP_WINDOW = 1 << 1, /* not the sender's last */
+    STEP_WINDOW = 1 << 1, /* not the expected one */
     STEP_FRAMES_SHIFT = 2,
     STEP_FRAMES_BITS = 17,
     STEP_TIME_SHIFT = STEP_FRAMES_SHIFT + STEP_FRAMES_BITS,
@@ -141,7 +149,7 @@ static inline uint8_t *put_window_and_payload(uint8_t *p, unsigned how, unsigned
     return p + STEP_PAYLOAD_BYTES(carries);
 }
 
-/* `window` is the sender's last. */
+/* `window` is the expected one. */
 static inline uint8_t *put_step(uint8_t *p, const struct step *step, const struct manner *manner,
                                 uint32_t window, bool is_first) {
     uint32_t usec = step->elapsed_ns / 1000;
@@ -262,7 +270,8 @@ __attribute__((always_inline)) static inline void walk_on(struct walk *walk,
         ends->next[role] = walk->trail->isn[role];
         ends->tsval[role] = walk->trail->tsval[role];
     }
-    walk->at = get_step(walk->at, step, manner, ends->window[role], walk->count == 0);
+    walk->at = get_step(walk->at, step, manner, expected_window(manner, ends->window[role]),
+                        walk->count == 0);
     walk->time_ns += step->elapsed_ns;
     walk->frame += step->frames;
     walk->seq = ends->next[role];
