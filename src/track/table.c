@@ -148,12 +148,14 @@ static uint64_t end_of(uint32_t host, uint16_t port) {
     return (uint64_t)host << 16 | port;
 }
 
+#define NOT_EMPTY (UINT32_C(1) << 31) /* a bit that no home is taken from */
+_Static_assert((NOT_EMPTY & SLOT_EMPTY) == 0, "no tag is that of an empty slot");
+
 /* What its slot is found by. */
 static inline uint32_t tag_of(const struct table *table, const uint32_t host[2],
                               const uint16_t port[2], bool v6) {
     const uint32_t words[4] = {host[0], host[1], (uint32_t)port[0] << 16 | port[1], v6};
-    uint32_t hash = la_hash_pairs(&table->hash_key, words);
-    return hash + (hash == SLOT_EMPTY);
+    return la_hash_pairs(&table->hash_key, words) | NOT_EMPTY;
 }
 
 /* By address, not by index: the order of sides must not depend on who came first. */
@@ -299,6 +301,7 @@ void table_remove(struct table *table, struct live *live) {
 }
 
 void table_release(struct table *table, struct live *live) {
+    live->flags = 0;
     live->older = table->free_list;
     table->free_list = live->self;
     live->self = LA_NO_LIVE;

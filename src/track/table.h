@@ -96,17 +96,20 @@ void table_prefetch_item(const struct table *table, const struct key *key);
 static inline const void *table_shelving(const struct table *table, const struct key *key) {
     return slots_row(&table->shelved, key->tag);
 }
-/* Whether a record that was there when its memory was asked for still is that of its 4-tuple. */
-static inline bool table_is_newest(const struct live *likely, const struct key *key) {
-    bool is_there = likely->self != LA_NO_LIVE, is_last = likely->newer == LA_NO_LIVE;
-    return is_there & is_last & key_is_of(key, likely->host, likely->port, likely->flags & LIVE_V6);
+/* Whether a record that was there when its memory was asked for is, or was, one of this 4-tuple. */
+static inline bool table_is_of(const struct live *likely, const struct key *key) {
+    return key_is_of(key, likely->host, likely->port, likely->flags & LIVE_V6);
+}
+/* Whether such a record is in use, and the newest. */
+static inline bool table_is_newest(const struct live *live) {
+    return live->self != LA_NO_LIVE && live->newer == LA_NO_LIVE;
 }
 /* A cleared record, as the newest incarnation of its 4-tuple: a former one is linked as `older` and
  * leaves the table. NULL when out of memory. */
 struct live *table_add(struct table *table, const struct key *key, struct live *former);
 /* Takes a newest incarnation out of the table (its record stays). */
 void table_remove(struct table *table, struct live *live);
-/* Gives the record back. */
+/* Gives the record back: it has no flags any more. */
 void table_release(struct table *table, struct live *live);
 
 /* Items on the shelf are found by their 4-tuple as records are. `size` with the head, which is

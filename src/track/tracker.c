@@ -1015,11 +1015,13 @@ static enum la_status take_next(struct la_tracker *tracker, const struct key *ke
     return LA_OK;
 }
 
-/* What needs no more than a look at the record: most do. */
+/* What needs no more than a look at the record: most do. One that is on a trail is in use, and the
+ * newest: whoever adds another takes it off. */
 static inline bool take_at_once(struct la_tracker *tracker, const struct key *key,
-                                struct live *newest, const struct la_segment *segment) {
-    return newest->flags & LIVE_ON_TRAIL ? go_on_trail(tracker, key, newest, segment)
-                                         : take_expected(tracker, key, newest, segment);
+                                struct live *likely, const struct la_segment *segment) {
+    return likely->flags & LIVE_ON_TRAIL
+               ? go_on_trail(tracker, key, likely, segment)
+               : table_is_newest(likely) && take_expected(tracker, key, likely, segment);
 }
 
 /* Of a 4-tuple that is not where it was looked for, or that is in need of more than a look. */
@@ -1038,7 +1040,7 @@ static enum la_status take_closely(struct la_tracker *tracker, const struct key 
 static inline enum la_status take_segment(struct la_tracker *tracker, const struct key *key,
                                           struct live *likely, const struct la_segment *segment) {
     advance(tracker, segment->time_ns);
-    if (table_is_newest(likely, key) && take_at_once(tracker, key, likely, segment))
+    if (table_is_of(likely, key) && take_at_once(tracker, key, likely, segment))
         return LA_OK;
     return take_closely(tracker, key, segment);
 }
