@@ -688,8 +688,7 @@ static __attribute__((noinline)) bool go_on_anyway(struct la_tracker *tracker,
     return false;
 }
 
-/* The next segment of a record on a trail; false when it is none, and the record as others are.
- * Nothing is called before it is known which way it goes, so that no register has to be saved. */
+/* The next segment of a record on a trail; false when it is none, and the record as others are. */
 static bool go_on_trail(struct la_tracker *tracker, const struct key *key, struct live *live,
                         const struct la_segment *s) {
     unsigned marks;
