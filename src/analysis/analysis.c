@@ -168,7 +168,7 @@ enum la_status la_analysis_new(const struct la_analysis_options *options, struct
         analysis->kinds[traits] = la_kinds_to_examine(options->diagnoses, traits);
     if (options->threads == 0)
         analysis->options.threads = default_threads();
-    analysis->options.capture.read_ahead = analysis->options.threads > 1;
+    analysis->options.capture.read_ahead = true;
     analysis->end_ns = LA_TIME_NONE;
     pthread_mutex_init(&analysis->sinks, NULL);
     pthread_mutex_init(&analysis->merging, NULL);
@@ -320,6 +320,7 @@ static enum la_status read_all(struct la_analysis *analysis, struct la_error *er
     enum la_status status = LA_OK;
     for (unsigned batch = 0; status == LA_OK; batch++) {
         struct batch *filled = crew_next(analysis->crew);
+        crew_spare(analysis->crew, la_capture_decompressing(analysis->capture));
         status = fill_batch(analysis, filled, err);
         hand_over(analysis, filled);
         if (batch % BATCHES_A_REPORT == 0)

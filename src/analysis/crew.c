@@ -27,6 +27,8 @@ struct crew {
     unsigned sleepers;        /* that wait for `changed` */
     struct helper helpers[MOST_HELPERS];
     unsigned helper_count;
+    unsigned resting;          /* so many of the helpers, from the first */
+    pthread_cond_t called;     /* for these: fewer rest */
     uint64_t published;        /* batches */
     uint64_t begun;            /* batches of which a task was claimed */
     uint32_t unclaimed;        /* tasks of the one begun last, a bit for each shard */
@@ -122,12 +124,18 @@ static bool work(struct crew *crew, const struct helper *helper) {
     return true;
 }
 
+static bool rests(const struct crew *crew, const struct helper *helper) {
+    return (size_t)(helper - crew->helpers) < crew->resting;
+}
+
 static void *help(void *context) {
     const struct helper *helper = context;
     struct crew *crew = helper->crew;
     pthread_mutex_lock(&crew->lock);
     while (!crew->stopping)
-        if (!work(crew, helper))
+        if (rests(crew, helper))
+            pthread_cond_wait(&crew->called, &crew->lock);
+        else if (!work(crew, helper))
             wait_for_change(crew);
     pthread_mutex_unlock(&crew->lock);
     return NULL;
@@ -144,6 +152,7 @@ struct crew *crew_new(unsigned threads, const struct crew_tasks *tasks) {
     crew->last = UINT64_MAX;
     pthread_mutex_init(&crew->lock, NULL);
     pthread_cond_init(&crew->changed, NULL);
+    pthread_cond_init(&crew->called, NULL);
     unsigned wanted = threads - 1 < MOST_HELPERS ? threads - 1 : MOST_HELPERS;
     while (crew->helper_count < wanted) {
         struct helper *helper = &crew->helpers[crew->helper_count];
@@ -160,6 +169,7 @@ static void stop(struct crew *crew) {
     pthread_mutex_lock(&crew->lock);
     crew->stopping = true;
     tell_change(crew);
+    pthread_cond_broadcast(&crew->called);
     pthread_mutex_unlock(&crew->lock);
     for (unsigned i = 0; i < crew->helper_count; i++)
         pthread_join(crew->helpers[i].thread, NULL);
@@ -172,6 +182,7 @@ void crew_free(struct crew *crew) {
         stop(crew);
     pthread_mutex_destroy(&crew->lock);
     pthread_cond_destroy(&crew->changed);
+    pthread_cond_destroy(&crew->called);
     free(crew);
 }
 
@@ -182,6 +193,17 @@ static unsigned make_room(struct crew *crew) {
         if (!work(crew, NULL))
             wait_for_change(crew);
     return place;
+}
+
+void crew_spare(struct crew *crew, unsigned helpers) {
+    if (helpers == crew->resting) /* which nobody else changes */
+        return;
+    pthread_mutex_lock(&crew->lock);
+    bool fewer = helpers < crew->resting;
+    crew->resting = helpers;
+    if (fewer)
+        pthread_cond_broadcast(&crew->called);
+    pthread_mutex_unlock(&crew->lock);
 }
 
 struct batch *crew_next(struct crew *crew) {
@@ -218,6 +240,7 @@ void crew_publish(struct crew *crew) {
 }
 
 void crew_finish(struct crew *crew) {
+    crew_spare(crew, 0);
     pthread_mutex_lock(&crew->lock);
     unsigned place = make_room(crew);
     crew->last = crew->published;

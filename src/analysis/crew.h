@@ -2,7 +2,8 @@
  *
  * A shard sees its segments in the order of the capture, whichever thread works on it. Whoever
  * reads works as well when the others have enough to do: so nobody waits, and no more threads run
- * than were asked for. Internal to this room. */
+ * than were asked for, those that decompress included, or at least one of each. Internal to this
+ * room. */
 #ifndef LA_ANALYSIS_CREW_H
 #define LA_ANALYSIS_CREW_H
 
@@ -44,6 +45,8 @@ struct crew *crew_new(unsigned threads, const struct crew_tasks *tasks);
 /* Waits for the threads; batches not yet taken are dropped unless crew_finish() was called. */
 void crew_free(struct crew *crew);
 
+/* From now on so many helpers rest: their processors have other work. For whoever reads. */
+void crew_spare(struct crew *crew, unsigned helpers);
 /* An empty batch to fill. Works until one is free. */
 struct batch *crew_next(struct crew *crew);
 /* The next `n` segments of the batch are filled: deals them out. */

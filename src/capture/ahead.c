@@ -6,7 +6,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { BLOCK_SIZE = 256 * 1024, BLOCKS = 4 };
+/* Whoever finds the ring full or empty waits until it is half of that: to be put to sleep and woken
+ * takes as long as some blocks. */
+enum { BLOCK_SIZE = 128 * 1024, BLOCKS = 16, HALF = BLOCKS / 2 };
 
 /* How soon who waits notices that he is to stop. */
 enum { LOOK_UP_MS = 50 };
@@ -20,6 +22,7 @@ struct la_ahead {
     la_ahead_source *source;
     void *context;
     const volatile sig_atomic_t *stop;
+    atomic_uint *busy;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -32,11 +35,36 @@ struct la_ahead {
     struct block blocks[BLOCKS];
 };
 
+static void note_busy(const struct la_ahead *a, bool busy) {
+    if (a->busy && busy)
+        atomic_fetch_add_explicit(a->busy, 1, memory_order_relaxed);
+    else if (a->busy)
+        atomic_fetch_sub_explicit(a->busy, 1, memory_order_relaxed);
+}
+
+/* With the lock held. */
+static uint64_t blocks_filled(const struct la_ahead *a) {
+    return a->filled - a->emptied;
+}
+
+static void tell_when(struct la_ahead *a, bool awaited) {
+    if (awaited)
+        pthread_cond_broadcast(&a->changed);
+}
+
+/* Called, and returns, with the lock held. */
+static void wait_for_half(struct la_ahead *a) {
+    note_busy(a, false);
+    while (blocks_filled(a) > HALF && !a->given_up)
+        pthread_cond_wait(&a->changed, &a->lock);
+    note_busy(a, true);
+}
+
 /* The next block to fill; NULL: to be given up. */
 static struct block *wait_for_room(struct la_ahead *a) {
     pthread_mutex_lock(&a->lock);
-    while (a->filled - a->emptied == BLOCKS && !a->given_up)
-        pthread_cond_wait(&a->changed, &a->lock);
+    if (blocks_filled(a) == BLOCKS)
+        wait_for_half(a);
     pthread_mutex_unlock(&a->lock);
     return a->given_up ? NULL : &a->blocks[a->filled % BLOCKS];
 }
@@ -46,7 +74,7 @@ static void hand_over(struct la_ahead *a, bool whole, enum la_status status) {
     a->filled += whole;
     a->ended = status != LA_OK;
     a->status = status;
-    pthread_cond_broadcast(&a->changed);
+    tell_when(a, a->ended || blocks_filled(a) == HALF);
     pthread_mutex_unlock(&a->lock);
 }
 
@@ -54,16 +82,18 @@ static void *work(void *context) {
     struct la_ahead *a = context;
     struct block *block;
     enum la_status status = LA_OK;
+    note_busy(a, true);
     while (status == LA_OK && (block = wait_for_room(a)) != NULL) {
         block->length = 0;
         status = a->source(a->context, block->bytes, BLOCK_SIZE, &block->length);
         hand_over(a, block->length > 0, status);
     }
+    note_busy(a, false);
     return NULL;
 }
 
 struct la_ahead *la_ahead_new(la_ahead_source *source, void *context,
-                              const volatile sig_atomic_t *stop) {
+                              const volatile sig_atomic_t *stop, atomic_uint *busy) {
     struct la_ahead *a = malloc(sizeof *a);
     if (!a)
         return NULL;
@@ -71,6 +101,7 @@ struct la_ahead *la_ahead_new(la_ahead_source *source, void *context,
     a->source = source;
     a->context = context;
     a->stop = stop;
+    a->busy = busy;
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->changed, NULL);
     return a;
@@ -108,22 +139,24 @@ static bool is_stopped(const struct la_ahead *a) {
     return a->stop && *a->stop;
 }
 
-/* No signal ends the wait for a condition, hence the looking up. */
-static void wait_a_moment(struct la_ahead *a) {
+/* No signal ends the wait for a condition, hence the looking up; and a pipe may bring less than
+ * half a ring in that time. False: it is over. */
+static bool wait_a_moment(struct la_ahead *a) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_nsec += LOOK_UP_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
-    pthread_cond_timedwait(&a->changed, &a->lock, &until);
+    return pthread_cond_timedwait(&a->changed, &a->lock, &until) == 0;
 }
 
 /* The block to empty; NULL when there is none any more, for the reason in `*status`. */
 static struct block *wait_for_block(struct la_ahead *a, enum la_status *status) {
     pthread_mutex_lock(&a->lock);
-    while (a->filled == a->emptied && !a->ended && !is_stopped(a))
-        wait_a_moment(a);
-    bool there = a->filled > a->emptied;
+    bool early = blocks_filled(a) == 0;
+    while (early && blocks_filled(a) < HALF && !a->ended && !is_stopped(a))
+        early = wait_a_moment(a) || blocks_filled(a) == 0;
+    bool there = blocks_filled(a) > 0;
     *status = there ? LA_OK : a->ended ? a->status : LA_EINPUT;
     pthread_mutex_unlock(&a->lock);
     return there ? &a->blocks[a->emptied % BLOCKS] : NULL;
@@ -133,7 +166,7 @@ static void give_back(struct la_ahead *a) {
     a->pos = 0;
     pthread_mutex_lock(&a->lock);
     a->emptied++;
-    pthread_cond_broadcast(&a->changed);
+    tell_when(a, blocks_filled(a) == HALF);
     pthread_mutex_unlock(&a->lock);
 }
 

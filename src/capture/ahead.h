@@ -1,11 +1,12 @@
-/* A source of bytes read ahead by a thread of its own, as far as a few blocks: decompressing takes
- * as long as all the rest, and a second processor is there for it. */
+/* A source of bytes read ahead by a thread of its own, as far as a ring of blocks: decompressing
+ * takes as long as all the rest, and a second processor is there for it. */
 #ifndef LA_CAPTURE_AHEAD_H
 #define LA_CAPTURE_AHEAD_H
 
 #include "base/error.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,10 +17,11 @@ struct la_ahead;
  * must not wait for long without looking at la_ahead_is_given_up(). */
 typedef enum la_status la_ahead_source(void *context, uint8_t *buf, size_t max, size_t *got);
 
-/* NULL when out of memory. Owned by the caller; `stop` may be NULL and is borrowed like `context`.
- */
+/* NULL when out of memory. Owned by the caller; `context`, `stop` and `busy`, which may both be
+ * NULL, are borrowed. `*busy` counts the threads that have something to do: not those whose ring is
+ * full. */
 struct la_ahead *la_ahead_new(la_ahead_source *source, void *context,
-                              const volatile sig_atomic_t *stop);
+                              const volatile sig_atomic_t *stop, atomic_uint *busy);
 /* Starts the thread, in which the source is read from now on. False when the system gives none:
  * nothing was read then. */
 bool la_ahead_start(struct la_ahead *ahead);

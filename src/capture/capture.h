@@ -133,6 +133,9 @@ int64_t la_capture_last_ns(const struct la_capture *capture);
 /* Files and other entries of added directories that are no captures. */
 size_t la_capture_left_out(const struct la_capture *capture);
 
+/* How many threads are decompressing; one that is far enough ahead, and waits, does not count. */
+unsigned la_capture_decompressing(const struct la_capture *capture);
+
 size_t la_capture_input_count(const struct la_capture *capture);
 /* Borrowed until la_capture_free(). */
 const struct la_input *la_capture_input(const struct la_capture *capture, size_t index);

@@ -380,7 +380,9 @@ static const struct la_option options[] = {
      .placeholder = "N",
      .default_value = "as many as the machine has processors",
      .commands = READING,
-     .help = "how many threads work; what is written does not depend on it",
+     .help =
+         "how many threads work (a large compressed file is decompressed by one of its own in any "
+         "case); what is written does not depend on it",
      .apply = apply_threads},
     {.category = "Everything else",
      .name = "progress",

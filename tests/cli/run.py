@@ -680,6 +680,17 @@ def test_sockets_do_not_depend_on_the_order_of_reading(b):
         assert whole == sockets(b, "many.pcap", "-j", "1", *words) == sockets(b, "many.pcap", "-j", "3", *words)
 
 
+def test_a_large_packed_capture_gives_the_same_report(b):
+    """Some megabytes are decompressed by a thread of their own, and as many others rest."""
+    plain = capture_bytes(many_packets(10000))
+    assert len(plain) > 4 << 20, len(plain)
+    b.write("plain.pcap", plain)
+    b.write("packed.pcap", gzip.compress(plain, 1))
+    wanted = b.expect(0, "plain.pcap").stdout.replace(b"plain.pcap", b"packed.pcap").replace(b': "none"', b': "gzip"')
+    for threads in "124":
+        assert b.expect(0, "packed.pcap", "-j", threads).stdout == wanted, threads
+
+
 def test_sockets_without_packets(b):
     b.write("none.pcap", header())
     assert "no packet" in b.complaint(2, "sockets", "none.pcap")

@@ -3,11 +3,12 @@
 #define _GNU_SOURCE /* F_SETPIPE_SZ */
 #include "test_capture_support.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/time.h>
 #include <zlib.h>
 
-enum { PACKETS = 50000 }; /* some 4 MB; the thread begins after the first */
+enum { PACKETS = 80000 }; /* some 7 MB; the thread begins after the first */
 
 static struct bytes make_packed(size_t *plain_len) {
     struct bytes plain = make_pcap(PACKETS, TEST_START_NS, LA_MSEC);
@@ -52,7 +53,7 @@ static void what_is_read_ahead_is_the_same(void **state) {
     (void)state;
     size_t plain_len;
     struct bytes packed = make_packed(&plain_len);
-    assert_true(plain_len > 3 * 1024 * 1024);
+    assert_true(plain_len > 6 * 1024 * 1024);
     write_bytes("f", packed);
     assert_int_equal(assert_same_both_ways(), PACKETS);
 }
@@ -87,9 +88,21 @@ static void whoever_has_read_enough_need_not_read_on(void **state) {
     struct seen s = {0};
     assert_int_equal(la_capture_new(&options, &s.capture, &err), LA_OK);
     assert_int_equal(la_capture_add(s.capture, "f", &err), LA_OK);
-    for (size_t seen = 0; seen < PACKETS / 2; seen += count)
+    assert_int_equal(la_capture_decompressing(s.capture), 0);
+    for (size_t seen = 0; seen < PACKETS / 3; seen += count)
         assert_int_equal(la_capture_next_batch(s.capture, packets, 512, &count, &err), LA_OK);
-    forget(&s); /* while the thread waits for room */
+    while (la_capture_decompressing(s.capture) > 0) /* until the thread waits for room */
+        sched_yield();
+    forget(&s);
+}
+
+static void who_is_at_the_end_decompresses_nothing(void **state) {
+    (void)state;
+    size_t plain_len;
+    write_bytes("f", make_packed(&plain_len));
+    struct seen s = read_file(true);
+    assert_int_equal(la_capture_decompressing(s.capture), 0);
+    forget(&s);
 }
 
 static volatile sig_atomic_t stop;
@@ -137,6 +150,7 @@ int main(void) {
         la_test(a_cut_is_told_the_same),
         la_test(damage_is_told_the_same),
         la_test(whoever_has_read_enough_need_not_read_on),
+        la_test(who_is_at_the_end_decompresses_nothing),
         la_test(a_signal_ends_the_wait_for_what_is_read_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
