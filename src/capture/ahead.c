@@ -8,7 +8,7 @@
 
 /* Whoever finds the ring full or empty waits until it is half of that: to be put to sleep and woken
  * takes as long as some blocks. */
-enum { BLOCK_SIZE = 128 * 1024, BLOCKS = 16, HALF = BLOCKS / 2 };
+enum { BLOCK_SIZE = 128 * 1024, BLOCKS = 32, HALF = BLOCKS / 2 };
 
 /* How soon who waits notices that he is to stop. */
 enum { LOOK_UP_MS = 50 };
