@@ -25,7 +25,7 @@ struct entry {
     uint32_t waiting; /* attempts that wait for an answer, through next_waiting; LA_NO_LIVE ends */
     uint16_t port[2]; /* of the connection: the client's, the server's */
     uint16_t input;
-    uint8_t used; /* 0: empty; 1 + v6 */
+    uint8_t v6;
     uint8_t waiting_count : 7;
     bool refuted : 1; /* the server answered a SYN that was older: it remembers no host */
 };
@@ -39,7 +39,7 @@ enum { BLOCK = 8192, IN_BLOCK = BLOCK / sizeof(struct entry) };
 
 struct recycle_table {
     struct la_pool *pool;   /* borrowed; of the blocks */
-    struct entry **blocks;  /* owned */
+    struct entry **blocks;  /* owned; what lies at an empty place was never written */
     uint8_t *tags;          /* owned; by entry: 0 when it is empty, else a few bits of its hash */
     size_t count, capacity; /* entries */
     size_t waiting;         /* attempts in all lists */
@@ -143,7 +143,7 @@ void recycle_ask_entries(const struct recycle_table *recycle, const struct recyc
         bool is_enough = asked->homes[i].is_syn & (*tag == 0);
         __builtin_prefetch((const void *)la_select(is_enough, (uintptr_t)tag, (uintptr_t)entry), 1);
         __builtin_prefetch(
-            (const void *)la_select(is_enough, (uintptr_t)tag, (uintptr_t)&entry->used),
+            (const void *)la_select(is_enough, (uintptr_t)tag, (uintptr_t)&entry->v6),
             1); /* half of them lie in two lines */
     }
 }
@@ -156,7 +156,7 @@ static size_t slot_from(const struct recycle_table *recycle, struct recycle_home
         const struct entry *entry = entry_at(recycle, home.slot);
         if (recycle->tags[home.slot] == 0 ||
             (entry->client == want->client && entry->server == want->server &&
-             entry->used == want->used))
+             entry->v6 == want->v6))
             return home.slot;
     }
 }
@@ -168,15 +168,15 @@ static size_t slot_for(const struct recycle_table *recycle, const struct entry *
 /* What is known of a pair must not depend on how many others there are: an entry only goes when it
  * can make no difference any more. */
 static bool still_matters(const struct entry *entry, int64_t now_ns) {
-    return entry->used && (entry->refuted || entry->waiting != LA_NO_LIVE ||
-                           now_ns - entry->time_ns <= STAMP_LIFE_NS);
+    return entry->refuted || entry->waiting != LA_NO_LIVE ||
+           now_ns - entry->time_ns <= STAMP_LIFE_NS;
 }
 
 /* The block of a slot, made when there is none; NULL when out of memory. */
 static struct entry *block_of(struct recycle_table *recycle, size_t slot) {
     struct entry **block = &recycle->blocks[slot / IN_BLOCK];
-    if (!*block && (*block = la_pool_take(recycle->pool, BLOCK)))
-        memset(*block, 0, BLOCK);
+    if (!*block)
+        *block = la_pool_take(recycle->pool, BLOCK);
     return *block;
 }
 
@@ -192,10 +192,11 @@ static bool put_again(struct recycle_table *fresh, const struct entry *entry) {
 }
 
 /* Moves what still matters of a block, which is given back. */
-static bool empty_block(struct recycle_table *fresh, struct entry *block, int64_t now_ns) {
+static bool empty_block(struct recycle_table *fresh, struct entry *block, const uint8_t *tags,
+                        int64_t now_ns) {
     bool done = true;
     for (size_t i = 0; done && i < IN_BLOCK; i++)
-        if (still_matters(&block[i], now_ns))
+        if (tags[i] != 0 && still_matters(&block[i], now_ns))
             done = put_again(fresh, &block[i]);
     la_pool_give(fresh->pool, block, BLOCK);
     return done;
@@ -204,7 +205,7 @@ static bool empty_block(struct recycle_table *fresh, struct entry *block, int64_
 static size_t count_young(const struct recycle_table *recycle, int64_t now_ns) {
     size_t young = 0;
     for (size_t i = 0; i < recycle->capacity; i++)
-        young += still_matters(entry_at(recycle, i), now_ns);
+        young += recycle->tags[i] != 0 && still_matters(entry_at(recycle, i), now_ns);
     return young;
 }
 
@@ -229,7 +230,7 @@ static bool rebuild(struct recycle_table *recycle, int64_t now_ns) {
     recycle->count = young;
     bool done = true;
     for (size_t i = 0; done && i < old.capacity / IN_BLOCK; i++)
-        done = empty_block(recycle, old.blocks[i], now_ns);
+        done = empty_block(recycle, old.blocks[i], &old.tags[i * IN_BLOCK], now_ns);
     for (size_t i = 0; done && i < blocks; i++)
         done = block_of(recycle, i * IN_BLOCK) != NULL;
     if (!done)
@@ -240,9 +241,8 @@ static bool rebuild(struct recycle_table *recycle, int64_t now_ns) {
 }
 
 static struct entry key_of(const struct live *live, unsigned client) {
-    return (struct entry){.client = live->host[client],
-                          .server = live->host[!client],
-                          .used = (uint8_t)(1 + (live->flags & LIVE_V6))};
+    return (struct entry){
+        .client = live->host[client], .server = live->host[!client], .v6 = live->flags & LIVE_V6};
 }
 
 void recycle_remember(struct recycle_table *recycle, const struct live *live, unsigned client,
@@ -311,7 +311,7 @@ static void find_turnarounds(const struct taken *event, const struct key *key,
 
 static void borrow_turnarounds(const struct taken *event, const struct entry *entry,
                                int64_t out[2]) {
-    struct key key = {.v6 = entry->used - 1};
+    struct key key = {.v6 = entry->v6};
     int64_t by_side[2];
     table_order_key(event->table, &key, (const uint32_t[2]){entry->client, entry->server},
                     entry->port);
@@ -381,7 +381,7 @@ bool recycle_suspects(const struct recycle_table *recycle, const struct key *key
                       const struct la_segment *syn) {
     struct entry want = {.client = key->host[key->swapped],
                          .server = key->host[!key->swapped],
-                         .used = (uint8_t)(1 + key->v6)};
+                         .v6 = (uint8_t)key->v6};
     return (syn->options & LA_HAS_TIMESTAMPS) && is_suspicious(entry_for(recycle, &want), syn);
 }
 
