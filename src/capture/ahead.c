@@ -22,7 +22,7 @@ struct la_ahead {
     la_ahead_source *source;
     void *context;
     const volatile sig_atomic_t *stop;
-    atomic_uint *busy;
+    struct la_ahead_threads *threads;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -36,10 +36,10 @@ struct la_ahead {
 };
 
 static void note_busy(const struct la_ahead *a, bool busy) {
-    if (a->busy && busy)
-        atomic_fetch_add_explicit(a->busy, 1, memory_order_relaxed);
-    else if (a->busy)
-        atomic_fetch_sub_explicit(a->busy, 1, memory_order_relaxed);
+    if (busy)
+        atomic_fetch_add_explicit(&a->threads->busy, 1, memory_order_relaxed);
+    else
+        atomic_fetch_sub_explicit(&a->threads->busy, 1, memory_order_relaxed);
 }
 
 /* With the lock held. */
@@ -93,7 +93,7 @@ static void *work(void *context) {
 }
 
 struct la_ahead *la_ahead_new(la_ahead_source *source, void *context,
-                              const volatile sig_atomic_t *stop, atomic_uint *busy) {
+                              const volatile sig_atomic_t *stop, struct la_ahead_threads *threads) {
     struct la_ahead *a = malloc(sizeof *a);
     if (!a)
         return NULL;
@@ -101,7 +101,7 @@ struct la_ahead *la_ahead_new(la_ahead_source *source, void *context,
     a->source = source;
     a->context = context;
     a->stop = stop;
-    a->busy = busy;
+    a->threads = threads;
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->changed, NULL);
     return a;
@@ -109,11 +109,14 @@ struct la_ahead *la_ahead_new(la_ahead_source *source, void *context,
 
 /* A signal is for those who started the program, not for this thread. */
 bool la_ahead_start(struct la_ahead *a) {
+    if (a->threads->count == LA_AHEAD_MOST)
+        return false;
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     a->started = pthread_create(&a->thread, NULL, work, a) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    a->threads->count += a->started;
     return a->started;
 }
 
@@ -126,6 +129,7 @@ void la_ahead_free(struct la_ahead *a) {
     pthread_mutex_unlock(&a->lock);
     if (a->started)
         pthread_join(a->thread, NULL);
+    a->threads->count -= a->started;
     pthread_mutex_destroy(&a->lock);
     pthread_cond_destroy(&a->changed);
     free(a);

@@ -35,10 +35,10 @@ enum {
 
 struct la_capture {
     struct la_capture_options options;
-    struct la_filter *filter;  /* owned; NULL: none */
-    atomic_uint decompressing; /* threads that have something to do */
-    int64_t first_ns;          /* LA_TIME_NONE until reading begins, and without a packet */
-    int64_t last_ns;           /* of what was delivered; LA_TIME_NONE without a packet */
+    struct la_filter *filter;        /* owned; NULL: none */
+    struct la_ahead_threads threads; /* that decompress */
+    int64_t first_ns;                /* LA_TIME_NONE until reading begins, and without a packet */
+    int64_t last_ns;                 /* of what was delivered; LA_TIME_NONE without a packet */
     int64_t from_ns, to_ns;
     bool has_span;
     bool started;
@@ -126,9 +126,8 @@ static enum la_status new_source(struct la_capture *c, const char *path, struct 
                        la_stream_name(path), INPUTS_MAX);
     *out = make_room(c) ? source_new(path, (uint16_t)c->count) : NULL;
     if (*out)
-        (*out)->stream = (struct la_stream_options){.stop = c->options.stop,
-                                                    .read_ahead = c->options.read_ahead,
-                                                    .decompressing = &c->decompressing};
+        (*out)->stream = (struct la_stream_options){
+            .stop = c->options.stop, .read_ahead = c->options.read_ahead, .threads = &c->threads};
     return *out ? LA_OK : la_fail(err, LA_ENOMEM, "%s: out of memory", la_stream_name(path));
 }
 
@@ -575,7 +574,7 @@ enum la_status la_capture_feed(struct la_capture *c, struct la_packet *packet, b
 }
 
 unsigned la_capture_decompressing(const struct la_capture *c) {
-    return atomic_load_explicit(&c->decompressing, memory_order_relaxed);
+    return atomic_load_explicit(&c->threads.busy, memory_order_relaxed);
 }
 
 size_t la_capture_input_count(const struct la_capture *c) {

@@ -87,7 +87,7 @@ struct la_capture_options {
      * also when a pipe with nothing in it keeps it waiting (the handler must be installed without
      * SA_RESTART). The inputs tell what was read and no error. Borrowed. */
     const volatile sig_atomic_t *stop;
-    /* Large compressed inputs are decompressed in a thread of their own. */
+    /* Large compressed inputs are decompressed in threads of their own, a few at a time. */
     bool read_ahead;
 };
 

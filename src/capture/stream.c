@@ -33,7 +33,7 @@ enum {
 struct la_stream {
     const char *path;                  /* borrowed */
     const volatile sig_atomic_t *stop; /* borrowed; may be NULL */
-    atomic_uint *decompressing;        /* likewise */
+    struct la_ahead_threads *threads;  /* borrowed */
     int fd;
     const struct la_codec *codec; /* NULL: plain */
     void *codec_state;
@@ -183,7 +183,7 @@ enum la_status la_stream_open(const char *path, const struct la_stream_options *
     memset(s, 0, offsetof(struct la_stream, in)); /* its pages are touched when they are used */
     s->path = path;
     s->stop = options->stop;
-    s->decompressing = options->decompressing;
+    s->threads = options->threads;
     s->may_read_ahead = options->read_ahead;
     s->fd = -1;
     enum la_status status = open_descriptor(s, err);
@@ -306,7 +306,7 @@ static enum la_status decompress(void *context, uint8_t *buf, size_t max, size_t
 /* Without memory or a thread to spare everything is done here. */
 static void begin_reading_ahead(struct la_stream *s) {
     s->may_read_ahead = false;
-    s->ahead = la_ahead_new(decompress, s, s->stop, s->decompressing);
+    s->ahead = la_ahead_new(decompress, s, s->stop, s->threads);
     if (s->ahead && !la_ahead_start(s->ahead)) {
         la_ahead_free(s->ahead);
         s->ahead = NULL;

@@ -3,16 +3,15 @@
 #ifndef LA_CAPTURE_STREAM_H
 #define LA_CAPTURE_STREAM_H
 
+#include "capture/ahead.h"
 #include "capture/capture.h"
-
-#include <stdatomic.h>
 
 struct la_stream;
 
 struct la_stream_options {
     const volatile sig_atomic_t *stop; /* as in la_capture_options; may be NULL */
     bool read_ahead;                   /* likewise */
-    atomic_uint *decompressing;        /* counts the threads that have something to do; likewise */
+    struct la_ahead_threads *threads;  /* that decompress */
 };
 
 /* Opens `path`, or standard input for "-". `*out` is owned by the caller. `path` and what `options`

@@ -105,6 +105,47 @@ static void who_is_at_the_end_decompresses_nothing(void **state) {
     forget(&s);
 }
 
+/* -1 where the system does not tell. */
+static int count_threads(void) {
+    DIR *tasks = opendir("/proc/self/task");
+    int count = 0;
+    if (!tasks)
+        return -1;
+    for (const struct dirent *task; (task = readdir(tasks)) != NULL;)
+        count += task->d_name[0] != '.';
+    closedir(tasks);
+    return count;
+}
+
+/* Each takes memory, and there are only so many processors. */
+static void of_many_files_at_the_same_time_a_few_are_read_ahead(void **state) {
+    (void)state;
+    enum { FILES = 12, MOST = 8, SELDOM = 20000 };
+    size_t plain_len, count, seen = 0;
+    struct bytes packed = make_packed(&plain_len);
+    const struct la_capture_options options = {.read_ahead = true};
+    struct la_error err = {0};
+    struct la_packet packets[512];
+    struct seen s = {0};
+    assert_int_equal(la_capture_new(&options, &s.capture, &err), LA_OK);
+    for (int i = 0; i < FILES; i++) {
+        char name[] = {'f', (char)('a' + i), '\0'};
+        write_part(name, packed.data, packed.len);
+        assert_int_equal(la_capture_add(s.capture, name, &err), LA_OK);
+    }
+    free(packed.data);
+    int before = count_threads(), most = before;
+    for (; la_capture_next_batch(s.capture, packets, 512, &count, &err) == LA_OK; seen += count)
+        if (seen % SELDOM < count) {
+            int now = count_threads();
+            most = now > most ? now : most;
+        }
+    assert_int_equal(seen, (size_t)FILES * PACKETS);
+    if (before > 0)
+        assert_int_equal(most - before, MOST);
+    forget(&s);
+}
+
 static volatile sig_atomic_t stop;
 
 static void stop_now(int signal_number) {
@@ -151,6 +192,7 @@ int main(void) {
         la_test(damage_is_told_the_same),
         la_test(whoever_has_read_enough_need_not_read_on),
         la_test(who_is_at_the_end_decompresses_nothing),
+        la_test(of_many_files_at_the_same_time_a_few_are_read_ahead),
         la_test(a_signal_ends_the_wait_for_what_is_read_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
