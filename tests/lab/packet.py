@@ -55,6 +55,7 @@ class Packet:
             header = (frame[14] & 15) * 4
             self.src, self.dst = (socket.inet_ntop(socket.AF_INET, frame[o:o + 4]) for o in (26, 30))
             self.end = 14 + struct.unpack_from("!H", frame, 16)[0]
+            self.ip_id = struct.unpack_from("!H", frame, 18)[0]
             self._parse_tcp(14 + header)
         elif self.eth_type == ETH_IP6 and len(frame) >= 74 and frame[20] == 6:
             self.src, self.dst = (socket.inet_ntop(socket.AF_INET6, frame[o:o + 16]) for o in (22, 38))

@@ -621,10 +621,10 @@ def old_duplicate_syn(lab):
 # --- segments that neither end sent --------------------------------------------------------------------------
 
 def forge(lab, direction, offset, where):
-    """An RST without timestamps and with another TTL, in the name of the direction's sender."""
+    """An RST without timestamps, with another TTL and an identification far from the sender's own, in whose name it is."""
     last = lab.wire.seen(direction)[-1]
     frame = build((last.src, last.sport), (last.dst, last.dport), RST, seq=seq_add(last.seq_end, offset), window=0, ttl=250,
-                  macs=(last.frame[6:12], last.frame[:6]), ip_id=4711)
+                  macs=(last.frame[6:12], last.frame[:6]), ip_id=last.ip_id ^ 0x8000)
     lab.wire.inject(direction, frame, where)
 
 
