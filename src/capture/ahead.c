@@ -47,12 +47,7 @@ static uint64_t blocks_filled(const struct la_ahead *a) {
     return a->filled - a->emptied;
 }
 
-static void tell_when(struct la_ahead *a, bool awaited) {
-    if (awaited)
-        pthread_cond_broadcast(&a->changed);
-}
-
-/* Called, and returns, with the lock held. */
+/* Called, and returns, with the lock held, as what waits for blocks below. */
 static void wait_for_half(struct la_ahead *a) {
     note_busy(a, false);
     while (blocks_filled(a) > HALF && !a->given_up)
@@ -74,7 +69,8 @@ static void hand_over(struct la_ahead *a, bool whole, enum la_status status) {
     a->filled += whole;
     a->ended = status != LA_OK;
     a->status = status;
-    tell_when(a, a->ended || blocks_filled(a) == HALF);
+    if (a->ended || blocks_filled(a) == HALF)
+        pthread_cond_broadcast(&a->changed);
     pthread_mutex_unlock(&a->lock);
 }
 
@@ -143,8 +139,7 @@ static bool is_stopped(const struct la_ahead *a) {
     return a->stop && *a->stop;
 }
 
-/* No signal ends the wait for a condition, hence the looking up; and a pipe may bring less than
- * half a ring in that time. False: it is over. */
+/* No signal ends the wait for a condition, hence the looking up. False: the moment is over. */
 static bool wait_a_moment(struct la_ahead *a) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
@@ -154,12 +149,19 @@ static bool wait_a_moment(struct la_ahead *a) {
     return pthread_cond_timedwait(&a->changed, &a->lock, &until) == 0;
 }
 
+/* For half a ring; after a moment for any, as a pipe may bring no more for long. */
+static void wait_for_blocks(struct la_ahead *a) {
+    uint64_t wanted = HALF;
+    while (blocks_filled(a) < wanted && !a->ended && !is_stopped(a))
+        if (!wait_a_moment(a))
+            wanted = 1;
+}
+
 /* The block to empty; NULL when there is none any more, for the reason in `*status`. */
 static struct block *wait_for_block(struct la_ahead *a, enum la_status *status) {
     pthread_mutex_lock(&a->lock);
-    bool early = blocks_filled(a) == 0;
-    while (early && blocks_filled(a) < HALF && !a->ended && !is_stopped(a))
-        early = wait_a_moment(a) || blocks_filled(a) == 0;
+    if (blocks_filled(a) == 0)
+        wait_for_blocks(a);
     bool there = blocks_filled(a) > 0;
     *status = there ? LA_OK : a->ended ? a->status : LA_EINPUT;
     pthread_mutex_unlock(&a->lock);
@@ -170,7 +172,8 @@ static void give_back(struct la_ahead *a) {
     a->pos = 0;
     pthread_mutex_lock(&a->lock);
     a->emptied++;
-    tell_when(a, blocks_filled(a) == HALF);
+    if (blocks_filled(a) == HALF)
+        pthread_cond_broadcast(&a->changed);
     pthread_mutex_unlock(&a->lock);
 }
 

@@ -11,7 +11,7 @@ struct la_stream;
 struct la_stream_options {
     const volatile sig_atomic_t *stop; /* as in la_capture_options; may be NULL */
     bool read_ahead;                   /* likewise */
-    struct la_ahead_threads *threads;  /* that decompress */
+    struct la_ahead_threads *threads;  /* that decompress; not NULL with `read_ahead` */
 };
 
 /* Opens `path`, or standard input for "-". `*out` is owned by the caller. `path` and what `options`

@@ -153,36 +153,72 @@ static void stop_now(int signal_number) {
     stop = 1;
 }
 
-/* A pipe that stays open with half a file in it, and a signal. */
-static void a_signal_ends_the_wait_for_what_is_read_ahead(void **state) {
-    (void)state;
+/* A pipe that stays open with a part of a file in it, as standard input, and a signal that comes
+ * soon. */
+struct open_pipe {
+    int fds[2], saved;
+    struct sigaction before;
+};
+
+static void open_pipe_with(struct open_pipe *input, double part, int64_t signal_ns) {
     size_t plain_len;
     struct bytes packed = make_packed(&plain_len);
-    int fds[2];
-    assert_int_equal(pipe(fds), 0);
-    size_t half = packed.len / 2;
-    if (fcntl(fds[1], F_SETPIPE_SZ, (int)packed.len) < (int)half)
+    size_t brought = (size_t)((double)packed.len * part);
+    assert_int_equal(pipe(input->fds), 0);
+    if (fcntl(input->fds[1], F_SETPIPE_SZ, (int)packed.len) < (int)brought)
         skip();
-    assert_int_equal(write(fds[1], packed.data, half), half);
+    assert_int_equal(write(input->fds[1], packed.data, brought), brought);
     free(packed.data);
-    int saved = dup(STDIN_FILENO);
-    dup2(fds[0], STDIN_FILENO);
-    struct sigaction action = {.sa_handler = stop_now}, before;
-    sigaction(SIGALRM, &action, &before);
-    struct itimerval soon = {{0, 0}, {0, 300000}};
-    setitimer(ITIMER_REAL, &soon, NULL);
+    input->saved = dup(STDIN_FILENO);
+    dup2(input->fds[0], STDIN_FILENO);
+    struct sigaction action = {.sa_handler = stop_now};
+    sigaction(SIGALRM, &action, &input->before);
+    struct itimerval soon = {{0, 0}, {signal_ns / LA_SEC, signal_ns % LA_SEC / 1000}};
     stop = 0;
+    setitimer(ITIMER_REAL, &soon, NULL);
+}
+
+static void close_pipe(const struct open_pipe *input) {
+    const struct itimerval never = {{0, 0}, {0, 0}};
+    setitimer(ITIMER_REAL, &never, NULL);
+    sigaction(SIGALRM, &input->before, NULL);
+    dup2(input->saved, STDIN_FILENO);
+    close(input->saved);
+    close(input->fds[0]);
+    close(input->fds[1]);
+}
+
+static void a_signal_ends_the_wait_for_what_is_read_ahead(void **state) {
+    (void)state;
+    struct open_pipe input;
+    open_pipe_with(&input, 0.5, 300 * LA_MSEC);
     const struct la_capture_options options = {.stop = &stop, .read_ahead = true};
     const char *paths[] = {"-", NULL};
     struct seen s = read_with(&options, paths, 512);
     assert_in_range(s.count, PACKETS / 4, PACKETS - 1);
     assert_int_equal(input_of(&s, 0)->error.status, LA_OK);
     forget(&s);
-    sigaction(SIGALRM, &before, NULL);
-    dup2(saved, STDIN_FILENO);
-    close(saved);
-    close(fds[0]);
-    close(fds[1]);
+    close_pipe(&input);
+}
+
+/* Also what is less than half a ring: there may be no more for hours. */
+static void all_that_a_pipe_has_brought_is_read(void **state) {
+    (void)state;
+    enum { BROUGHT = PACKETS * 3 / 10 - 2500 }; /* but for what fills no block */
+    struct open_pipe input;
+    open_pipe_with(&input, 0.3, 5 * LA_SEC);
+    const struct la_capture_options options = {.stop = &stop, .read_ahead = true};
+    struct la_error err = {0};
+    struct la_packet packets[512];
+    struct seen s = {0};
+    size_t count, seen = 0;
+    assert_int_equal(la_capture_new(&options, &s.capture, &err), LA_OK);
+    assert_int_equal(la_capture_add(s.capture, "-", &err), LA_OK);
+    for (; seen < BROUGHT && !stop; seen += count)
+        assert_int_equal(la_capture_next_batch(s.capture, packets, 512, &count, &err), LA_OK);
+    assert_false(stop);
+    forget(&s);
+    close_pipe(&input);
 }
 
 int main(void) {
@@ -194,6 +230,7 @@ int main(void) {
         la_test(who_is_at_the_end_decompresses_nothing),
         la_test(of_many_files_at_the_same_time_a_few_are_read_ahead),
         la_test(a_signal_ends_the_wait_for_what_is_read_ahead),
+        la_test(all_that_a_pipe_has_brought_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,106 @@
+/* Threads that work on batches: each shard takes every batch once and in turn, whoever works, and
+ * who is told to rest takes none. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "analysis/crew.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { BATCHES = 200, THREADS = 3 };
+
+struct seen {
+    pthread_t reader;
+    size_t next[LA_SHARDS]; /* batch: each has its number of segments */
+    bool in_turn[LA_SHARDS], finished[LA_SHARDS];
+    bool by_others[LA_SHARDS];
+};
+
+static void take(void *context, unsigned shard, const struct batch *batch) {
+    struct seen *seen = context;
+    seen->in_turn[shard] &= batch->count == seen->next[shard]++;
+    seen->by_others[shard] |= !pthread_equal(pthread_self(), seen->reader);
+}
+
+static void finish(void *context, unsigned shard) {
+    struct seen *seen = context;
+    seen->in_turn[shard] &= !seen->finished[shard];
+    seen->finished[shard] = true;
+}
+
+static struct crew *open_crew(struct seen *seen) {
+    *seen = (struct seen){.reader = pthread_self()};
+    for (unsigned shard = 0; shard < LA_SHARDS; shard++)
+        seen->in_turn[shard] = true;
+    struct crew_tasks tasks = {.take = take, .finish = finish, .context = seen};
+    struct crew *crew = crew_new(THREADS, &tasks);
+    assert_non_null(crew);
+    return crew;
+}
+
+static void publish(struct crew *crew, size_t number) {
+    struct batch *batch = crew_next(crew);
+    batch->count = number;
+    crew_publish(crew);
+}
+
+static void assert_all_taken(const struct seen *seen) {
+    for (unsigned shard = 0; shard < LA_SHARDS; shard++) {
+        assert_true(seen->in_turn[shard]);
+        assert_int_equal(seen->next[shard], BATCHES);
+        assert_true(seen->finished[shard]);
+    }
+}
+
+static void each_shard_takes_every_batch_in_turn(void **unused) {
+    (void)unused;
+    struct seen seen;
+    struct crew *crew = open_crew(&seen);
+    for (size_t i = 0; i < BATCHES; i++) {
+        crew_spare(crew, (unsigned)(i / 3 % (THREADS + 2))); /* more than there are as well */
+        publish(crew, i);
+    }
+    crew_finish(crew);
+    crew_free(crew);
+    assert_all_taken(&seen);
+}
+
+static void who_rests_takes_nothing(void **unused) {
+    (void)unused;
+    struct seen seen;
+    struct crew *crew = open_crew(&seen);
+    crew_spare(crew, THREADS - 1);
+    for (size_t i = 0; i < BATCHES; i++)
+        publish(crew, i);
+    bool by_others = false;
+    for (unsigned shard = 0; shard < LA_SHARDS; shard++)
+        by_others |= seen.by_others[shard]; /* all that was written was written here */
+    assert_false(by_others);
+    crew_finish(crew);
+    crew_free(crew);
+    assert_all_taken(&seen);
+}
+
+static void who_rests_can_be_dismissed(void **unused) {
+    (void)unused;
+    struct seen seen;
+    struct crew *crew = open_crew(&seen);
+    crew_spare(crew, THREADS - 1);
+    publish(crew, 0);
+    crew_free(crew);
+    assert_false(seen.finished[0]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_shard_takes_every_batch_in_turn),
+        cmocka_unit_test(who_rests_takes_nothing),
+        cmocka_unit_test(who_rests_can_be_dismissed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
