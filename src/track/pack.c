@@ -463,7 +463,7 @@ size_t live_pack(const struct live *live, struct shapes *shapes, uint8_t *out) {
 void live_take_head(struct live *live, const struct shelf_item *item) {
     memcpy(live->host, item->host, sizeof live->host);
     memcpy(live->port, item->port, sizeof live->port);
-    live->flags = item->v6 ? LIVE_V6 : 0;
+    live->flags |= item->v6 ? LIVE_V6 : 0;
     live->expire_ns = item->expire_ns;
 }
 

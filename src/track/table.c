@@ -265,6 +265,7 @@ static uint32_t take_index(struct table *table) {
     }
     if (table->top == INDICES || (table->top / TABLE_SLAB == table->slab_count && !add_slab(table)))
         return LA_NO_LIVE;
+    table_at(table, table->top)->flags = 0;
     return table->top++;
 }
 
@@ -273,11 +274,13 @@ static struct live *make_record(struct table *table, const struct key *key) {
     if (index == LA_NO_LIVE)
         return NULL;
     struct live *live = table_at(table, index);
+    uint8_t noted = live->flags & LIVE_IN_WHEEL, wheel_slot = live->wheel_slot;
     memset(live, 0, sizeof *live);
     live->self = index;
     memcpy(live->host, key->host, sizeof live->host);
     memcpy(live->port, key->port, sizeof live->port);
-    live->flags = key->v6 ? LIVE_V6 : 0;
+    live->flags = noted | (key->v6 ? LIVE_V6 : 0);
+    live->wheel_slot = wheel_slot;
     table->in_use++;
     return live;
 }
@@ -301,7 +304,7 @@ void table_remove(struct table *table, struct live *live) {
 }
 
 void table_release(struct table *table, struct live *live) {
-    live->flags = 0;
+    live->flags &= LIVE_IN_WHEEL;
     live->older = table->free_list;
     table->free_list = live->self;
     live->self = LA_NO_LIVE;

@@ -24,9 +24,9 @@ enum { RETIRED_AHEAD = 1024 }; /* bytes of the shelf */
 /* So many records take little memory, and a SYN that is answered is best in one from the start. */
 enum { LIVES_FEW = 1024 };
 
-/* Indices of records. Nothing is taken out of such a list before its second comes: a record may
- * have left long since, and another may have come in its place (see is_in_slot()). That costs a few
- * bytes for a while; to unlink it would touch two other records, which are in no cache. */
+/* Indices of records. Nothing is taken out of such a list before its second comes: to unlink it
+ * would touch two other records, which are in no cache. When a record has left, whoever comes in
+ * its place is looked at instead, and need not be noted anew: see wheel_put(). */
 struct wheel_slot {
     uint32_t *items; /* owned */
     uint32_t count, capacity;
@@ -46,6 +46,7 @@ struct la_tracker {
     struct wheel_slot spare;        /* memory of the list that was looked at last */
     int64_t now_ns;                 /* of the capture; LA_TIME_NONE before the first segment */
     int64_t second_ns; /* when the second of now_ns began; long ago before the first segment */
+    unsigned wheel_at; /* the list of that second */
     int64_t shelved_ns[SHELF_KINDS]; /* when what was put on the shelf last expires */
     int64_t newest_ns;               /* 4-tuples first met later are passed over */
     struct view views[3];            /* previous, current, next */
@@ -243,7 +244,16 @@ static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns
     live->flags |= LIVE_SETTLED;
 }
 
+/* Whether a list is looked at no later than something expires. */
+static bool is_swept_by(const struct la_tracker *tracker, unsigned slot, int64_t expire_ns) {
+    unsigned ahead = (slot - tracker->wheel_at) % WHEEL;
+    return ahead * LA_SEC <= expire_ns - tracker->second_ns;
+}
+
+/* Has it looked at when it expires, or before. */
 static void wheel_put(struct la_tracker *tracker, struct live *live) {
+    if ((live->flags & LIVE_IN_WHEEL) && is_swept_by(tracker, live->wheel_slot, live->expire_ns))
+        return;
     live->wheel_slot = (uint8_t)((uint64_t)la_floor_seconds(live->expire_ns) % WHEEL);
     struct wheel_slot *slot = &tracker->wheel[live->wheel_slot];
     if (slot->count == slot->capacity) {
@@ -260,15 +270,6 @@ static void wheel_put(struct la_tracker *tracker, struct live *live) {
     live->flags |= LIVE_IN_WHEEL;
 }
 
-static void wheel_remove(struct live *live) {
-    live->flags &= (uint8_t)~LIVE_IN_WHEEL;
-}
-
-/* Whether it waits there. One that is noted twice is looked at twice, which does no harm. */
-static bool is_in_slot(const struct live *live, uint32_t index, unsigned slot) {
-    return live->self == index && (live->flags & LIVE_IN_WHEEL) && live->wheel_slot == slot;
-}
-
 static void forget(struct la_tracker *tracker, struct live *live) {
     if (tracker->finishing)
         return; /* all of it goes at once */
@@ -279,7 +280,6 @@ static void forget(struct la_tracker *tracker, struct live *live) {
         newer->older = LA_NO_LIVE;
     recycle_forget(tracker->recycle, tracker->table, live);
     meanwhile_forget(tracker->meanwhile, tracker->table, live);
-    wheel_remove(live);
     live_release(live, tracker->pool);
     table_release(tracker->table, live);
 }
@@ -332,10 +332,9 @@ static void shorten_chain(struct la_tracker *tracker, struct live *newest) {
 /* Each packet moves the time of expiry; the slot only follows when it is swept. A chain expires
  * with its newest incarnation, and only that is in the wheel. */
 static void arm(struct la_tracker *tracker, struct live *live, bool is_over, int64_t now_ns) {
-    bool waits = (live->flags & LIVE_IN_WHEEL) || live->newer != LA_NO_LIVE;
     live->expire_ns =
         (int64_t)la_select(is_over, (uint64_t)now_ns + LIVE_REMEMBERED_NS, (uint64_t)LA_TIME_NONE);
-    if (is_over & !waits)
+    if (is_over & (live->newer == LA_NO_LIVE))
         wheel_put(tracker, live);
 }
 
@@ -343,15 +342,18 @@ static bool has_expired(const struct live *live, int64_t now_ns) {
     return live->expire_ns != LA_TIME_NONE && live->expire_ns < now_ns;
 }
 
-/* Looks at one second's list: what expires later is put where that belongs. */
+/* Looks at one second's list: what expires later is put where that belongs. A record that is noted
+ * twice may be looked at twice, which does no harm. */
 static void sweep(struct la_tracker *tracker, unsigned slot) {
     struct wheel_slot list = tracker->wheel[slot];
     tracker->wheel[slot] = tracker->spare;
     for (uint32_t i = 0; i < list.count; i++) {
         struct live *live = table_at(tracker->table, list.items[i]);
-        if (!is_in_slot(live, list.items[i], slot))
+        if (!(live->flags & LIVE_IN_WHEEL) || live->wheel_slot != slot)
             continue;
-        wheel_remove(live);
+        live->flags &= (uint8_t)~LIVE_IN_WHEEL;
+        if (!table_is_newest(live))
+            continue;
         if (has_expired(live, tracker->now_ns))
             retire(tracker, live, live->expire_ns);
         else if (live->expire_ns != LA_TIME_NONE)
@@ -523,8 +525,6 @@ static void begin(struct live *live, const struct la_segment *s, uint16_t lives)
 
 static struct live *add(struct la_tracker *tracker, const struct key *key, struct live *former,
                         const struct la_segment *s) {
-    if (former)
-        wheel_remove(former);
     struct live *live = table_add(tracker->table, key, former);
     if (!live)
         return NULL;
@@ -621,7 +621,6 @@ static void shelve_closed(struct la_tracker *tracker, const struct key *key, str
     if (!item)
         return;
     memcpy(item + 1, packed, size);
-    wheel_remove(live);
     live_release(live, tracker->pool);
     table_release(tracker->table, live);
     tracker->shelved_ns[SHELF_CLOSED] = item->expire_ns;
@@ -652,7 +651,6 @@ static void shelve_trail(struct la_tracker *tracker, const struct key *key, stru
         return;
     }
     trail_write(tracker->trails, live, (struct trail_item *)(void *)item);
-    wheel_remove(live);
     table_release(tracker->table, live);
     tracker->shelved_ns[SHELF_CLOSED] = item->expire_ns;
 }
@@ -918,6 +916,7 @@ static void turn_wheel(struct la_tracker *tracker, int64_t now_ns) {
     bool first = tracker->now_ns == LA_TIME_NONE;
     int64_t from = la_floor_seconds(tracker->second_ns), to = la_floor_seconds(now_ns);
     tracker->second_ns = to * LA_SEC;
+    tracker->wheel_at = (unsigned)((uint64_t)to % WHEEL);
     tracker->now_ns = now_ns;
     if (first || to <= from)
         return;
