@@ -9,37 +9,38 @@
 
 /* Histograms */
 
-static json_t *emit_buckets(struct la_emit *emit, const struct la_histogram *histogram) {
-    json_t *array = json_array();
+static void emit_buckets(struct la_text *text, const struct la_histogram *histogram) {
+    la_text_open(text, "buckets", LA_TEXT_ARRAY);
     for (size_t i = 0; i < LA_HISTOGRAM_BUCKETS; i++) {
         if (histogram->buckets[i] == 0)
             continue;
         int64_t from_ns, to_ns;
         la_histogram_bounds(i, &from_ns, &to_ns);
-        json_t *bucket = json_object();
-        la_emit_put(emit, bucket, "from", la_emit_seconds(from_ns));
-        la_emit_put(emit, bucket, "to", la_emit_seconds(to_ns));
-        la_emit_put(emit, bucket, "count", la_emit_count(histogram->buckets[i]));
-        la_emit_add(emit, array, bucket);
+        la_text_open(text, NULL, LA_TEXT_OBJECT);
+        la_text_seconds(text, "from", from_ns);
+        la_text_seconds(text, "to", to_ns);
+        la_text_count(text, "count", histogram->buckets[i]);
+        la_text_close(text, LA_TEXT_OBJECT);
     }
-    return array;
+    la_text_close(text, LA_TEXT_ARRAY);
 }
 
-json_t *la_emit_histogram(struct la_emit *emit, const struct la_histogram *histogram) {
+void la_emit_histogram(struct la_emit *emit, const char *name,
+                       const struct la_histogram *histogram) {
     static const struct {
         const char *name;
         double fraction;
     } quantiles[] = {{"p50", 0.50}, {"p90", 0.90}, {"p99", 0.99}};
     bool any = histogram->count > 0;
-    json_t *object = json_object();
-    la_emit_put(emit, object, "count", la_emit_count(histogram->count));
-    la_emit_put(emit, object, "min", any ? la_emit_seconds(histogram->min_ns) : json_null());
-    la_emit_put(emit, object, "max", any ? la_emit_seconds(histogram->max_ns) : json_null());
+    la_text_open(emit->text, name, LA_TEXT_OBJECT);
+    la_text_count(emit->text, "count", histogram->count);
+    la_emit_item(emit, "min", any ? la_emit_seconds(histogram->min_ns) : json_null());
+    la_emit_item(emit, "max", any ? la_emit_seconds(histogram->max_ns) : json_null());
     for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
-        la_emit_put(emit, object, quantiles[i].name,
-                    la_emit_delay(la_histogram_quantile(histogram, quantiles[i].fraction)));
-    la_emit_put(emit, object, "buckets", emit_buckets(emit, histogram));
-    return object;
+        la_emit_item(emit, quantiles[i].name,
+                     la_emit_delay(la_histogram_quantile(histogram, quantiles[i].fraction)));
+    emit_buckets(emit->text, histogram);
+    la_text_close(emit->text, LA_TEXT_OBJECT);
 }
 
 /* Sockets */
@@ -256,16 +257,17 @@ static json_t *emit_level(struct la_emit *emit, const struct la_level *level) {
 }
 
 /* Of the connections whose cause is from `from` up to `to`. */
-static json_t *emit_delay(struct la_emit *emit, const struct la_service *service, unsigned from,
-                          unsigned to) {
+static void emit_delay(struct la_emit *emit, const char *name, const struct la_service *service,
+                       unsigned from, unsigned to) {
     struct la_histogram *histogram = calloc(1, sizeof *histogram);
-    if (!histogram)
-        return NULL;
+    if (!histogram) {
+        emit->failed = true;
+        return;
+    }
     if (service)
         la_delays_gather(&service->delays, from, to, histogram);
-    json_t *object = la_emit_histogram(emit, histogram);
+    la_emit_histogram(emit, name, histogram);
     free(histogram);
-    return object;
 }
 
 static bool has_delay(const struct la_service *service, unsigned cause) {
@@ -276,21 +278,22 @@ static bool has_delay(const struct la_service *service, unsigned cause) {
     return false;
 }
 
-static json_t *emit_delays(struct la_emit *emit, const struct la_service *service) {
+static void emit_delays(struct la_emit *emit, const char *name, const struct la_service *service) {
     enum { FIRST_CAUSE = LA_LATE_NOT + 1, LAST_CAUSE = LA_LATE_CAUSE_COUNT - 1 };
-    json_t *object = json_object(), *causes = json_array();
+    la_text_open(emit->text, name, LA_TEXT_OBJECT);
+    emit_delay(emit, "first", service, LA_LATE_NOT, LA_LATE_NOT);
+    emit_delay(emit, "repeated", service, FIRST_CAUSE, LAST_CAUSE);
+    la_text_open(emit->text, "by_cause", LA_TEXT_ARRAY);
     for (unsigned cause = FIRST_CAUSE; cause <= LAST_CAUSE; cause++) {
         if (!has_delay(service, cause))
             continue;
-        json_t *entry = json_object();
-        la_emit_put(emit, entry, "cause", la_emit_text(la_late_cause_name(cause)));
-        la_emit_put(emit, entry, "delay", emit_delay(emit, service, cause, cause));
-        la_emit_add(emit, causes, entry);
+        la_text_open(emit->text, NULL, LA_TEXT_OBJECT);
+        la_emit_item(emit, "cause", la_emit_text(la_late_cause_name(cause)));
+        emit_delay(emit, "delay", service, cause, cause);
+        la_text_close(emit->text, LA_TEXT_OBJECT);
     }
-    la_emit_put(emit, object, "first", emit_delay(emit, service, LA_LATE_NOT, LA_LATE_NOT));
-    la_emit_put(emit, object, "repeated", emit_delay(emit, service, FIRST_CAUSE, LAST_CAUSE));
-    la_emit_put(emit, object, "by_cause", causes);
-    return object;
+    la_text_close(emit->text, LA_TEXT_ARRAY);
+    la_text_close(emit->text, LA_TEXT_OBJECT);
 }
 
 static json_t *emit_attempts(struct la_emit *emit, const struct la_service_line *line) {
@@ -302,27 +305,26 @@ static json_t *emit_attempts(struct la_emit *emit, const struct la_service_line 
     return object;
 }
 
-static json_t *emit_service(struct la_emit *emit, const struct la_overview *overview,
-                            const struct la_service_line *line) {
+static void emit_service(struct la_emit *emit, const struct la_overview *overview,
+                         const struct la_service_line *line) {
     const struct la_service *service = line->answers ? line->answers : line->silent;
     struct la_level levels[LA_STRAND_LEVELS];
-    json_t *object = json_object();
     if (la_series_levels(&service->series, levels) != LA_OK) {
-        json_decref(object);
-        return NULL;
+        emit->failed = true;
+        return;
     }
-    la_emit_put(emit, object, "address", la_emit_addr(&service->account.addr));
-    la_emit_put(emit, object, "port", la_emit_count(service->account.port));
-    la_emit_put(emit, object, "connections", la_emit_count(line->connections));
-    la_emit_put(emit, object, "attempts", emit_attempts(emit, line));
-    la_emit_put(emit, object, "late", la_emit_count(service->late));
-    la_emit_put(emit, object, "clients",
-                la_emit_count(la_service_clients(overview, line->answers)));
-    la_emit_put(emit, object, "first_closer", emit_closers(emit, service->closers));
-    la_emit_put(emit, object, "time_wait", emit_level(emit, &levels[LA_ST_TIME_WAIT]));
-    la_emit_put(emit, object, "close_wait", emit_level(emit, &levels[LA_ST_CLOSE_WAIT]));
-    la_emit_put(emit, object, "connect_delay", emit_delays(emit, line->answers));
-    return object;
+    la_text_open(emit->text, NULL, LA_TEXT_OBJECT);
+    la_emit_item(emit, "address", la_emit_addr(&service->account.addr));
+    la_emit_item(emit, "port", la_emit_count(service->account.port));
+    la_emit_item(emit, "connections", la_emit_count(line->connections));
+    la_emit_item(emit, "attempts", emit_attempts(emit, line));
+    la_emit_item(emit, "late", la_emit_count(service->late));
+    la_emit_item(emit, "clients", la_emit_count(la_service_clients(overview, line->answers)));
+    la_emit_item(emit, "first_closer", emit_closers(emit, service->closers));
+    la_emit_item(emit, "time_wait", emit_level(emit, &levels[LA_ST_TIME_WAIT]));
+    la_emit_item(emit, "close_wait", emit_level(emit, &levels[LA_ST_CLOSE_WAIT]));
+    emit_delays(emit, "connect_delay", line->answers);
+    la_text_close(emit->text, LA_TEXT_OBJECT);
 }
 
 static int by_service_connections(const void *a, const void *b) {
@@ -346,16 +348,16 @@ static void keep_first(const void **first, size_t *count, size_t most, const voi
     ++*count;
 }
 
-json_t *la_emit_services(struct la_emit *emit, const struct la_overview *overview) {
+void la_emit_services(struct la_emit *emit, const char *name, const struct la_overview *overview) {
     const void *first[LA_REPORT_SERVICES];
     size_t count = 0;
-    json_t *array = json_array();
     for (size_t i = 0; i < overview->service_count; i++)
         keep_first(first, &count, LA_REPORT_SERVICES, &overview->services[i],
                    by_service_connections);
+    la_text_open(emit->text, name, LA_TEXT_ARRAY);
     for (size_t i = 0; i < count; i++)
-        la_emit_add(emit, array, emit_service(emit, overview, first[i]));
-    return array;
+        emit_service(emit, overview, first[i]);
+    la_text_close(emit->text, LA_TEXT_ARRAY);
 }
 
 /* Edges */
@@ -431,14 +433,14 @@ static int by_edge_connections(const void *a, const void *b) {
     return (x > y) - (x < y); /* they are in order of client and service */
 }
 
-json_t *la_emit_edges(struct la_emit *emit, const struct la_overview *overview) {
+void la_emit_edges(struct la_emit *emit, const char *name, const struct la_overview *overview) {
     const void *first[LA_REPORT_EDGES];
     size_t count = 0;
-    json_t *array = json_array();
     for (size_t i = 0; i < overview->edge_count; i++)
         if (!overview->edges[i].seeks)
             keep_first(first, &count, LA_REPORT_EDGES, &overview->edges[i], by_edge_connections);
+    la_text_open(emit->text, name, LA_TEXT_ARRAY);
     for (size_t i = 0; i < count; i++)
-        la_emit_add(emit, array, emit_edge(emit, first[i]));
-    return array;
+        la_emit_item(emit, NULL, emit_edge(emit, first[i]));
+    la_text_close(emit->text, LA_TEXT_ARRAY);
 }

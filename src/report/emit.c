@@ -1,8 +1,6 @@
 #define _GNU_SOURCE /* memmem */
 #include "report/emit.h"
 
-#include "report/print.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +16,14 @@ void la_emit_put(struct la_emit *emit, json_t *object, const char *name, json_t 
 void la_emit_add(struct la_emit *emit, json_t *array, json_t *taken) {
     if (json_array_append_new(array, taken) != 0)
         emit->failed = true;
+}
+
+void la_emit_item(struct la_emit *emit, const char *name, json_t *taken) {
+    if (taken)
+        la_text_value(emit->text, name, taken);
+    else
+        emit->failed = true;
+    json_decref(taken);
 }
 
 static size_t sequence_length(unsigned char lead) {

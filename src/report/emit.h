@@ -11,6 +11,7 @@
 #include "base/profile.h"
 #include "base/time.h"
 #include "capture/capture.h"
+#include "report/print.h"
 
 #include <jansson.h>
 
@@ -22,6 +23,7 @@ struct la_emit {
      * off what is too much once all inputs have told theirs. */
     int digits;
     bool failed; /* an allocation failed: what was built is incomplete and must not be written */
+    struct la_text *text; /* borrowed; where la_emit_item() prints */
 };
 
 enum { LA_EMIT_DIGITS_LATER = -1, LA_EMIT_DIGITS_MIN = 6, LA_EMIT_DIGITS_MAX = 9 };
@@ -33,6 +35,9 @@ enum { LA_EMIT_MARK_LENGTH = 3 };
 
 void la_emit_put(struct la_emit *emit, json_t *object, const char *name, json_t *taken);
 void la_emit_add(struct la_emit *emit, json_t *array, json_t *taken);
+/* Prints a value as the next item, and takes it: so only one of a long list is a tree at a time.
+ * `name` is NULL in an array. */
+void la_emit_item(struct la_emit *emit, const char *name, json_t *taken);
 
 /* Copies `text`, any bytes, to `out` as UTF-8: what is none is replaced. `out` has room for
  * LA_EMIT_CLEAN_GROWTH times its length; returns how many bytes were written, without a NUL. */

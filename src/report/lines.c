@@ -81,7 +81,10 @@ char *la_line_of_connection(const struct la_inputs *inputs, const struct la_conn
 
 char *la_line_of_finding(const struct la_inputs *inputs, const struct la_finding *finding,
                          size_t *length) {
-    struct la_emit emit = {inputs->items, inputs->count, inputs->hosts, LA_EMIT_DIGITS_MAX, false};
+    struct la_emit emit = {.inputs = inputs->items,
+                           .input_count = inputs->count,
+                           .hosts = inputs->hosts,
+                           .digits = LA_EMIT_DIGITS_MAX};
     json_t *object = la_emit_finding(&emit, finding);
     return la_emit_print(&emit, object, false, length);
 }

@@ -1,6 +1,7 @@
 #include "report/print.h"
 
 #include "base/digits.h"
+#include "base/time.h"
 #include "report/emit.h"
 
 #include <stdlib.h>
@@ -8,14 +9,8 @@
 
 enum { ROOM_FIRST = 1 << 12, SPARE = 2, NANO_DIGITS = 9, REAL_TEXT = 64 };
 
-struct text {
-    char *bytes; /* owned */
-    size_t used, room;
-    bool indented, failed;
-};
-
 /* Where the next `count` bytes go; NULL when out of memory. */
-static char *reserve(struct text *text, size_t count) {
+static char *reserve(struct la_text *text, size_t count) {
     if (count > text->room - text->used) {
         size_t room = text->room * 2 > text->used + count ? text->room * 2 : text->used + count;
         char *bytes = text->failed ? NULL : realloc(text->bytes, room + SPARE);
@@ -28,7 +23,7 @@ static char *reserve(struct text *text, size_t count) {
     return text->bytes + text->used;
 }
 
-static void put(struct text *text, const char *bytes, size_t count) {
+static void put(struct la_text *text, const char *bytes, size_t count) {
     char *at = reserve(text, count);
     if (!at)
         return;
@@ -37,7 +32,7 @@ static void put(struct text *text, const char *bytes, size_t count) {
 }
 
 /* What is not as usual. */
-static void put_as_jansson(struct text *text, const json_t *value) {
+static void put_as_jansson(struct la_text *text, const json_t *value) {
     const size_t flags = JSON_ENCODE_ANY | LA_EMIT_FLAGS;
     size_t count = json_dumpb(value, NULL, 0, flags);
     char *at = reserve(text, count);
@@ -46,11 +41,16 @@ static void put_as_jansson(struct text *text, const json_t *value) {
         text->used += json_dumpb(value, at, count, flags);
 }
 
-static void put_integer(struct text *text, const json_t *value) {
-    json_int_t number = json_integer_value(value);
-    char *at = number >= 0 ? reserve(text, LA_DIGITS_MAX) : NULL;
+static void put_number(struct la_text *text, uint64_t number) {
+    char *at = reserve(text, LA_DIGITS_MAX);
     if (at)
-        text->used = (size_t)(la_put_number(at, (uint64_t)number) - text->bytes);
+        text->used = (size_t)(la_put_number(at, number) - text->bytes);
+}
+
+static void put_integer(struct la_text *text, const json_t *value) {
+    json_int_t number = json_integer_value(value);
+    if (number >= 0)
+        put_number(text, (uint64_t)number);
     else
         put_as_jansson(text, value);
 }
@@ -84,19 +84,23 @@ static char *put_digits_of(char *at, const char *digits, int count, int power) {
 }
 
 /* Whole nanoseconds of at most 15 digits, which is as many as are printed: what is nearest to such
- * a number among the reals prints as that number. */
-static void put_real(struct text *text, const json_t *value) {
-    double seconds = json_real_value(value), scaled = seconds * 1e9;
+ * a number among the reals prints as that number. False when it is none, and nothing was put. */
+static bool put_nanoseconds(struct la_text *text, double seconds) {
+    double scaled = seconds * 1e9;
     uint64_t ns = scaled > 0 && scaled < 1e15 ? (uint64_t)(scaled + 0.5) : 0;
     char *at = reserve(text, REAL_TEXT), digits[LA_DIGITS_MAX];
-    if (ns == 0 || ns >= UINT64_C(1000000000000000) || (double)ns / 1e9 != seconds || !at) {
-        put_as_jansson(text, value);
-        return;
-    }
+    if (ns == 0 || ns >= UINT64_C(1000000000000000) || (double)ns / 1e9 != seconds || !at)
+        return false;
     int count = (int)(la_put_number(digits, ns) - digits), power = count - NANO_DIGITS - 1;
     while (digits[count - 1] == '0')
         count--;
     text->used = (size_t)(put_digits_of(at, digits, count, power) - text->bytes);
+    return true;
+}
+
+static void put_real(struct la_text *text, const json_t *value) {
+    if (!put_nanoseconds(text, json_real_value(value)))
+        put_as_jansson(text, value);
 }
 
 static bool needs_escape(const char *bytes, size_t length) {
@@ -106,7 +110,7 @@ static bool needs_escape(const char *bytes, size_t length) {
     return false;
 }
 
-static void put_quoted(struct text *text, const char *bytes, size_t length) {
+static void put_quoted(struct la_text *text, const char *bytes, size_t length) {
     char *at = reserve(text, length + 2);
     if (!at)
         return;
@@ -116,7 +120,7 @@ static void put_quoted(struct text *text, const char *bytes, size_t length) {
     text->used += length + 2;
 }
 
-static void put_string(struct text *text, const json_t *value) {
+static void put_string(struct la_text *text, const json_t *value) {
     size_t length = json_string_length(value);
     if (needs_escape(json_string_value(value), length))
         put_as_jansson(text, value);
@@ -124,8 +128,8 @@ static void put_string(struct text *text, const json_t *value) {
         put_quoted(text, json_string_value(value), length);
 }
 
-static void put_break(struct text *text, unsigned depth) {
-    size_t count = 1 + 2 * (size_t)depth;
+static void put_break(struct la_text *text) {
+    size_t count = 1 + 2 * (size_t)text->depth;
     char *at = text->indented ? reserve(text, count) : NULL;
     if (!at)
         return;
@@ -134,48 +138,52 @@ static void put_break(struct text *text, unsigned depth) {
     text->used += count;
 }
 
-static void put_value(struct text *text, const json_t *value, unsigned depth);
-
-static void put_array(struct text *text, const json_t *array, unsigned depth) {
-    size_t count = json_array_size(array);
-    put(text, "[", 1);
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            put(text, ",", 1);
-        put_break(text, depth + 1);
-        put_value(text, json_array_get(array, i), depth + 1);
-    }
-    if (count > 0)
-        put_break(text, depth);
-    put(text, "]", 1);
+/* What stands before an item. Names are the program's own, and need no escape. */
+static void begin_item(struct la_text *text, const char *name) {
+    if (text->filled)
+        put(text, ",", 1);
+    if (text->depth > 0)
+        put_break(text);
+    text->filled = true;
+    if (!name)
+        return;
+    put_quoted(text, name, strlen(name));
+    put(text, ": ", text->indented ? 2 : 1);
 }
 
-/* Names are the program's own, and need no escape. */
-static void put_object(struct text *text, json_t *object, unsigned depth) {
-    put(text, "{", 1);
-    for (void *at = json_object_iter(object); at;) {
-        const char *name = json_object_iter_key(at);
-        put_break(text, depth + 1);
-        put_quoted(text, name, strlen(name));
-        put(text, ": ", text->indented ? 2 : 1);
-        put_value(text, json_object_iter_value(at), depth + 1);
-        at = json_object_iter_next(object, at);
-        if (at)
-            put(text, ",", 1);
-    }
-    if (json_object_size(object) > 0)
-        put_break(text, depth);
-    put(text, "}", 1);
+void la_text_open(struct la_text *text, const char *name, enum la_text_bracket bracket) {
+    const char open = (char)bracket;
+    begin_item(text, name);
+    put(text, &open, 1);
+    text->depth++;
+    text->filled = false;
 }
 
-static void put_value(struct text *text, const json_t *value, unsigned depth) {
+void la_text_close(struct la_text *text, enum la_text_bracket bracket) {
+    const char close = bracket == LA_TEXT_OBJECT ? '}' : ']';
+    text->depth--;
+    if (text->filled)
+        put_break(text);
+    put(text, &close, 1);
+    text->filled = true;
+}
+
+static void put_array(struct la_text *text, const char *name, const json_t *array) {
+    la_text_open(text, name, LA_TEXT_ARRAY);
+    for (size_t i = 0; i < json_array_size(array); i++)
+        la_text_value(text, NULL, json_array_get(array, i));
+    la_text_close(text, LA_TEXT_ARRAY);
+}
+
+static void put_object(struct la_text *text, const char *name, json_t *object) {
+    la_text_open(text, name, LA_TEXT_OBJECT);
+    for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at))
+        la_text_value(text, json_object_iter_key(at), json_object_iter_value(at));
+    la_text_close(text, LA_TEXT_OBJECT);
+}
+
+static void put_scalar(struct la_text *text, const json_t *value) {
     switch (json_typeof(value)) {
-    case JSON_OBJECT:
-        put_object(text, (json_t *)value, depth);
-        break;
-    case JSON_ARRAY:
-        put_array(text, value, depth);
-        break;
     case JSON_STRING:
         put_string(text, value);
         break;
@@ -191,21 +199,57 @@ static void put_value(struct text *text, const json_t *value, unsigned depth) {
     case JSON_FALSE:
         put(text, "false", 5);
         break;
-    case JSON_NULL:
+    default:
         put(text, "null", 4);
-        break;
     }
 }
 
-char *la_print_json(const json_t *value, bool indented, size_t *length) {
-    struct text text = {.indented = indented, .bytes = malloc(ROOM_FIRST + SPARE)};
-    text.room = text.bytes ? ROOM_FIRST : 0;
-    put_value(&text, value, 0);
-    if (text.failed || !text.bytes) {
-        free(text.bytes);
+void la_text_value(struct la_text *text, const char *name, const json_t *value) {
+    if (json_is_array(value)) {
+        put_array(text, name, value);
+    } else if (json_is_object(value)) {
+        put_object(text, name, (json_t *)value);
+    } else {
+        begin_item(text, name);
+        put_scalar(text, value);
+    }
+}
+
+void la_text_count(struct la_text *text, const char *name, uint64_t count) {
+    begin_item(text, name);
+    put_number(text, count > INT64_MAX ? INT64_MAX : count);
+}
+
+void la_text_seconds(struct la_text *text, const char *name, int64_t ns) {
+    begin_item(text, name);
+    if (put_nanoseconds(text, la_seconds(ns)))
+        return;
+    json_t *value = json_real(la_seconds(ns));
+    if (value)
+        put_as_jansson(text, value);
+    text->failed |= !value;
+    json_decref(value);
+}
+
+void la_text_begin(struct la_text *text, bool indented) {
+    *text = (struct la_text){.indented = indented, .bytes = malloc(ROOM_FIRST + SPARE)};
+    text->room = text->bytes ? ROOM_FIRST : 0;
+    text->failed = !text->bytes;
+}
+
+char *la_text_end(struct la_text *text, size_t *length) {
+    if (text->failed) {
+        free(text->bytes);
         return NULL;
     }
-    text.bytes[text.used] = '\0';
-    *length = text.used;
-    return text.bytes;
+    text->bytes[text->used] = '\0';
+    *length = text->used;
+    return text->bytes;
+}
+
+char *la_print_json(const json_t *value, bool indented, size_t *length) {
+    struct la_text text;
+    la_text_begin(&text, indented);
+    la_text_value(&text, NULL, value);
+    return la_text_end(&text, length);
 }

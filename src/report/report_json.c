@@ -170,17 +170,18 @@ static json_t *emit_capture(struct la_emit *emit, const struct la_report *report
 
 /* Connections. */
 
-static json_t *emit_connections(struct la_emit *emit, const struct la_result *result) {
+static void emit_connections(struct la_emit *emit, const char *name,
+                             const struct la_result *result) {
     struct tally openings = {result->by_opening, LA_OPENING_COUNT, opening_name};
     struct tally endings = {result->by_ending, LA_ENDING_COUNT, ending_name};
     struct tally closers = {result->first_closer, LA_CLOSER_COUNT, closer_name};
-    json_t *object = json_object();
-    la_emit_put(emit, object, "total", la_emit_count(result->connections));
-    la_emit_put(emit, object, "by_opening", emit_tally(emit, &openings));
-    la_emit_put(emit, object, "by_ending", emit_tally(emit, &endings));
-    la_emit_put(emit, object, "first_closer", emit_tally(emit, &closers));
-    la_emit_put(emit, object, "connect_delay", la_emit_histogram(emit, &result->connect_delay));
-    return object;
+    la_text_open(emit->text, name, LA_TEXT_OBJECT);
+    la_emit_item(emit, "total", la_emit_count(result->connections));
+    la_emit_item(emit, "by_opening", emit_tally(emit, &openings));
+    la_emit_item(emit, "by_ending", emit_tally(emit, &endings));
+    la_emit_item(emit, "first_closer", emit_tally(emit, &closers));
+    la_emit_histogram(emit, "connect_delay", &result->connect_delay);
+    la_text_close(emit->text, LA_TEXT_OBJECT);
 }
 
 /* Resets. */
@@ -370,42 +371,42 @@ static json_t *emit_limits(struct la_emit *emit, const struct la_report *report)
 
 /* All of it. */
 
-static json_t *emit_report(struct la_emit *emit, const struct la_report *report) {
+static void emit_report(struct la_emit *emit, const struct la_report *report) {
     const struct la_result *result = report->result;
     const struct la_overview *overview = report->overview;
     const struct la_audit audit = {result, overview, report->hosts};
-    json_t *object = json_object();
-    la_emit_put(emit, object, "schema", json_string(LA_REPORT_SCHEMA));
-    la_emit_put(emit, object, "lastack", json_string(LA_VERSION));
-    la_emit_put(emit, object, "interrupted", json_boolean(report->interrupted));
-    la_emit_put(emit, object, "inputs", emit_inputs(emit, report));
-    la_emit_put(emit, object, "capture", emit_capture(emit, report));
-    la_emit_put(emit, object, "connections", emit_connections(emit, result));
-    la_emit_put(emit, object, "sockets", la_emit_sockets(emit, overview));
-    la_emit_put(emit, object, "services", la_emit_services(emit, overview));
-    la_emit_put(emit, object, "edges", la_emit_edges(emit, overview));
-    la_emit_put(emit, object, "resets", emit_resets(emit, result));
-    la_emit_put(emit, object, "findings", emit_findings(emit, result));
-    la_emit_put(emit, object, "settings", la_emit_settings(emit, &audit));
-    la_emit_put(emit, object, "limits", emit_limits(emit, report));
-    return object;
-}
-
-static struct la_emit emit_for(const struct la_report *report) {
-    return (struct la_emit){.inputs = report->inputs,
-                            .input_count = report->input_count,
-                            .hosts = report->hosts,
-                            .digits = la_emit_digits(report->inputs, report->input_count)};
+    la_text_open(emit->text, NULL, LA_TEXT_OBJECT);
+    la_emit_item(emit, "schema", json_string(LA_REPORT_SCHEMA));
+    la_emit_item(emit, "lastack", json_string(LA_VERSION));
+    la_emit_item(emit, "interrupted", json_boolean(report->interrupted));
+    la_emit_item(emit, "inputs", emit_inputs(emit, report));
+    la_emit_item(emit, "capture", emit_capture(emit, report));
+    emit_connections(emit, "connections", result);
+    la_emit_item(emit, "sockets", la_emit_sockets(emit, overview));
+    la_emit_services(emit, "services", overview);
+    la_emit_edges(emit, "edges", overview);
+    la_emit_item(emit, "resets", emit_resets(emit, result));
+    la_emit_item(emit, "findings", emit_findings(emit, result));
+    la_emit_item(emit, "settings", la_emit_settings(emit, &audit));
+    la_emit_item(emit, "limits", emit_limits(emit, report));
+    la_text_close(emit->text, LA_TEXT_OBJECT);
 }
 
 /* With a line break behind it. */
 static char *print_report(const struct la_report *report, size_t *length) {
-    struct la_emit emit = emit_for(report);
-    json_t *object = emit_report(&emit, report);
-    char *text = la_emit_print(&emit, object, true, length);
-    if (text)
-        memcpy(text + (*length)++, "\n", 2);
-    return text;
+    struct la_text text;
+    struct la_emit emit = {.inputs = report->inputs,
+                           .input_count = report->input_count,
+                           .hosts = report->hosts,
+                           .digits = la_emit_digits(report->inputs, report->input_count),
+                           .text = &text};
+    la_text_begin(&text, true);
+    emit_report(&emit, report);
+    text.failed |= emit.failed;
+    char *bytes = la_text_end(&text, length);
+    if (bytes)
+        memcpy(bytes + (*length)++, "\n", 2);
+    return bytes;
 }
 
 enum la_status la_report_write(const struct la_report *report, struct la_output *output,

@@ -84,11 +84,53 @@ static void trees_are_printed_alike(void **unused) {
     assert_same_as_jansson(json_integer(INT64_MIN));
 }
 
+static void items_are_printed_as_the_tree_of_them(void **unused) {
+    (void)unused;
+    const int64_t times_ns[] = {0, 1, -1, 512, 1500000000, INT64_MAX, INT64_MIN};
+    const uint64_t counts[] = {0, 7, INT64_MAX, UINT64_MAX};
+    for (int indented = 0; indented < 2; indented++) {
+        struct la_text text;
+        json_t *tree = json_object(), *times = json_array(), *sums = json_object();
+        la_text_begin(&text, indented);
+        la_text_open(&text, NULL, LA_TEXT_OBJECT);
+        la_text_open(&text, "nothing", LA_TEXT_ARRAY);
+        la_text_close(&text, LA_TEXT_ARRAY);
+        json_object_set_new(tree, "nothing", json_array());
+        la_text_open(&text, "times", LA_TEXT_ARRAY);
+        for (size_t i = 0; i < sizeof times_ns / sizeof times_ns[0]; i++) {
+            la_text_seconds(&text, NULL, times_ns[i]);
+            json_array_append_new(times, la_emit_seconds(times_ns[i]));
+        }
+        la_text_close(&text, LA_TEXT_ARRAY);
+        json_object_set_new(tree, "times", times);
+        la_text_open(&text, "sums", LA_TEXT_OBJECT);
+        for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+            const char *const name = (const char *[]){"a", "b", "c", "d"}[i];
+            la_text_count(&text, name, counts[i]);
+            json_object_set_new(sums, name, la_emit_count(counts[i]));
+        }
+        la_text_close(&text, LA_TEXT_OBJECT);
+        json_object_set_new(tree, "sums", sums);
+        la_text_value(&text, "as one", tree);
+        json_object_set_new(tree, "as one", json_deep_copy(tree));
+        la_text_close(&text, LA_TEXT_OBJECT);
+        size_t length, expected_length;
+        char *items = la_text_end(&text, &length);
+        char *expected = la_print_json(tree, indented, &expected_length);
+        assert_string_equal(items, expected);
+        assert_int_equal(length, expected_length);
+        free(items);
+        free(expected);
+        json_decref(tree);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_of_any_size_are_printed_alike),
         cmocka_unit_test(other_reals_are_printed_alike),
         cmocka_unit_test(trees_are_printed_alike),
+        cmocka_unit_test(items_are_printed_as_the_tree_of_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
