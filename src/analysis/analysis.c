@@ -123,6 +123,14 @@ static void finish_shard(void *context, unsigned index) {
         shard->status = merge_shard(analysis, shard);
 }
 
+/* What the trackers had: some dozens of megabytes take the system as long as the report does, which
+ * is made meanwhile. */
+static void free_pages(void *context) {
+    struct la_analysis *analysis = context;
+    la_pages_free(analysis->pages);
+    analysis->pages = NULL;
+}
+
 static bool open_shard(struct la_analysis *analysis, struct shard *shard) {
     struct la_tracker_options options = {
         .pages = analysis->pages,
@@ -143,7 +151,8 @@ static unsigned default_threads(void) {
 }
 
 static bool open_rooms(struct la_analysis *analysis) {
-    struct crew_tasks tasks = {.take = take_segments, .finish = finish_shard, .context = analysis};
+    struct crew_tasks tasks = {
+        .take = take_segments, .finish = finish_shard, .leave = free_pages, .context = analysis};
     analysis->pages = la_pages_new();
     analysis->decoder = la_decoder_new();
     analysis->result = la_result_new();
@@ -415,8 +424,6 @@ enum la_status la_analysis_finish(struct la_analysis *analysis, struct la_error 
     if (!find_links(analysis))
         return la_fail(err, LA_ENOMEM, "out of memory");
     crew_finish(analysis->crew);
-    la_pages_free(analysis->pages);
-    analysis->pages = NULL;
     enum la_status status = look_at_shards(analysis, err);
     return status == LA_OK ? conclude(analysis, err) : status;
 }

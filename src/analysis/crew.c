@@ -36,6 +36,7 @@ struct crew {
     unsigned missing[RING];    /* shards that have not taken the batch in that place */
     uint64_t last;             /* number of the batch after the last, which stands for the end */
     bool stopping;             /* nothing more is to be done */
+    bool finished;             /* all was done */
     struct batch ring[RING];
 };
 
@@ -137,7 +138,10 @@ static void *help(void *context) {
             pthread_cond_wait(&crew->called, &crew->lock);
         else if (!work(crew, helper))
             wait_for_change(crew);
+    bool leaves = crew->finished && helper == &crew->helpers[0];
     pthread_mutex_unlock(&crew->lock);
+    if (leaves)
+        crew->tasks.leave(crew->tasks.context);
     return NULL;
 }
 
@@ -165,21 +169,21 @@ struct crew *crew_new(unsigned threads, const struct crew_tasks *tasks) {
     return crew;
 }
 
+/* Called with the lock held. */
 static void stop(struct crew *crew) {
-    pthread_mutex_lock(&crew->lock);
     crew->stopping = true;
     tell_change(crew);
     pthread_cond_broadcast(&crew->called);
-    pthread_mutex_unlock(&crew->lock);
-    for (unsigned i = 0; i < crew->helper_count; i++)
-        pthread_join(crew->helpers[i].thread, NULL);
 }
 
 void crew_free(struct crew *crew) {
     if (!crew)
         return;
-    if (!crew->stopping)
-        stop(crew);
+    pthread_mutex_lock(&crew->lock);
+    stop(crew);
+    pthread_mutex_unlock(&crew->lock);
+    for (unsigned i = 0; i < crew->helper_count; i++)
+        pthread_join(crew->helpers[i].thread, NULL);
     pthread_mutex_destroy(&crew->lock);
     pthread_cond_destroy(&crew->changed);
     pthread_cond_destroy(&crew->called);
@@ -248,6 +252,9 @@ void crew_finish(struct crew *crew) {
     while (crew->missing[place] > 0)
         if (!work(crew, NULL))
             wait_for_change(crew);
-    pthread_mutex_unlock(&crew->lock);
+    crew->finished = true;
     stop(crew);
+    pthread_mutex_unlock(&crew->lock);
+    if (crew->helper_count == 0)
+        crew->tasks.leave(crew->tasks.context);
 }

@@ -30,12 +30,13 @@ struct batch {
 
 struct crew;
 
-/* Both are called for each shard, by one thread at a time: with each batch, and once after the
- * last.
- */
+/* `take` and `finish` are called for each shard, by one thread at a time: with each batch, and once
+ * after the last. `leave` is called once when every shard is finished, and may last until
+ * crew_free(): by a helper, so that whoever reads can go on, or else by crew_finish(). */
 struct crew_tasks {
     void (*take)(void *context, unsigned shard, const struct batch *batch);
     void (*finish)(void *context, unsigned shard);
+    void (*leave)(void *context);
     void *context;
 };
 

@@ -1,5 +1,5 @@
-/* Threads that work on batches: each shard takes every batch once and in turn, whoever works, and
- * who is told to rest takes none. */
+/* Threads that work on batches: each shard takes every batch once and in turn, whoever works, who
+ * is told to rest takes none, and what is left behind is cleared up once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +19,8 @@ struct seen {
     size_t next[LA_SHARDS]; /* batch: each has its number of segments */
     bool in_turn[LA_SHARDS], finished[LA_SHARDS];
     bool by_others[LA_SHARDS];
+    unsigned left;
+    bool left_by_reader, left_too_early;
 };
 
 static void take(void *context, unsigned shard, const struct batch *batch) {
@@ -33,12 +35,20 @@ static void finish(void *context, unsigned shard) {
     seen->finished[shard] = true;
 }
 
-static struct crew *open_crew(struct seen *seen) {
+static void leave(void *context) {
+    struct seen *seen = context;
+    seen->left++;
+    seen->left_by_reader = pthread_equal(pthread_self(), seen->reader) != 0;
+    for (unsigned shard = 0; shard < LA_SHARDS; shard++)
+        seen->left_too_early |= !seen->finished[shard];
+}
+
+static struct crew *open_crew(struct seen *seen, unsigned threads) {
     *seen = (struct seen){.reader = pthread_self()};
     for (unsigned shard = 0; shard < LA_SHARDS; shard++)
         seen->in_turn[shard] = true;
-    struct crew_tasks tasks = {.take = take, .finish = finish, .context = seen};
-    struct crew *crew = crew_new(THREADS, &tasks);
+    struct crew_tasks tasks = {.take = take, .finish = finish, .leave = leave, .context = seen};
+    struct crew *crew = crew_new(threads, &tasks);
     assert_non_null(crew);
     return crew;
 }
@@ -55,12 +65,14 @@ static void assert_all_taken(const struct seen *seen) {
         assert_int_equal(seen->next[shard], BATCHES);
         assert_true(seen->finished[shard]);
     }
+    assert_int_equal(seen->left, 1);
+    assert_false(seen->left_too_early);
 }
 
 static void each_shard_takes_every_batch_in_turn(void **unused) {
     (void)unused;
     struct seen seen;
-    struct crew *crew = open_crew(&seen);
+    struct crew *crew = open_crew(&seen, THREADS);
     for (size_t i = 0; i < BATCHES; i++) {
         crew_spare(crew, (unsigned)(i / 3 % (THREADS + 2))); /* more than there are as well */
         publish(crew, i);
@@ -73,7 +85,7 @@ static void each_shard_takes_every_batch_in_turn(void **unused) {
 static void who_rests_takes_nothing(void **unused) {
     (void)unused;
     struct seen seen;
-    struct crew *crew = open_crew(&seen);
+    struct crew *crew = open_crew(&seen, THREADS);
     crew_spare(crew, THREADS - 1);
     for (size_t i = 0; i < BATCHES; i++)
         publish(crew, i);
@@ -89,11 +101,26 @@ static void who_rests_takes_nothing(void **unused) {
 static void who_rests_can_be_dismissed(void **unused) {
     (void)unused;
     struct seen seen;
-    struct crew *crew = open_crew(&seen);
+    struct crew *crew = open_crew(&seen, THREADS);
     crew_spare(crew, THREADS - 1);
     publish(crew, 0);
     crew_free(crew);
     assert_false(seen.finished[0]);
+    assert_int_equal(seen.left, 0);
+}
+
+static void whoever_reads_only_clears_up_alone(void **unused) {
+    (void)unused;
+    for (unsigned threads = 1; threads <= THREADS; threads++) {
+        struct seen seen;
+        struct crew *crew = open_crew(&seen, threads);
+        for (size_t i = 0; i < BATCHES; i++)
+            publish(crew, i);
+        crew_finish(crew);
+        crew_free(crew);
+        assert_all_taken(&seen);
+        assert_int_equal(seen.left_by_reader, threads == 1);
+    }
 }
 
 int main(void) {
@@ -101,6 +128,7 @@ int main(void) {
         cmocka_unit_test(each_shard_takes_every_batch_in_turn),
         cmocka_unit_test(who_rests_takes_nothing),
         cmocka_unit_test(who_rests_can_be_dismissed),
+        cmocka_unit_test(whoever_reads_only_clears_up_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
