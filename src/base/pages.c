@@ -24,9 +24,14 @@ struct free_piece {
     struct free_piece *next;
 };
 
+struct block {
+    char *bytes; /* owned */
+    size_t size;
+};
+
 struct la_pages {
     pthread_mutex_t lock;
-    void **blocks; /* owned */
+    struct block *blocks; /* owned */
     size_t count, capacity;
     char *rest; /* of the newest block: what was not taken yet */
     size_t rest_bytes;
@@ -42,11 +47,14 @@ struct la_pages *la_pages_new(void) {
     return pages;
 }
 
+/* Each block is emptied first: while it is unmapped no other thread gets any memory. */
 void la_pages_free(struct la_pages *pages) {
     if (!pages)
         return;
-    for (size_t i = 0; i < pages->count; i++)
-        free(pages->blocks[i]);
+    for (const struct block *block = pages->blocks; block < pages->blocks + pages->count; block++) {
+        (void)madvise(block->bytes, block->size, MADV_DONTNEED); /* a wish */
+        free(block->bytes);
+    }
     free(pages->blocks);
     pthread_mutex_destroy(&pages->lock);
     free(pages);
@@ -71,7 +79,7 @@ static void enlarge(struct la_pages *pages, char *block, size_t size) {
 static char *make_block(struct la_pages *pages, size_t size) {
     if (pages->count == pages->capacity) {
         size_t capacity = pages->capacity ? pages->capacity * 2 : 16;
-        void **blocks = realloc(pages->blocks, capacity * sizeof *blocks);
+        struct block *blocks = realloc(pages->blocks, capacity * sizeof *blocks);
         if (!blocks)
             return NULL;
         pages->blocks = blocks;
@@ -82,7 +90,8 @@ static char *make_block(struct la_pages *pages, size_t size) {
         return NULL;
     if (pages->count >= SMALL_BLOCKS)
         enlarge(pages, block, size);
-    return pages->blocks[pages->count++] = block;
+    pages->blocks[pages->count++] = (struct block){block, size};
+    return block;
 }
 
 static void give(struct la_pages *pages, char *row, size_t bytes) {
