@@ -26,7 +26,7 @@ enum { LIVES_FEW = 1024 };
 
 /* Indices of records. Nothing is taken out of such a list before its second comes: to unlink it
  * would touch two other records, which are in no cache. When a record has left, whoever comes in
- * its place is looked at instead, and need not be noted anew: see wheel_put(). */
+ * its place is looked at instead, and need not be noted anew: see is_in_wheel(). */
 struct wheel_slot {
     uint32_t *items; /* owned */
     uint32_t count, capacity;
@@ -244,16 +244,14 @@ static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns
     live->flags |= LIVE_SETTLED;
 }
 
-/* Whether a list is looked at no later than something expires. */
-static bool is_swept_by(const struct la_tracker *tracker, unsigned slot, int64_t expire_ns) {
-    unsigned ahead = (slot - tracker->wheel_at) % WHEEL;
-    return ahead * LA_SEC <= expire_ns - tracker->second_ns;
+/* Whether its place is in a list that is looked at when it expires, or before. */
+static inline bool is_in_wheel(const struct la_tracker *tracker, const struct live *live) {
+    unsigned ahead = (live->wheel_slot - tracker->wheel_at) % WHEEL;
+    return ((live->flags & LIVE_IN_WHEEL) != 0) &
+           (ahead * LA_SEC <= live->expire_ns - tracker->second_ns);
 }
 
-/* Has it looked at when it expires, or before. */
 static void wheel_put(struct la_tracker *tracker, struct live *live) {
-    if ((live->flags & LIVE_IN_WHEEL) && is_swept_by(tracker, live->wheel_slot, live->expire_ns))
-        return;
     live->wheel_slot = (uint8_t)((uint64_t)la_floor_seconds(live->expire_ns) % WHEEL);
     struct wheel_slot *slot = &tracker->wheel[live->wheel_slot];
     if (slot->count == slot->capacity) {
@@ -334,7 +332,7 @@ static void shorten_chain(struct la_tracker *tracker, struct live *newest) {
 static void arm(struct la_tracker *tracker, struct live *live, bool is_over, int64_t now_ns) {
     live->expire_ns =
         (int64_t)la_select(is_over, (uint64_t)now_ns + LIVE_REMEMBERED_NS, (uint64_t)LA_TIME_NONE);
-    if (is_over & (live->newer == LA_NO_LIVE))
+    if (is_over & (live->newer == LA_NO_LIVE) & !is_in_wheel(tracker, live))
         wheel_put(tracker, live);
 }
 
@@ -771,7 +769,8 @@ static struct live *bring_back(struct la_tracker *tracker, const struct key *key
         live->flags |= LIVE_RETURNED;
     }
     shelf_take_off(tracker->table->shelf, place);
-    wheel_put(tracker, live);
+    if (!is_in_wheel(tracker, live))
+        wheel_put(tracker, live);
     return live;
 }
 

@@ -89,11 +89,8 @@ void settle_vantage(struct view *view) {
     v->fraction = -1;
     if (x < 0 || y < 0 || x + y < SHORTEST_PATH_NS)
         return;
+    static const enum la_vantage_kind kinds[] = {LA_VANTAGE_NEAR_CLIENT, LA_VANTAGE_MIDDLE,
+                                                 LA_VANTAGE_NEAR_SERVER};
     v->fraction = (double)y / (double)(x + y);
-    if (v->fraction < 0.1)
-        v->kind = LA_VANTAGE_NEAR_CLIENT;
-    else if (v->fraction > 0.9)
-        v->kind = LA_VANTAGE_NEAR_SERVER;
-    else
-        v->kind = LA_VANTAGE_MIDDLE;
+    v->kind = kinds[(v->fraction >= 0.1) + (v->fraction > 0.9)]; /* nobody could foretell it */
 }
