@@ -29,10 +29,11 @@ enum { LA_SERIES_BINS = 512 };
 
 /* Zero-initialised: empty. */
 struct la_series {
-    struct la_sums sums;     /* by bin and strand */
-    int64_t first_s, last_s; /* seconds; valid when `used` */
-    uint32_t raised;         /* how often a level was: the sum of all levels is never higher */
-    uint8_t shift;           /* a bin is 2^shift seconds wide */
+    struct la_sums sums;         /* by bin and strand; with a grid only what no cell holds */
+    struct la_series_grid *grid; /* owned; NULL: sums take less */
+    int64_t first_s, last_s;     /* seconds; valid when `used` */
+    uint32_t raised;             /* how often a level was: the sum of all levels is never higher */
+    uint8_t shift;               /* a bin is 2^shift seconds wide */
     bool used;
 };
 

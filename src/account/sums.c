@@ -1,6 +1,5 @@
 #include "account/sums.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,9 +24,24 @@ static enum la_status grow(struct la_stock *stock, struct la_sums *sums) {
     return LA_OK;
 }
 
+static uint32_t most_in(unsigned bits) {
+    uint32_t slots = UINT32_C(1) << bits;
+    return bits > FEW_BITS ? slots / 4 * 3 : slots;
+}
+
 static bool is_full(const struct la_sums *sums) {
-    uint32_t slots = UINT32_C(1) << sums->bits;
-    return sums->count >= (sums->bits > FEW_BITS ? slots / 4 * 3 : slots);
+    return sums->count >= most_in(sums->bits);
+}
+
+bool la_sums_outgrows(struct la_sums *sums, int64_t key) {
+    return sums->bits >= FEW_BITS && is_full(sums) && la_sums_slot(sums, key)->key != key;
+}
+
+size_t la_sums_bytes_for(uint32_t count) {
+    unsigned bits = 0;
+    while (most_in(bits) < count)
+        bits++;
+    return bits > 0 ? sizeof(struct la_sum) << bits : 0;
 }
 
 enum la_status la_sums_add_new(struct la_stock *stock, struct la_sums *sums, struct la_sum *slot,

@@ -6,6 +6,7 @@
 #include "account/stock.h"
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,6 +52,10 @@ static inline enum la_status la_sums_add(struct la_stock *stock, struct la_sums 
     slot->count += count;
     return LA_OK;
 }
+/* Whether to add this key would double memory that is worth speaking of. */
+bool la_sums_outgrows(struct la_sums *sums, int64_t key);
+/* What so many keys take, beside the sums themselves. */
+size_t la_sums_bytes_for(uint32_t count);
 /* `sums` is empty before. LA_OK or LA_ENOMEM. */
 enum la_status la_sums_copy(struct la_stock *stock, struct la_sums *sums,
                             const struct la_sums *from);
