@@ -245,10 +245,9 @@ static void settle(struct la_tracker *tracker, struct live *live, int64_t end_ns
 }
 
 /* Whether its place is in a list that is looked at when it expires, or before. */
-static inline bool is_in_wheel(const struct la_tracker *tracker, const struct live *live) {
+static bool is_in_wheel(const struct la_tracker *tracker, const struct live *live) {
     unsigned ahead = (live->wheel_slot - tracker->wheel_at) % WHEEL;
-    return ((live->flags & LIVE_IN_WHEEL) != 0) &
-           (ahead * LA_SEC <= live->expire_ns - tracker->second_ns);
+    return (live->flags & LIVE_IN_WHEEL) && ahead * LA_SEC <= live->expire_ns - tracker->second_ns;
 }
 
 static void wheel_put(struct la_tracker *tracker, struct live *live) {
@@ -327,13 +326,22 @@ static void shorten_chain(struct la_tracker *tracker, struct live *newest) {
 
 /* Expiry */
 
-/* Each packet moves the time of expiry; the slot only follows when it is swept. A chain expires
- * with its newest incarnation, and only that is in the wheel. */
-static void arm(struct la_tracker *tracker, struct live *live, bool is_over, int64_t now_ns) {
+/* Each packet moves the time of expiry; the slot only follows when it is swept. */
+static inline void set_expiry(struct live *live, bool is_over, int64_t now_ns) {
     live->expire_ns =
         (int64_t)la_select(is_over, (uint64_t)now_ns + LIVE_REMEMBERED_NS, (uint64_t)LA_TIME_NONE);
-    if (is_over & (live->newer == LA_NO_LIVE) & !is_in_wheel(tracker, live))
+}
+
+/* A chain expires with its newest incarnation, and only that waits for it. */
+static void await_expiry(struct la_tracker *tracker, struct live *live) {
+    if (live->newer == LA_NO_LIVE && !is_in_wheel(tracker, live))
         wheel_put(tracker, live);
+}
+
+static void arm(struct la_tracker *tracker, struct live *live, bool is_over, int64_t now_ns) {
+    set_expiry(live, is_over, now_ns);
+    if (is_over)
+        await_expiry(tracker, live);
 }
 
 static bool has_expired(const struct live *live, int64_t now_ns) {
@@ -657,6 +665,8 @@ static void shelve_trail(struct la_tracker *tracker, const struct key *key, stru
 static __attribute__((noinline)) bool come_to(struct la_tracker *tracker, const struct key *key,
                                               struct live *live, const struct la_segment *s,
                                               unsigned marks) {
+    if (marks & TRAIL_OVER)
+        await_expiry(tracker, live);
     if (marks & TRAIL_STAMPED)
         recycle_remember(tracker->recycle, live, key->swapped, s);
     if (marks & TRAIL_CLOSED)
@@ -669,8 +679,8 @@ __attribute__((always_inline)) static inline bool arrive(struct la_tracker *trac
                                                          const struct key *key, struct live *live,
                                                          const struct la_segment *s,
                                                          unsigned marks) {
-    arm(tracker, live, marks & TRAIL_OVER, s->time_ns);
-    return marks & (TRAIL_STAMPED | TRAIL_CLOSED) ? come_to(tracker, key, live, s, marks) : true;
+    set_expiry(live, marks & TRAIL_OVER, s->time_ns);
+    return marks != 0 ? come_to(tracker, key, live, s, marks) : true;
 }
 
 static __attribute__((noinline)) bool go_on_anyway(struct la_tracker *tracker,
@@ -769,8 +779,7 @@ static struct live *bring_back(struct la_tracker *tracker, const struct key *key
         live->flags |= LIVE_RETURNED;
     }
     shelf_take_off(tracker->table->shelf, place);
-    if (!is_in_wheel(tracker, live))
-        wheel_put(tracker, live);
+    await_expiry(tracker, live);
     return live;
 }
 
