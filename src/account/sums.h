@@ -1,5 +1,5 @@
-/* Sparse additive counts: a few keys with a number each. The one container of the accounts: time
- * bins, histogram buckets and ports are keys. */
+/* Sparse additive counts: a few keys with a number each. Ports are keys, and so are time bins and
+ * histogram buckets where few have something (series.h, delays.h). */
 #ifndef LA_ACCOUNT_SUMS_H
 #define LA_ACCOUNT_SUMS_H
 

@@ -2,8 +2,8 @@
  *
  * A shard sees its segments in the order of the capture, whichever thread works on it. Whoever
  * reads works as well when the others have enough to do: so nobody waits, and no more threads run
- * than were asked for, those that decompress included, or at least one of each. Internal to this
- * room. */
+ * than were asked for, those that decompress included, or at least one of each; but for the one
+ * that clears up at the end. Internal to this room. */
 #ifndef LA_ANALYSIS_CREW_H
 #define LA_ANALYSIS_CREW_H
 

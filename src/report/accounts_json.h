@@ -1,5 +1,5 @@
-/* What crosses connections, as JSON: sockets by host, services, edges; printed item by item, as
- * they are most of a report. */
+/* What crosses connections, as JSON: sockets by host, services, edges. The latter two are printed
+ * item by item, as they are most of a report. */
 #ifndef LA_REPORT_ACCOUNTS_JSON_H
 #define LA_REPORT_ACCOUNTS_JSON_H
 

@@ -128,7 +128,8 @@ struct extra {
 
 enum {
     LIVE_V6 = 1 << 0,       /* hosts are indices of the address table */
-    LIVE_IN_WHEEL = 1 << 1, /* its index is in `wheel_slot`, whoever was in its place then */
+    LIVE_IN_WHEEL = 1 << 1, /* its index is in `wheel_slot`: of its place, whoever has that, until
+                               the list is looked at */
     LIVE_SETTLED = 1 << 2,  /* already handed on; kept as its successor's past */
     LIVE_RETURNED = 1 << 3, /* was on the shelf, and does not go there again */
     LIVE_ON_TRAIL = 1 << 4, /* follows a trail: see trail.h */

@@ -265,7 +265,7 @@ static uint32_t take_index(struct table *table) {
     }
     if (table->top == INDICES || (table->top / TABLE_SLAB == table->slab_count && !add_slab(table)))
         return LA_NO_LIVE;
-    table_at(table, table->top)->flags = 0;
+    table_at(table, table->top)->flags = 0; /* which are of its place; the memory may be used */
     return table->top++;
 }
 

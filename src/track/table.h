@@ -104,12 +104,12 @@ static inline bool table_is_of(const struct live *likely, const struct key *key)
 static inline bool table_is_newest(const struct live *live) {
     return live->self != LA_NO_LIVE && live->newer == LA_NO_LIVE;
 }
-/* A cleared record, as the newest incarnation of its 4-tuple: a former one is linked as `older` and
- * leaves the table. NULL when out of memory. */
+/* A record, cleared but for what is of its place, as the newest incarnation of its 4-tuple: a
+ * former one is linked as `older` and leaves the table. NULL when out of memory. */
 struct live *table_add(struct table *table, const struct key *key, struct live *former);
 /* Takes a newest incarnation out of the table (its record stays). */
 void table_remove(struct table *table, struct live *live);
-/* Gives the record back: it has no flags any more. */
+/* Gives the record back: it has no flags any more but those of its place. */
 void table_release(struct table *table, struct live *live);
 
 /* Items on the shelf are found by their 4-tuple as records are. `size` with the head, which is

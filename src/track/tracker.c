@@ -26,7 +26,8 @@ enum { LIVES_FEW = 1024 };
 
 /* Indices of records. Nothing is taken out of such a list before its second comes: to unlink it
  * would touch two other records, which are in no cache. When a record has left, whoever comes in
- * its place is looked at instead, and need not be noted anew: see is_in_wheel(). */
+ * its place is looked at instead, and need not be noted anew unless a clock stepped back: see
+ * is_in_wheel(). */
 struct wheel_slot {
     uint32_t *items; /* owned */
     uint32_t count, capacity;

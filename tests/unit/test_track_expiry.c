@@ -138,6 +138,21 @@ static void a_step_back_by_years_is_survived(void **unused) {
     rig_close(&rig);
 }
 
+/* Its place is in a list of the wheel from before, but of a second that comes too late. */
+static void a_step_back_does_not_make_anything_wait_longer(void **unused) {
+    (void)unused;
+    struct rig rig;
+    rig_open(&rig);
+    send(&rig, .ms = 0, .flags = LA_SYN, .seq = 1, .sport = 2000, .dport = 80);
+    send(&rig, .ms = 1, .server = true, .flags = LA_RST | LA_ACK, .ack = 2, .sport = 80,
+         .dport = 2000);
+    send(&rig, .ms = -60000, .flags = LA_SYN, .seq = 1, .sport = 2000, .dport = 80, .id = 7);
+    tick(&rig, -60000 + REMEMBERED_MS + 2000);
+    assert_int_equal(rig.count, 1);
+    rig_finish(&rig, 0);
+    rig_close(&rig);
+}
+
 static void a_clock_that_jumps_to_and_fro_loses_nobody(void **unused) {
     (void)unused;
     uint64_t state = 17;
@@ -262,6 +277,7 @@ int main(void) {
         cmocka_unit_test(memory_is_bounded_by_what_is_remembered),
         cmocka_unit_test(a_step_forward_by_years_forgets_all_that_was_over),
         cmocka_unit_test(a_step_back_by_years_is_survived),
+        cmocka_unit_test(a_step_back_does_not_make_anything_wait_longer),
         cmocka_unit_test(a_clock_that_jumps_to_and_fro_loses_nobody),
         cmocka_unit_test(times_before_the_epoch_expire_as_well),
         cmocka_unit_test(attempts_and_resets_are_forgotten_too),
