@@ -224,7 +224,7 @@ void la_text_seconds(struct la_text *text, const char *name, int64_t ns) {
     begin_item(text, name);
     if (put_nanoseconds(text, la_seconds(ns)))
         return;
-    json_t *value = json_real(la_seconds(ns));
+    json_t *value = la_emit_seconds(ns);
     if (value)
         put_as_jansson(text, value);
     text->failed |= !value;

@@ -59,7 +59,14 @@ static void publish(struct crew *crew, size_t number) {
     crew_publish(crew);
 }
 
-static void assert_all_taken(const struct seen *seen) {
+static void publish_all(struct crew *crew) {
+    for (size_t i = 0; i < BATCHES; i++)
+        publish(crew, i);
+}
+
+static void finish_and_see(struct crew *crew, const struct seen *seen) {
+    crew_finish(crew);
+    crew_free(crew);
     for (unsigned shard = 0; shard < LA_SHARDS; shard++) {
         assert_true(seen->in_turn[shard]);
         assert_int_equal(seen->next[shard], BATCHES);
@@ -77,9 +84,7 @@ static void each_shard_takes_every_batch_in_turn(void **unused) {
         crew_spare(crew, (unsigned)(i / 3 % (THREADS + 2))); /* more than there are as well */
         publish(crew, i);
     }
-    crew_finish(crew);
-    crew_free(crew);
-    assert_all_taken(&seen);
+    finish_and_see(crew, &seen);
 }
 
 static void who_rests_takes_nothing(void **unused) {
@@ -87,15 +92,12 @@ static void who_rests_takes_nothing(void **unused) {
     struct seen seen;
     struct crew *crew = open_crew(&seen, THREADS);
     crew_spare(crew, THREADS - 1);
-    for (size_t i = 0; i < BATCHES; i++)
-        publish(crew, i);
+    publish_all(crew);
     bool by_others = false;
     for (unsigned shard = 0; shard < LA_SHARDS; shard++)
         by_others |= seen.by_others[shard]; /* all that was written was written here */
     assert_false(by_others);
-    crew_finish(crew);
-    crew_free(crew);
-    assert_all_taken(&seen);
+    finish_and_see(crew, &seen);
 }
 
 static void who_rests_can_be_dismissed(void **unused) {
@@ -114,11 +116,8 @@ static void whoever_reads_only_clears_up_alone(void **unused) {
     for (unsigned threads = 1; threads <= THREADS; threads++) {
         struct seen seen;
         struct crew *crew = open_crew(&seen, threads);
-        for (size_t i = 0; i < BATCHES; i++)
-            publish(crew, i);
-        crew_finish(crew);
-        crew_free(crew);
-        assert_all_taken(&seen);
+        publish_all(crew);
+        finish_and_see(crew, &seen);
         assert_int_equal(seen.left_by_reader, threads == 1);
     }
 }
